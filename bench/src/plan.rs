@@ -1,0 +1,179 @@
+//! What is measured: the cells of a run and the order of its peers. Not how.
+//!
+//! Invariant: over as many rounds as there are peers, each peer is first, second, … equally often in every cell.
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+/// What answers the clients of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Peer {
+    /// PostgreSQL itself.
+    Direct,
+    /// Howdah in transaction mode.
+    Howdah,
+    /// `PgBouncer`, in transaction mode where it can.
+    #[value(name = "pgbouncer")]
+    PgBouncer,
+}
+
+impl Peer {
+    /// Its name in tables.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Howdah => "Howdah",
+            Self::PgBouncer => "PgBouncer",
+        }
+    }
+}
+
+/// A group of cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Workload {
+    /// `pgbench -S`: one point read per transaction.
+    Select,
+    /// `pgbench` as it comes: three updates, a read and an insert in a transaction.
+    Tpcb,
+    /// `pgbench -S -C`: a new connection for every read.
+    Storm,
+    /// 1,000 clients that do nothing.
+    Idle,
+}
+
+impl Workload {
+    /// Heading of its table.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Select => "Point reads (`pgbench -S`)",
+            Self::Tpcb => "Read-write transactions (TPC-B)",
+            Self::Storm => "Connection storm (`pgbench -S -C`: a new connection for every read)",
+            Self::Idle => "Idle clients",
+        }
+    }
+
+    /// What its CPU column is per.
+    pub(crate) const fn unit(self) -> &'static str {
+        match self {
+            Self::Select => "query",
+            Self::Tpcb => "transaction",
+            Self::Storm => "connection",
+            Self::Idle => "client",
+        }
+    }
+}
+
+/// How statements are sent: `pgbench -M`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Protocol {
+    /// Query messages with literals.
+    Simple,
+    /// Parse, Bind, Describe, Execute, Sync every time.
+    Extended,
+    /// Parsed once per connection.
+    Prepared,
+}
+
+impl Protocol {
+    /// Its name for `pgbench -M` and in tables.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Simple => "simple",
+            Self::Extended => "extended",
+            Self::Prepared => "prepared",
+        }
+    }
+}
+
+/// One line of a table: what every peer does in every round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub(crate) struct Cell {
+    /// What the clients do.
+    pub(crate) workload: Workload,
+    /// How they say it.
+    pub(crate) protocol: Protocol,
+    /// How many they are.
+    pub(crate) clients: u32,
+}
+
+impl Cell {
+    /// Share of transactions whose latency is logged, so that some 10,000 are: the log must not be the load.
+    pub(crate) const fn sampling(self) -> Option<&'static str> {
+        match (self.workload, self.clients) {
+            (Workload::Tpcb, _) => Some("1"),
+            (Workload::Select, 1) => Some("0.25"),
+            (Workload::Select, _) => Some("0.05"),
+            // pgbench starts its clock after the connection is made: that would be the latency of something else.
+            (Workload::Storm | Workload::Idle, _) => None,
+        }
+    }
+}
+
+/// Cells of `pgbench` for the workloads of `only` (all when `None`); `quick` leaves out the most clients.
+pub(crate) fn cells(only: Option<Workload>, quick: bool) -> Vec<Cell> {
+    let wanted = |workload| only.is_none_or(|only| only == workload);
+    let mut cells = Vec::new();
+    if wanted(Workload::Select) {
+        let counts: &[u32] = if quick { &[1, 32] } else { &[1, 32, 200] };
+        for protocol in [Protocol::Simple, Protocol::Extended, Protocol::Prepared] {
+            cells.extend(counts.iter().map(|&clients| Cell {
+                workload: Workload::Select,
+                protocol,
+                clients,
+            }));
+        }
+    }
+    if wanted(Workload::Tpcb) {
+        cells.extend([Protocol::Simple, Protocol::Prepared].map(|protocol| Cell {
+            workload: Workload::Tpcb,
+            protocol,
+            clients: 32,
+        }));
+    }
+    if wanted(Workload::Storm) {
+        cells.push(Cell {
+            workload: Workload::Storm,
+            protocol: Protocol::Simple,
+            clients: 32,
+        });
+    }
+    cells
+}
+
+/// The peers in the order of this round and cell.
+pub(crate) fn rotated(peers: &[Peer], round: usize, cell: usize) -> Vec<Peer> {
+    let mut order = peers.to_vec();
+    if !order.is_empty() {
+        order.rotate_left((round + cell) % peers.len());
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_peer_is_first_once_in_as_many_rounds_as_peers() {
+        let peers = [Peer::Direct, Peer::Howdah, Peer::PgBouncer];
+        for cell in 0..4 {
+            for peer in peers {
+                let first =
+                    (0..3).filter(|&round| rotated(&peers, round, cell).first() == Some(&peer));
+                assert_eq!(first.count(), 1);
+            }
+        }
+        assert!(rotated(&[], 1, 1).is_empty());
+    }
+
+    #[test]
+    fn a_whole_run_has_every_workload_of_pgbench() {
+        let all = cells(None, false);
+        assert_eq!(all.len(), 9 + 2 + 1);
+        assert!(cells(Some(Workload::Idle), false).is_empty());
+        assert!(cells(None, true).iter().all(|cell| cell.clients <= 32));
+    }
+}

@@ -1,0 +1,39 @@
+//! The verbs and what they have in common. The arguments of a verb are beside its code.
+
+use clap::{Parser, Subcommand};
+
+use crate::cmd;
+
+/// One engine between applications and PostgreSQL: change the connection string, keep everything else.
+#[derive(Debug, Parser)]
+#[command(
+    name = "howdah",
+    version,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = "First steps:\n  howdah demo                                             see it work, on servers it starts itself\n  DATABASE_URL=postgres://user:password@host/db howdah up  put it before a database of yours\n\nExit status: 0 done · 1 failed · 2 usage · 3 bad configuration · 4 cannot connect · 5 check failed · 130 interrupted"
+)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Start a PostgreSQL cluster of its own with sample data and load, and show Howdah at work
+    Demo(cmd::demo::Args),
+    /// Run: listen for applications and pool their connections
+    Up(cmd::up::Args),
+    /// Validate the configuration, log in to every node, say what is missing
+    Check(cmd::check::Args),
+    /// What a running Howdah is doing
+    Status(cmd::status::Args),
+    /// Write or show the configuration
+    Config(cmd::config::Args),
+    /// Print the version
+    Version(cmd::version::Args),
+    /// Print completions for a shell
+    Completions(cmd::completions::Args),
+}

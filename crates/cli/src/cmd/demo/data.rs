@@ -1,0 +1,74 @@
+//! The sample database of the demo: a small exchange with users, instruments, orders and trades. Made by the server itself, from
+//! sequences, in a second or two.
+//!
+//! Invariant: three things are wrong with it or its load on purpose, and [`TROUBLES`] names them.
+
+/// Owner and database.
+pub(super) const ROLE: &str = "CREATE ROLE demo LOGIN; CREATE DATABASE demo OWNER demo;";
+
+/// Users; their ids are 1 to this.
+pub(super) const USERS: i32 = 20_000;
+/// Instruments; their ids are 1 to this.
+pub(super) const INSTRUMENTS: i32 = 200;
+
+/// What there is, for people.
+pub(super) const SUMMARY: &str = "20 000 users, 200 instruments, 200 000 orders, 150 000 trades";
+
+/// What is wrong on purpose, for people.
+pub(super) const TROUBLES: &str =
+    "a slow report, an N+1 pattern, and no index on orders (instrument_id, status): on purpose";
+
+/// The tables, their data and their statistics.
+pub(super) const TABLES: &str = "
+SET ROLE demo;
+CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL, email text NOT NULL, balance numeric(14, 2) NOT NULL);
+CREATE TABLE instruments (id int PRIMARY KEY, symbol text NOT NULL UNIQUE, name text NOT NULL, price numeric(12, 4) NOT NULL);
+CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, user_id int NOT NULL, instrument_id int NOT NULL,
+    side text NOT NULL, quantity int NOT NULL, price numeric(12, 4) NOT NULL, status text NOT NULL, created_at timestamptz NOT NULL DEFAULT now());
+CREATE TABLE trades (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, order_id bigint NOT NULL, instrument_id int NOT NULL,
+    quantity int NOT NULL, price numeric(12, 4) NOT NULL, traded_at timestamptz NOT NULL DEFAULT now());
+INSERT INTO users SELECT n, 'user ' || n, 'user' || n || '@example.com', 10000 + n % 5000 FROM generate_series(1, 20000) n;
+INSERT INTO instruments SELECT n, 'SYM' || n, 'Instrument ' || n, 10 + n % 300 FROM generate_series(1, 200) n;
+INSERT INTO orders (user_id, instrument_id, side, quantity, price, status, created_at)
+    SELECT 1 + n % 20000, 1 + n % 200, CASE n % 2 WHEN 0 THEN 'buy' ELSE 'sell' END, 1 + n % 100, 10 + n % 300,
+        CASE WHEN n % 50 = 0 THEN 'open' ELSE 'filled' END, now() - n * interval '1 second' FROM generate_series(1, 200000) n;
+INSERT INTO trades (order_id, instrument_id, quantity, price, traded_at)
+    SELECT n, 1 + n % 200, 1 + n % 100, 10 + n % 300, now() - n * interval '1 second' FROM generate_series(1, 150000) n;
+CREATE INDEX orders_of_user ON orders (user_id, created_at DESC);
+ANALYZE;
+";
+
+/// Statements of the load, each once on every connection.
+pub(super) struct Texts {
+    /// A user by id.
+    pub(super) user: &'static str,
+    /// An instrument by symbol.
+    pub(super) instrument: &'static str,
+    /// The last orders of a user.
+    pub(super) orders: &'static str,
+    /// An instrument by id: the N of the N+1 pattern.
+    pub(super) instrument_by_id: &'static str,
+    /// Open orders of an instrument: the index for it is missing.
+    pub(super) open_orders: &'static str,
+    /// Turnover by instrument: reads all trades.
+    pub(super) report: &'static str,
+    /// A new order.
+    pub(super) place: &'static str,
+    /// An order is filled.
+    pub(super) fill: &'static str,
+    /// Its user pays.
+    pub(super) pay: &'static str,
+}
+
+/// The statements.
+pub(super) const TEXTS: Texts = Texts {
+    user: "SELECT name, email, balance::text FROM users WHERE id = $1",
+    instrument: "SELECT id, name, price::text FROM instruments WHERE symbol = $1",
+    orders: "SELECT id, instrument_id, side, quantity, price::text, status FROM orders WHERE user_id = $1 ORDER BY created_at DESC LIMIT 5",
+    instrument_by_id: "SELECT symbol, price::text FROM instruments WHERE id = $1",
+    open_orders: "SELECT count(*), sum(quantity) FROM orders WHERE instrument_id = $1 AND status = 'open'",
+    report: "SELECT i.symbol, count(*), sum(t.quantity * t.price)::text FROM trades t JOIN instruments i ON i.id = t.instrument_id GROUP BY i.symbol ORDER BY 3 DESC LIMIT 10",
+    place: "INSERT INTO orders (user_id, instrument_id, side, quantity, price, status) VALUES ($1, $2, 'buy', 1, 10, 'open') RETURNING id",
+    fill: "UPDATE orders SET status = 'filled' WHERE id = $1",
+    pay: "UPDATE users SET balance = balance - 10 WHERE id = $1",
+};

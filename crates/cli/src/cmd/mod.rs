@@ -1,0 +1,9 @@
+//! The verbs, one file or directory each.
+
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod demo;
+pub(crate) mod status;
+pub(crate) mod up;
+pub(crate) mod version;

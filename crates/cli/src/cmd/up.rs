@@ -1,0 +1,231 @@
+//! `howdah up`: start the engine, say how to use it, follow the signals until the end. The work itself is the library's.
+//!
+//! Invariant: a configuration with mistakes never replaces one that runs.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use howdah::config::settings::{Database, Settings};
+use howdah::config::{Config, Loaded};
+use howdah::{Engine, ListenAddress};
+
+use crate::configuration::{self, Sources};
+use crate::exit::{Exit, Outcome};
+use crate::logging::{self, Level};
+use crate::probe::{self, Login};
+use crate::signals::{Asked, Signals};
+use crate::terminal::Talk;
+
+/// Arguments of `howdah up`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    sources: Sources,
+    /// Where to listen, instead of listen.address and listen.port
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
+    listen: Option<(String, String)>,
+    /// How long transactions may go on after the first SIGTERM or Ctrl-C
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = howdah::config::parse_duration)]
+    grace: Duration,
+}
+
+fn address(text: &str) -> Result<(String, String), String> {
+    let fix = || "not ADDRESS:PORT, for example 127.0.0.1:6432 or [::1]:6432".to_owned();
+    let (address, port) = text.rsplit_once(':').ok_or_else(fix)?;
+    port.parse::<u16>().map_err(|_| fix())?;
+    Ok((address.to_owned(), port.to_owned()))
+}
+
+impl Args {
+    fn overrides(&self) -> Vec<(String, String)> {
+        let listen = self.listen.iter();
+        listen
+            .flat_map(|(address, port)| [("listen.address", address), ("listen.port", port)])
+            .map(|(key, value)| (key.to_owned(), value.clone()))
+            .collect()
+    }
+}
+
+/// Runs until it is told to stop.
+pub(crate) fn run(args: &Args) -> Outcome {
+    let loaded = configuration::load(args.sources.options(args.overrides()), false)?;
+    let level = logging::start(loaded.config.log());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(serve(args, loaded, &level))
+}
+
+async fn serve(args: &Args, loaded: Loaded, level: &Level) -> Outcome {
+    let talk = Talk::new();
+    let mut signals = Signals::listen().context("cannot take over signals")?;
+    talk.good("configuration", &configuration::sources(&loaded));
+    for notice in &loaded.notices {
+        talk.warn("configuration", &notice.to_string());
+    }
+    let settings = loaded.config.settings(0);
+    descriptors(talk, &settings);
+    let engine = Engine::start(loaded.config.clone()).await?;
+    say_listening(talk, &engine.addresses(), &settings);
+    // Looking at the nodes must not keep anybody waiting: neither clients nor signals.
+    let probing = tokio::spawn(say_nodes(talk, loaded.config));
+    follow(args, &engine, &mut signals, level).await;
+    probing.abort();
+    talk.line(&format!(
+        "stopping: transactions may go on for {}",
+        howdah::config::format_duration(args.grace)
+    ));
+    tokio::select! {
+        () = engine.stop(args.grace) => talk.line("stopped"),
+        _ = signals.stop() => {
+            talk.line("stopped at once");
+            return Ok(Exit::Interrupted);
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Reloads as often as asked; returns when asked to stop.
+async fn follow(args: &Args, engine: &Engine, signals: &mut Signals, level: &Level) {
+    while signals.next().await == Asked::Reload {
+        reload(args, engine, level).await;
+    }
+}
+
+/// Takes over a new configuration, or says why it was not fit and nothing has changed.
+async fn reload(args: &Args, engine: &Engine, level: &Level) {
+    let talk = Talk::new();
+    let options = args.sources.options(args.overrides());
+    let loaded = match tokio::task::spawn_blocking(move || Config::load(options)).await {
+        Ok(Ok(loaded)) => loaded,
+        Ok(Err(errors)) => {
+            talk.bad("reload", &format!("nothing has changed: {errors}"));
+            return;
+        }
+        Err(error) => {
+            talk.bad("reload", &format!("nothing has changed: {error}"));
+            return;
+        }
+    };
+    level.set(loaded.config.log());
+    let changes = engine.reload(loaded.config).await;
+    if changes.is_empty() {
+        talk.good("reload", "the configuration is the same");
+    }
+    for change in &changes {
+        talk.good("reload", &change.to_string());
+    }
+}
+
+/// Descriptors for things other than clients and servers: listeners, logs, the runtime.
+const SPARE_DESCRIPTORS: u64 = 64;
+
+/// Lets the process have as many files as it may, and says when that is too few for the clients.
+fn descriptors(talk: Talk, settings: &Settings) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let now = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    let clients = u64::try_from(settings.max_clients).unwrap_or(u64::MAX);
+    if let Some(most) = now.filter(|most| *most < clients.saturating_add(SPARE_DESCRIPTORS)) {
+        talk.warn(
+            "descriptors",
+            &format!("this process may open {most} files, fewer than listen.max_clients = {clients}\nraise it (ulimit -n, LimitNOFILE=) or lower listen.max_clients"),
+        );
+    }
+}
+
+fn say_listening(talk: Talk, addresses: &[ListenAddress], settings: &Settings) {
+    for address in addresses {
+        talk.good("listening", &address.to_string());
+    }
+    let user = settings.users.iter().find(|user| user.name != "*");
+    let user = user.map_or("USER", |user| user.name.as_str());
+    let database = settings.databases.iter().find(|one| one.name != "*");
+    let database = database.map_or("DATABASE", |database| database.name.as_str());
+    let Some((host, port)) = addresses.first().map(endpoint) else {
+        return;
+    };
+    let names = |names: Vec<&str>| names.join(", ");
+    talk.hint(
+        "serving",
+        &format!(
+            "databases {}; users {}; {} servers at most for each pair",
+            names(
+                settings
+                    .databases
+                    .iter()
+                    .map(|one| one.name.as_str())
+                    .collect()
+            ),
+            names(settings.users.iter().map(|one| one.name.as_str()).collect()),
+            settings
+                .databases
+                .first()
+                .map_or(0, |one| one.pool.max_size),
+        ),
+    );
+    talk.hint(
+        "connect",
+        &talk
+            .paint
+            .bold(&format!("psql -h {host} -p {port} -U {user} {database}")),
+    );
+    talk.hint("next", "howdah status · kill -HUP reloads · Ctrl-C stops");
+}
+
+/// Host and port for psql.
+fn endpoint(address: &ListenAddress) -> (String, String) {
+    match address {
+        ListenAddress::Tcp(address) if address.ip().is_unspecified() => {
+            ("127.0.0.1".to_owned(), address.port().to_string())
+        }
+        ListenAddress::Tcp(address) => (address.ip().to_string(), address.port().to_string()),
+        ListenAddress::Unix(path) => (
+            path.parent()
+                .map(|path| path.display().to_string())
+                .unwrap_or_default(),
+            path.extension()
+                .map(|port| port.to_string_lossy().into_owned())
+                .unwrap_or_default(),
+        ),
+    }
+}
+
+/// Logs in once to every node and says what it is, or why not.
+async fn say_nodes(talk: Talk, config: Config) {
+    let settings = config.settings(0);
+    let Some(user) = settings.users.iter().find(|user| user.name != "*") else {
+        return;
+    };
+    for cluster in config.clusters() {
+        let here = |database: &&Database| database.primary == cluster.primary;
+        let Some(database) = settings.databases.iter().find(here) else {
+            continue;
+        };
+        for node in cluster
+            .nodes
+            .clone()
+            .filter_map(|at| settings.nodes.get(at))
+        {
+            let login = Login::of(&node.address, database, user);
+            match probe::facts(&login, database.pool.connect_timeout).await {
+                Ok(facts) => talk.good("node", &format!("{}: {facts}", node.name)),
+                Err(refused) => talk.bad(
+                    "node",
+                    &format!(
+                        "{}: {} ({login})\n→ {}\nHowdah keeps running and tries again for every client; howdah check looks closer",
+                        node.name, refused.reason, refused.fix,
+                    ),
+                ),
+            }
+        }
+    }
+}

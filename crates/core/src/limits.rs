@@ -1,0 +1,40 @@
+//! Every bound of the data plane that is not a setting, with what happens at it. A bound that users may change is a
+//! configuration key instead.
+
+/// Statement texts longer than this are not analysed: they are streamed to the server and the session is pinned
+/// ([`PinReason::LargeStatement`](crate::session::PinReason::LargeStatement)). Bytes.
+pub const ANALYSED_STATEMENT: usize = 1024 * 1024;
+
+/// A server frame whose content matters (errors, parameter status, command tags …) must fit in this; a longer one closes
+/// the server as broken. Rows and COPY data stream and are not bounded by it. Bytes.
+pub const INSPECTED_FRAME: usize = 1024 * 1024;
+
+/// Client frames gathered without a server before one is checked out even though the request is incomplete. Bytes.
+pub const GATHERED_REQUEST: usize = 64 * 1024;
+
+/// Names of statements and portals longer than this are refused with SQLSTATE 08P01. Bytes.
+pub const NAME: usize = 4096;
+
+/// Prepared statements and their names that one session may hold; one more is refused with SQLSTATE 53400.
+pub const STATEMENTS_PER_SESSION: usize = 16 * 1024;
+
+/// Replies that one server may owe at once; more client frames are read only after some have come.
+pub const EXPECTED_REPLIES: usize = 64 * 1024;
+
+/// Distinct sets of startup settings whose login answer is remembered per pool; beyond it a login asks a server.
+pub const WELCOMES_PER_POOL: usize = 64;
+
+/// Normal forms remembered per worker; beyond it the least valuable is forgotten and analysed again when it comes back.
+pub const ANALYSES_PER_WORKER: usize = 8 * 1024;
+
+/// Texts of prepared statements shared by sessions, per worker, before those without a user are dropped.
+pub const SHARED_STATEMENTS: usize = 4 * 1024;
+
+/// Settings that one session may carry from server to server; one more pins it.
+pub const SETTINGS_PER_SESSION: usize = 256;
+
+/// Savepoints of one transaction whose settings are remembered; one more pins the session.
+pub const SAVEPOINTS: usize = 1024;
+
+/// Bytes a server may still owe to a client that has gone before the server is closed instead of drained.
+pub const DRAINED_REPLY: usize = 1024 * 1024;

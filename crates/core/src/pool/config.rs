@@ -1,0 +1,86 @@
+//! Sizes and times of a pool, as validated values. Not the configuration file: that is `howdah::config`, which fills this.
+//!
+//! Invariant: a `PoolConfig` handed to a ledger satisfies `min_size <= max_size` and `max_size >= 1`; the configuration checks it.
+
+use std::time::Duration;
+
+/// When a server goes back to its pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PoolMode {
+    /// At the end of every transaction.
+    Transaction,
+    /// When the client disconnects.
+    Session,
+    /// After every statement; transaction blocks are refused.
+    Statement,
+}
+
+impl PoolMode {
+    /// The word used in configuration and reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Transaction => "transaction",
+            Self::Session => "session",
+            Self::Statement => "statement",
+        }
+    }
+}
+
+/// Limits of one pool: the servers for one (node, database, user).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolConfig {
+    /// When servers go back.
+    pub mode: PoolMode,
+    /// Servers kept open even when idle.
+    pub min_size: u32,
+    /// Servers open at most.
+    pub max_size: u32,
+    /// Servers beyond `max_size` for a spike, opened when a client has waited `reserve_after`.
+    pub reserve_size: u32,
+    /// How long the oldest waiter must have waited before reserve servers are opened.
+    pub reserve_after: Duration,
+    /// Clients that may wait at once; one more is refused with SQLSTATE 53300.
+    pub max_waiters: usize,
+    /// How long a client may wait for a server before SQLSTATE 53300.
+    pub checkout_timeout: Duration,
+    /// How long opening a server (TCP connect and login) may take.
+    pub connect_timeout: Duration,
+    /// Longest run of one request; `None`: unlimited.
+    pub query_timeout: Option<Duration>,
+    /// A server idle for longer is closed (down to `min_size`).
+    pub idle_timeout: Duration,
+    /// Longest idle time of a client inside a transaction; `None`: unlimited.
+    pub idle_in_transaction_timeout: Option<Duration>,
+    /// A server older than this is closed at its next checkin; the pool spreads it by up to a tenth.
+    pub max_lifetime: Duration,
+    /// A server idle for longer is asked for a sign of life before it is used.
+    pub check_after_idle: Duration,
+    /// Servers that may be opening at once.
+    pub max_opening: u32,
+    /// Prepared statements kept on one server before the least recently used is closed.
+    pub max_prepared: usize,
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        Self {
+            mode: PoolMode::Transaction,
+            min_size: 0,
+            // PostgreSQL is fastest with a few busy backends per core; 20 is what PgBouncer ships.
+            max_size: 20,
+            reserve_size: 0,
+            reserve_after: Duration::from_secs(5),
+            max_waiters: 10_000,
+            checkout_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(5),
+            query_timeout: None,
+            idle_timeout: Duration::from_secs(600),
+            idle_in_transaction_timeout: None,
+            max_lifetime: Duration::from_secs(3600),
+            check_after_idle: Duration::from_secs(30),
+            max_opening: 4,
+            max_prepared: 200,
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Who has which server and who waits for one. Not the connections themselves: `S` is whatever the caller calls a server,
+//! `W` whatever it calls a waiter.
+//!
+//! Invariant: a server is in exactly one place (idle here, or owned by the caller as busy); waiters exist only while no
+//! server is idle; they are served first come, first served.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::PoolConfig;
+
+/// First delay after a server could not be opened; doubles with every further failure.
+const BACKOFF_FIRST: Duration = Duration::from_millis(50);
+/// Longest delay between attempts to open a server.
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+/// The waiters' queue is at its bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueFull;
+
+/// Where a server goes that came back or was just opened.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Checkin<S, W> {
+    /// To the waiter that has waited longest.
+    Hand(W, S),
+    /// It is idle in the ledger now.
+    Idle,
+    /// Nobody needs it and it must not stay: close it.
+    Close(S),
+}
+
+/// Sizes at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Servers ready for use.
+    pub idle: usize,
+    /// Servers with a client or being reset.
+    pub busy: u32,
+    /// Servers being opened.
+    pub opening: u32,
+    /// Clients that wait.
+    pub waiting: usize,
+}
+
+#[derive(Debug)]
+struct Idle<S> {
+    server: S,
+    since: Instant,
+}
+
+#[derive(Debug)]
+struct Waiter<W> {
+    who: W,
+    since: Instant,
+}
+
+/// Pure state of one pool.
+#[derive(Debug)]
+pub struct Ledger<S, W> {
+    config: PoolConfig,
+    /// Last in, first out, so that surplus servers age at the bottom.
+    idle: Vec<Idle<S>>,
+    waiters: VecDeque<Waiter<W>>,
+    busy: u32,
+    opening: u32,
+    /// Consecutive failures to open a server.
+    failures: u32,
+    not_before: Option<Instant>,
+    ever_opened: bool,
+}
+
+impl<S, W> Ledger<S, W> {
+    /// An empty pool.
+    #[must_use]
+    pub const fn new(config: PoolConfig) -> Self {
+        Self {
+            config,
+            idle: Vec::new(),
+            waiters: VecDeque::new(),
+            busy: 0,
+            opening: 0,
+            failures: 0,
+            not_before: None,
+            ever_opened: false,
+        }
+    }
+
+    /// Sizes and times in force.
+    #[must_use]
+    pub const fn config(&self) -> &PoolConfig {
+        &self.config
+    }
+
+    /// Replaces sizes and times; servers beyond a smaller size leave at their checkin or by [`Self::take_surplus`].
+    pub fn set_config(&mut self, config: PoolConfig) {
+        self.config = config;
+    }
+
+    /// Sizes now.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts {
+            idle: self.idle.len(),
+            busy: self.busy,
+            opening: self.opening,
+            waiting: self.waiters.len(),
+        }
+    }
+
+    /// The idle servers, with the time since when they are idle.
+    pub fn idle(&self) -> impl Iterator<Item = (&S, Instant)> {
+        self.idle.iter().map(|idle| (&idle.server, idle.since))
+    }
+
+    /// How long the oldest waiter has waited.
+    #[must_use]
+    pub fn oldest_wait(&self, now: Instant) -> Duration {
+        self.waiters.front().map_or(Duration::ZERO, |waiter| now.saturating_duration_since(waiter.since))
+    }
+
+    /// Takes the server that was used last, with the time since when it is idle. `None`: wait ([`Self::enqueue`]).
+    pub fn checkout(&mut self) -> Option<(S, Instant)> {
+        let idle = self.idle.pop()?;
+        self.busy += 1;
+        Some((idle.server, idle.since))
+    }
+
+    /// Puts a client at the end of the queue.
+    ///
+    /// # Errors
+    /// [`QueueFull`] when `max_waiters` wait already.
+    pub fn enqueue(&mut self, who: W, now: Instant) -> Result<(), QueueFull> {
+        if self.waiters.len() >= self.config.max_waiters {
+            return Err(QueueFull);
+        }
+        self.waiters.push_back(Waiter { who, since: now });
+        Ok(())
+    }
+
+    /// Takes a waiter out of the queue; `false` when it is not in it (it was served or has expired).
+    pub fn withdraw(&mut self, is: impl Fn(&W) -> bool) -> bool {
+        let Some(position) = self.waiters.iter().position(|waiter| is(&waiter.who)) else {
+            return false;
+        };
+        self.waiters.remove(position).is_some()
+    }
+
+    /// Waiters whose `checkout_timeout` has passed, oldest first; they leave the queue.
+    pub fn take_expired_waiters(&mut self, now: Instant) -> Vec<W> {
+        let timeout = self.config.checkout_timeout;
+        let expired = self
+            .waiters
+            .iter()
+            .take_while(|waiter| now.saturating_duration_since(waiter.since) >= timeout)
+            .count();
+        self.waiters.drain(..expired).map(|waiter| waiter.who).collect()
+    }
+
+    /// All waiters; they leave the queue.
+    pub fn take_waiters(&mut self) -> Vec<W> {
+        self.waiters.drain(..).map(|waiter| waiter.who).collect()
+    }
+
+    /// Whether one more server should be opened now: for a waiter that no opening server is for, or to hold `min_size`.
+    /// The caller that acts on `true` says [`Self::on_opening`].
+    #[must_use]
+    pub fn wants_server(&self, now: Instant) -> bool {
+        if self.opening >= self.config.max_opening || self.is_backing_off(now) {
+            return false;
+        }
+        let open = self.open();
+        let unserved = self.waiters.len() > self.opening as usize;
+        let reserve = if self.oldest_wait(now) >= self.config.reserve_after {
+            self.config.reserve_size
+        } else {
+            0
+        };
+        (unserved && open < self.config.max_size.saturating_add(reserve))
+            || open < self.config.min_size
+    }
+
+    /// Servers idle, busy and opening.
+    #[must_use]
+    pub fn open(&self) -> u32 {
+        u32::try_from(self.idle.len()).unwrap_or(u32::MAX).saturating_add(self.busy + self.opening)
+    }
+
+    /// Whether a server was ever opened: before that, a failure is told to clients at once instead of waiting for better.
+    #[must_use]
+    pub const fn ever_opened(&self) -> bool {
+        self.ever_opened
+    }
+
+    /// A server is being opened.
+    pub const fn on_opening(&mut self) {
+        self.opening += 1;
+    }
+
+    /// A server was opened.
+    pub fn on_opened(&mut self, server: S, now: Instant) -> Checkin<S, W> {
+        self.opening = self.opening.saturating_sub(1);
+        self.busy += 1;
+        self.failures = 0;
+        self.not_before = None;
+        self.ever_opened = true;
+        self.checkin(server, now)
+    }
+
+    /// A server could not be opened: the next attempt waits, longer each time.
+    pub fn on_open_failed(&mut self, now: Instant) {
+        self.opening = self.opening.saturating_sub(1);
+        let delay = BACKOFF_FIRST.saturating_mul(1 << self.failures.min(10)).min(BACKOFF_MAX);
+        self.failures = self.failures.saturating_add(1);
+        self.not_before = Some(now + delay);
+    }
+
+    /// Consecutive failures to open a server.
+    #[must_use]
+    pub const fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Whether the next attempt to open a server is not due yet.
+    #[must_use]
+    pub fn is_backing_off(&self, now: Instant) -> bool {
+        self.not_before.is_some_and(|due| now < due)
+    }
+
+    /// A busy server comes back clean.
+    pub fn checkin(&mut self, server: S, now: Instant) -> Checkin<S, W> {
+        self.busy = self.busy.saturating_sub(1);
+        if let Some(waiter) = self.waiters.pop_front() {
+            self.busy += 1;
+            return Checkin::Hand(waiter.who, server);
+        }
+        if self.open() >= self.config.max_size {
+            return Checkin::Close(server);
+        }
+        self.idle.push(Idle { server, since: now });
+        Checkin::Idle
+    }
+
+    /// A busy server was closed instead of coming back.
+    pub const fn on_closed(&mut self) {
+        self.busy = self.busy.saturating_sub(1);
+    }
+
+    /// Idle servers that `leave` says must go, and those idle for `idle_timeout` beyond `min_size`. The caller closes them.
+    pub fn take_surplus(&mut self, now: Instant, leave: impl Fn(&S) -> bool) -> Vec<S> {
+        let mut room = self.open().saturating_sub(self.config.min_size);
+        let timeout = self.config.idle_timeout;
+        let (mut kept, mut gone) = (Vec::with_capacity(self.idle.len()), Vec::new());
+        for idle in self.idle.drain(..) {
+            let old = now.saturating_duration_since(idle.since) >= timeout && room > 0;
+            if old || leave(&idle.server) {
+                room = room.saturating_sub(1);
+                gone.push(idle.server);
+            } else {
+                kept.push(idle);
+            }
+        }
+        self.idle = kept;
+        gone
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,395 @@
+//! Every key of the configuration, once: name, kind, default with its reason, whether it reloads. Not the values: those are read by
+//! `read`, judged by `validate`. The example file, `config show`, the environment form and the suggestions for typing mistakes all
+//! come from this table.
+//!
+//! Invariant: a default is a text that its own kind accepts (tested), and a key that is not here is an error everywhere.
+
+/// What a value looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A whole number within bounds.
+    Integer {
+        /// Smallest.
+        min: u64,
+        /// Largest.
+        max: u64,
+    },
+    /// A time such as `250ms`, `5s`, `10m`, `1h`, `7d`.
+    Duration(Zero),
+    /// One of some words; the first is not special.
+    Word(&'static [&'static str]),
+    /// Any text that is not empty.
+    Text,
+    /// Texts; in the environment separated by commas.
+    List,
+}
+
+/// What `0` means for a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Zero {
+    /// Nothing: it must be longer.
+    Refused,
+    /// Unlimited or never; `off` means the same.
+    Off,
+    /// At once.
+    Allowed,
+}
+
+/// One key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Key {
+    /// Last part of its path.
+    pub(crate) name: &'static str,
+    /// What its value looks like.
+    pub(crate) kind: Kind,
+    /// Value when nothing is said; `None`: absent, or made from other keys as `doc` says.
+    pub(crate) default: Option<&'static str>,
+    /// A value for the example file when there is no default.
+    pub(crate) example: &'static str,
+    /// A change needs a restart.
+    pub(crate) restart: bool,
+    /// Its value is never shown.
+    pub(crate) secret: bool,
+    /// What it does and why the default is what it is; lines of the example file.
+    pub(crate) doc: &'static str,
+}
+
+impl Key {
+    const fn new(name: &'static str, kind: Kind, doc: &'static str) -> Self {
+        Self {
+            name,
+            kind,
+            default: None,
+            example: "",
+            restart: false,
+            secret: false,
+            doc,
+        }
+    }
+
+    const fn default(mut self, value: &'static str) -> Self {
+        self.default = Some(value);
+        self
+    }
+
+    const fn example(mut self, value: &'static str) -> Self {
+        self.example = value;
+        self
+    }
+
+    const fn restart(mut self) -> Self {
+        self.restart = true;
+        self
+    }
+
+    const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+}
+
+/// How often a section may appear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Once: `[pool]`.
+    One,
+    /// Many, told apart by their key `name`: `[[database]]`.
+    Named,
+}
+
+/// A section: keys, and sections inside it.
+#[derive(Debug)]
+pub(crate) struct Section {
+    /// Last part of its path.
+    pub(crate) name: &'static str,
+    /// How often it may appear.
+    pub(crate) shape: Shape,
+    /// Its keys.
+    pub(crate) keys: &'static [Key],
+    /// Sections inside.
+    pub(crate) sections: &'static [&'static Self],
+    /// What it is for; lines of the example file.
+    pub(crate) doc: &'static str,
+}
+
+impl Section {
+    /// The key of that name.
+    pub(crate) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+
+    /// The section of that name directly inside.
+    pub(crate) fn section(&self, name: &str) -> Option<&'static Self> {
+        self.sections
+            .iter()
+            .copied()
+            .find(|section| section.name == name)
+    }
+
+    /// Names of keys and sections inside, for suggestions.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.keys
+            .iter()
+            .map(|key| key.name)
+            .chain(self.sections.iter().map(|section| section.name))
+    }
+}
+
+const COUNT: Kind = Kind::Integer {
+    min: 1,
+    max: 1_000_000,
+};
+const COUNT_OR_NONE: Kind = Kind::Integer {
+    min: 0,
+    max: 1_000_000,
+};
+const MODES: Kind = Kind::Word(&["transaction", "session", "statement"]);
+
+/// The whole file.
+pub(crate) static ROOT: Section = Section {
+    name: "",
+    shape: Shape::One,
+    keys: &[],
+    sections: &[&LISTEN, &CLUSTER, &DATABASE, &USER, &POOL, &ADMIN, &LOG],
+    doc: "",
+};
+
+/// `[listen]`
+pub(crate) static LISTEN: Section = Section {
+    name: "listen",
+    shape: Shape::One,
+    doc: "Where applications connect.",
+    sections: &[],
+    keys: &[
+        Key::new("address", Kind::List, "IP address, or several. The default is reachable from this machine alone, because traffic is not\nencrypted in this version; \"0.0.0.0\" is every IPv4 address, \"::\" every address, \"off\" none.")
+            .default("127.0.0.1")
+            .restart(),
+        Key::new("port", Kind::Integer { min: 0, max: 65_535 }, "One above PostgreSQL's own and where poolers usually listen. 0 takes a free one.")
+            .default("6432")
+            .restart(),
+        Key::new("unix_socket", Kind::Text, "Directory in which to make a socket file, as PostgreSQL does. Cheaper than TCP for clients on this machine.")
+            .example("/run/howdah")
+            .restart(),
+        Key::new("max_clients", COUNT, "Clients connected at once; one more is refused. An idle client costs a few KiB; each needs a file descriptor.")
+            .default("10000"),
+        Key::new("login_timeout", Kind::Duration(Zero::Refused), "From the first byte to the end of the login: PostgreSQL's own limit (authentication_timeout).")
+            .default("1m"),
+        Key::new("client_idle_timeout", Kind::Duration(Zero::Off), "Disconnects clients idle outside a transaction. Off: an application's pool keeps connections open on purpose.")
+            .default("off"),
+        Key::new("workers", Kind::Integer { min: 0, max: 256 }, "Threads. 0: one for every two processors, at most 8: one moves tens of thousands of statements a second,\nand the database needs the processors more.")
+            .default("0")
+            .restart(),
+    ],
+};
+
+/// `[[cluster]]`
+pub(crate) static CLUSTER: Section = Section {
+    name: "cluster",
+    shape: Shape::Named,
+    doc: "One primary with its replicas.",
+    sections: &[&NODE],
+    keys: &[Key::new(
+        "name",
+        Kind::Text,
+        "Told apart by it; databases refer to it.",
+    )
+    .example("main")],
+};
+
+/// `[[cluster.node]]`
+pub(crate) static NODE: Section = Section {
+    name: "node",
+    shape: Shape::Named,
+    doc: "One PostgreSQL instance.",
+    sections: &[],
+    keys: &[
+        Key::new("name", Kind::Text, "Name in reports; left out: its address.").example("main-1"),
+        Key::new("host", Kind::Text, "Host name or address; a path is the directory of a Unix socket (faster on the same machine).").example("127.0.0.1"),
+        Key::new("port", Kind::Integer { min: 1, max: 65_535 }, "").default("5432"),
+        Key::new("role", Kind::Word(&["primary", "replica"]), "Left out: the first node is the primary, the others replicas. Replicas are not routed to yet.").example("primary"),
+        Key::new("max_servers", COUNT, "Connections to this node at most, over all pools. Left out: no cap beyond the pools' own.").example("90"),
+    ],
+};
+
+/// `[[database]]`
+pub(crate) static DATABASE: Section = Section {
+    name: "database",
+    shape: Shape::Named,
+    doc: "A database that clients may name. Without any, every name is passed on to the only cluster.",
+    sections: &[&POOL],
+    keys: &[
+        Key::new(
+            "name",
+            Kind::Text,
+            "The name clients use; \"*\" stands for every name without an entry of its own.",
+        )
+        .example("shop"),
+        Key::new("cluster", Kind::Text, "Left out: the only cluster.").example("main"),
+        Key::new(
+            "server_database",
+            Kind::Text,
+            "Its name on the server. Left out: the same.",
+        )
+        .example("shop_production"),
+        Key::new("pool_mode", MODES, "Short for mode in [database.pool].").example("session"),
+        Key::new(
+            "max_servers",
+            COUNT,
+            "Connections of all its pools at most. Left out: no cap beyond the pools' own.",
+        )
+        .example("40"),
+    ],
+};
+
+/// `[[user]]`
+pub(crate) static USER: Section = Section {
+    name: "user",
+    shape: Shape::Named,
+    doc: "A user that clients may log in as.",
+    sections: &[],
+    keys: &[
+        Key::new("name", Kind::Text, "The name clients use; \"*\" stands for every other name (with auth = \"trust\" only).").example("app"),
+        Key::new("auth", Kind::Word(&["trust", "password", "md5", "scram-sha-256"]), "How a client proves who it is. Left out: scram-sha-256 when a password is known; without one trust, which\nadmits clients of this machine only.").example("scram-sha-256"),
+        Key::new("password", Kind::Text, "The password, or what PostgreSQL stores of it (\"SCRAM-SHA-256$…\", \"md5…\"). Better one of the next three.").example("…").secret(),
+        Key::new("password_file", Kind::Text, "File that holds the password; a line end after it does not count.").example("/run/secrets/app"),
+        Key::new("password_env", Kind::Text, "Environment variable that holds it.").example("APP_PASSWORD"),
+        Key::new("password_command", Kind::Text, "Shell command that prints it, within 10 seconds.").example("pass show app"),
+        Key::new("server_user", Kind::Text, "Name to log in to PostgreSQL with. Left out: the same.").example("app_rw"),
+        Key::new("server_password", Kind::Text, "Password for PostgreSQL. Left out: the client's, when that is known in clear text.").example("…").secret(),
+        Key::new("server_password_file", Kind::Text, "File that holds it.").example("/run/secrets/app_rw"),
+        Key::new("server_password_env", Kind::Text, "Environment variable that holds it.").example("APP_RW_PASSWORD"),
+        Key::new("server_password_command", Kind::Text, "Shell command that prints it.").example("pass show app_rw"),
+        Key::new("pool_mode", MODES, "Overrides the mode of the database's pool.").example("session"),
+        Key::new("max_clients", COUNT, "Clients of this user at most. Left out: no cap beyond listen.max_clients.").example("500"),
+    ],
+};
+
+/// `[pool]` and `[database.pool]`
+pub(crate) static POOL: Section = Section {
+    name: "pool",
+    shape: Shape::One,
+    doc: "Servers (connections to PostgreSQL) for each pair of database and user.",
+    sections: &[],
+    keys: &[
+        Key::new("mode", MODES, "When a server goes back to the pool: at the end of every transaction, when the client leaves, or after every\nstatement. Session state that clients set is kept for them in transaction mode.").default("transaction"),
+        Key::new("min_size", COUNT_OR_NONE, "Servers kept open even when idle. 0: a database nobody uses costs nothing.").default("0"),
+        Key::new("max_size", COUNT, "Servers at most. PostgreSQL is fastest with a few busy backends per processor; twice to four times the\nprocessors of its machine is usually best, and larger is slower.").default("20"),
+        Key::new("reserve_size", COUNT_OR_NONE, "Servers beyond max_size for a spike. 0: max_size means max.").default("0"),
+        Key::new("reserve_after", Kind::Duration(Zero::Allowed), "How long a client must have waited before they are opened.").default("5s"),
+        Key::new("max_waiters", COUNT, "Clients that may wait at once; one more is refused at once, instead of after checkout_timeout.").default("10000"),
+        Key::new("checkout_timeout", Kind::Duration(Zero::Refused), "How long a client may wait for a server. Most web servers have given up on the request by then.").default("30s"),
+        Key::new("connect_timeout", Kind::Duration(Zero::Refused), "How long opening a server may take, login included.").default("5s"),
+        Key::new("query_timeout", Kind::Duration(Zero::Off), "Longest run of one request. Off: only the application knows; statement_timeout of PostgreSQL works as usual.").default("off"),
+        Key::new("idle_timeout", Kind::Duration(Zero::Refused), "Closes servers beyond min_size that nobody used for this long: after a spike PostgreSQL gets its memory back.").default("10m"),
+        Key::new("idle_in_transaction_timeout", Kind::Duration(Zero::Off), "Longest idle time of a client inside a transaction, where it holds a server and its locks. Off: as PostgreSQL.").default("off"),
+        Key::new("max_lifetime", Kind::Duration(Zero::Refused), "Closes older servers when they come back: caches of a backend grow with its age. Spread by up to a tenth.").default("1h"),
+        Key::new("check_after_idle", Kind::Duration(Zero::Allowed), "Asks a server idle for longer for a sign of life before it is used: firewalls forget quiet connections.").default("30s"),
+        Key::new("max_opening", COUNT, "Servers being opened at once: a login costs PostgreSQL a new process, and a storm of them everything else.").default("4"),
+        Key::new("max_prepared", COUNT_OR_NONE, "Prepared statements kept on one server before the least recently used goes: each costs a backend memory.").default("200"),
+    ],
+};
+
+/// `[admin]`
+pub(crate) static ADMIN: Section = Section {
+    name: "admin",
+    shape: Shape::One,
+    doc: "The console: psql -d howdah, then SHOW POOLS and the other commands of PgBouncer.",
+    sections: &[],
+    keys: &[Key::new(
+        "users",
+        Kind::List,
+        "Users that may use it. Left out: the user, when there is only one.",
+    )
+    .example("app")],
+};
+
+/// `[log]`
+pub(crate) static LOG: Section = Section {
+    name: "log",
+    shape: Shape::One,
+    doc: "What is written to standard error.",
+    sections: &[],
+    keys: &[
+        Key::new(
+            "level",
+            Kind::Word(&["error", "warn", "info", "debug", "trace"]),
+            "\"info\" says what changed, nothing per statement.",
+        )
+        .default("info"),
+        Key::new("format", Kind::Word(&["text", "json"]), "")
+            .default("text")
+            .restart(),
+    ],
+};
+
+/// Keys and sections of the design that no code serves yet. Naming them gives a better answer than "unknown".
+pub(crate) const LATER: &[&str] = &[
+    "preset",
+    "health",
+    "route",
+    "cache",
+    "statements",
+    "advisor",
+    "partition",
+    "maintenance",
+    "migrations",
+    "backup",
+    "ha",
+    "alerts",
+    "listen.tls",
+    "admin.address",
+    "admin.tokens",
+    "admin.allow_changes",
+    "cluster.discovery",
+    "cluster.node.weight",
+    "cluster.node.priority",
+    "cluster.node.tls",
+    "cluster.node.pool",
+    "database.route",
+    "database.consistency",
+    "database.aliases",
+    "database.pool.dynamic",
+    "database.pool.leak_threshold",
+    "pool.dynamic",
+    "pool.leak_threshold",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::document::{Given, Origin};
+    use crate::config::read::parse;
+
+    fn sections(from: &'static Section, found: &mut Vec<&'static Section>) {
+        found.push(from);
+        for section in from.sections {
+            sections(section, found);
+        }
+    }
+
+    #[test]
+    fn every_default_and_example_is_a_value_its_kind_accepts() {
+        let mut all = Vec::new();
+        sections(&ROOT, &mut all);
+        for key in all.iter().flat_map(|section| section.keys) {
+            let text = key.default.unwrap_or(key.example);
+            let given = Given::text(text, Origin::Default);
+            assert!(parse(key.kind, &given).is_ok(), "{}: {text}", key.name);
+        }
+    }
+
+    #[test]
+    fn no_later_key_is_a_key_of_this_version() {
+        for path in LATER {
+            let mut section = &ROOT;
+            let mut parts = path.split('.').peekable();
+            while let Some(part) = parts.next() {
+                if parts.peek().is_some() {
+                    section = section.section(part).expect(path);
+                } else {
+                    assert!(!section.names().any(|name| name == part), "{path}");
+                }
+            }
+        }
+    }
+}

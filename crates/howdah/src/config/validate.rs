@@ -1,0 +1,250 @@
+//! From the merged tree to a [`Config`]: defaults, rules between keys. Clusters, databases and
+//! users have files of their own.
+//!
+//! Invariant: a `Config` comes out only without a mistake, and then its settings satisfy what the data plane relies on.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use howdah_core::pool::{PoolConfig, PoolMode};
+use howdah_proxy::settings::{Listen, Settings, UnixListen, User};
+
+use super::document::{self, Origin, Table};
+use super::error::{ConfigError, Mistake, Notice};
+use super::keys::{ADMIN, LISTEN, LOG, POOL};
+use super::read::{Findings, Reader};
+use super::{Config, Log, LogFormat, clusters, databases, suggest, users};
+
+/// Most workers when nobody says a number: one moves tens of thousands of statements a second.
+const WORKERS_AT_MOST: usize = 8;
+
+/// Judges the tree. The configuration is of use only when `findings` has no mistakes afterwards.
+pub(crate) fn config(
+    root: &Table,
+    environment: &HashMap<String, String>,
+    findings: &mut Findings,
+) -> Config {
+    let mut reader = Reader::new(LISTEN.keys, root.single("listen"), "listen", findings);
+    let listen = listen(&mut reader);
+    let max_clients = reader.integer("max_clients").unwrap_or(usize::MAX);
+    let login_timeout = reader.duration("login_timeout").unwrap_or(Duration::MAX);
+    let client_idle_timeout = reader.limit("client_idle_timeout").flatten();
+    let workers = workers(reader.integer("workers").unwrap_or(0));
+    let mut reader = Reader::new(POOL.keys, root.single("pool"), "pool", findings);
+    let pool = pool(&mut reader, PoolConfig::default());
+    let reachable = listen.tcp.iter().any(|address| !address.ip().is_loopback());
+    let (nodes, clusters) = clusters::read(root, &listen, findings);
+    let databases = databases::read(root, &clusters, &pool, findings);
+    let users = users::read(root, reachable, environment, findings);
+    let admin_users = admins(root, &users, findings);
+    let log = log(root, findings);
+    findings.entries.sort_by(|a, b| a.key.cmp(&b.key));
+    Config {
+        settings: Settings {
+            revision: 0,
+            listen,
+            workers,
+            max_clients,
+            login_timeout,
+            client_idle_timeout,
+            nodes,
+            databases,
+            users,
+            admin_users,
+        },
+        clusters,
+        log,
+        entries: std::mem::take(&mut findings.entries),
+    }
+}
+
+fn workers(asked: usize) -> usize {
+    if asked > 0 {
+        return asked;
+    }
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    (processors / 2).clamp(1, WORKERS_AT_MOST)
+}
+
+fn listen(reader: &mut Reader<'_>) -> Listen {
+    let port = reader.integer("port").unwrap_or(0);
+    let mut tcp = Vec::new();
+    for text in reader.list("address").unwrap_or_default() {
+        let address = match text.as_str() {
+            "off" => continue,
+            "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            "*" => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            text => text.trim_matches(['[', ']']).parse().ok(),
+        };
+        match address {
+            Some(address) => tcp.push(SocketAddr::new(address, port)),
+            None => reader.fail(
+                Mistake::Value,
+                "address",
+                format!("{text} is not an IP address (the port is a key of its own)"),
+                "for example \"127.0.0.1\", \"0.0.0.0\", [\"10.0.0.5\", \"::1\"], or \"off\"",
+            ),
+        }
+    }
+    let directory = reader.text("unix_socket").filter(|text| text != "off");
+    let unix: Vec<_> = directory
+        .map(|directory| UnixListen {
+            directory: directory.into(),
+            port,
+        })
+        .into_iter()
+        .collect();
+    if unix.iter().any(|unix| !unix.directory.is_dir()) {
+        reader.fail(
+            Mistake::Unreadable,
+            "unix_socket",
+            "not a directory",
+            "an existing directory in which this user may make files",
+        );
+    }
+    let clear = reader.findings().errors.is_empty();
+    if tcp.is_empty() && unix.is_empty() && clear {
+        let fix = "an address, or unix_socket = \"/run/howdah\"";
+        reader.fail(Mistake::Missing, "address", "nowhere to listen", fix);
+    }
+    Listen { tcp, unix }
+}
+
+/// The mode of a word of the table of keys.
+pub(crate) fn mode(word: &str) -> PoolMode {
+    match word {
+        "session" => PoolMode::Session,
+        "statement" => PoolMode::Statement,
+        _ => PoolMode::Transaction,
+    }
+}
+
+/// Reads a `[pool]` over the values of `base`.
+pub(crate) fn pool(reader: &mut Reader<'_>, base: PoolConfig) -> PoolConfig {
+    let pool = PoolConfig {
+        mode: reader.word("mode").map_or(base.mode, mode),
+        min_size: reader.integer("min_size").unwrap_or(base.min_size),
+        max_size: reader.integer("max_size").unwrap_or(base.max_size),
+        reserve_size: reader.integer("reserve_size").unwrap_or(base.reserve_size),
+        reserve_after: reader
+            .duration("reserve_after")
+            .unwrap_or(base.reserve_after),
+        max_waiters: reader.integer("max_waiters").unwrap_or(base.max_waiters),
+        checkout_timeout: reader
+            .duration("checkout_timeout")
+            .unwrap_or(base.checkout_timeout),
+        connect_timeout: reader
+            .duration("connect_timeout")
+            .unwrap_or(base.connect_timeout),
+        query_timeout: reader.limit("query_timeout").unwrap_or(base.query_timeout),
+        idle_timeout: reader.duration("idle_timeout").unwrap_or(base.idle_timeout),
+        idle_in_transaction_timeout: reader
+            .limit("idle_in_transaction_timeout")
+            .unwrap_or(base.idle_in_transaction_timeout),
+        max_lifetime: reader.duration("max_lifetime").unwrap_or(base.max_lifetime),
+        check_after_idle: reader
+            .duration("check_after_idle")
+            .unwrap_or(base.check_after_idle),
+        max_opening: reader.integer("max_opening").unwrap_or(base.max_opening),
+        max_prepared: reader.integer("max_prepared").unwrap_or(base.max_prepared),
+    };
+    let said = reader.is_given("min_size") || reader.is_given("max_size");
+    if said && pool.min_size > pool.max_size {
+        let (key, other) = if reader.is_given("min_size") {
+            ("min_size", "max_size")
+        } else {
+            ("max_size", "min_size")
+        };
+        reader.fail(
+            Mistake::Conflict,
+            key,
+            format!(
+                "min_size ({}) is more than max_size ({})",
+                pool.min_size, pool.max_size
+            ),
+            format!("change it or {other}"),
+        );
+    }
+    pool
+}
+
+/// Reports names that occur twice among sections of one kind.
+pub(crate) fn unique(tables: &[Table], parent: &str, findings: &mut Findings) {
+    let mut seen: BTreeMap<String, &Origin> = BTreeMap::new();
+    for table in tables {
+        let Some(name) = table.name() else { continue };
+        let path = document::path(parent, table.section, Some((0, Some(&name))));
+        if let Some(first) = seen.get(&name) {
+            findings.errors.push(ConfigError::new(
+                Mistake::Duplicate,
+                path,
+                table.origin.clone(),
+                format!("the name {name:?} is taken ({first})"),
+                "give it another name, or put the keys into one section",
+            ));
+        } else {
+            seen.insert(name, &table.origin);
+        }
+    }
+}
+
+/// "Did you mean", or all there are.
+pub(crate) fn named(name: &str, known: &[&str]) -> String {
+    match suggest::nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None if known.is_empty() => "there are none".to_owned(),
+        None => format!("there are: {}", known.join(", ")),
+    }
+}
+
+fn admins(root: &Table, users: &[User], findings: &mut Findings) -> Vec<String> {
+    let mut reader = Reader::new(ADMIN.keys, root.single("admin"), "admin", findings);
+    if !reader.is_given("users") {
+        let Ok([only]) = <&[User; 1]>::try_from(users) else {
+            reader.implied("users", "");
+            return Vec::new();
+        };
+        reader.implied("users", only.name.clone());
+        return vec![only.name.clone()];
+    }
+    let admins = reader.list("users").unwrap_or_default();
+    let known: Vec<_> = users.iter().map(|user| user.name.as_str()).collect();
+    for admin in &admins {
+        if !known.contains(&admin.as_str()) && !known.contains(&"*") {
+            let fix = named(admin, &known);
+            let reason = format!("no user is called {admin}");
+            reader.fail(Mistake::UnknownName, "users", reason, fix);
+        }
+    }
+    admins
+}
+
+fn log(root: &Table, findings: &mut Findings) -> Log {
+    let mut reader = Reader::new(LOG.keys, root.single("log"), "log", findings);
+    Log {
+        level: reader.word("level").unwrap_or("info"),
+        format: match reader.word("format") {
+            Some("json") => LogFormat::Json,
+            Some(_) | None => LogFormat::Text,
+        },
+    }
+}
+
+/// A remark about nodes that are accepted and not used.
+pub(crate) fn unused_replicas(config: &Config) -> Option<Notice> {
+    let names: Vec<_> = config
+        .clusters
+        .iter()
+        .flat_map(|cluster| cluster.replicas())
+        .filter_map(|at| config.settings.nodes.get(at))
+        .map(|node| node.name.as_str())
+        .collect();
+    if names.is_empty() {
+        return None;
+    }
+    Some(Notice {
+        text: format!("replicas are not routed to yet: {}", names.join(", ")),
+        origin: Origin::Default,
+    })
+}

@@ -1,0 +1,115 @@
+//! The running engine: assembles the data plane from a configuration and is the handle to it.
+//!
+//! Invariant: no state outside the engine: two engines in one process know nothing of each other.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use howdah_proxy::{Proxy, StartError};
+use tokio::io::DuplexStream;
+use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::{Client, Connection, NoTls};
+
+use crate::config::{Change, Config};
+use crate::{ListenAddress, Report};
+
+/// What can go wrong with an engine.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The in-process door was refused: the message is PostgreSQL's or Howdah's own.
+    #[error("cannot connect through the engine: {0}")]
+    Connect(#[from] tokio_postgres::Error),
+}
+
+/// A running Howdah: what `howdah up` runs, for programs that embed it.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// let config = howdah::Config::from_url("postgres://app:secret@db.example/app")?;
+/// let engine = howdah::Engine::start(config).await?;
+///
+/// // The in-process door: an ordinary client, pooled by the engine, without a socket in between.
+/// let (client, connection) = engine.connect("app", "app").await?;
+/// tokio::spawn(connection);
+/// let row = client.query_one("SELECT 6 * 7", &[]).await?;
+/// assert_eq!(row.get::<_, i32>(0), 42);
+///
+/// engine.stop(Duration::from_secs(5)).await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Engine {
+    proxy: Proxy,
+    config: parking_lot::Mutex<Config>,
+    revision: AtomicU64,
+}
+
+impl Engine {
+    /// Listens and starts the workers. Nothing is asked of PostgreSQL before the first client comes, and nothing in the
+    /// database is changed.
+    ///
+    /// # Errors
+    /// An address cannot be listened on, or a thread cannot be started.
+    #[expect(clippy::unused_async, reason = "starting will wait for what later parts of the engine need")]
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        let proxy = Proxy::start(config.settings(1))?;
+        Ok(Self { proxy, config: parking_lot::Mutex::new(config), revision: AtomicU64::new(1) })
+    }
+
+    /// Where it listens; a port 0 of the configuration is a real one here.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<ListenAddress> {
+        self.proxy.addresses()
+    }
+
+    /// The in-process door: a client of the given database and user, without a password (whoever holds the engine is in
+    /// already). The connection must be spawned, as with [`tokio_postgres::connect`].
+    ///
+    /// Cancel safe: a connection that was begun is closed.
+    ///
+    /// # Errors
+    /// Unknown database or user, too many clients, or PostgreSQL cannot be reached.
+    pub async fn connect(
+        &self,
+        database: &str,
+        user: &str,
+    ) -> Result<(Client, Connection<DuplexStream, NoTlsStream>), Error> {
+        let mut config = tokio_postgres::Config::new();
+        config.dbname(database).user(user).application_name("howdah");
+        Ok(config.connect_raw(self.proxy.connect().await, NoTls).await?)
+    }
+
+    /// What it looks like now. Cancel safe.
+    pub async fn report(&self) -> Report {
+        self.proxy.report().await
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        self.config.lock().clone()
+    }
+
+    /// Puts another configuration in force and says what has changed. What needs a restart stays as it was.
+    ///
+    /// Cancel safe: the new configuration is in force at the latest when it returns.
+    pub async fn reload(&self, config: Config) -> Vec<Change> {
+        let changes = Config::diff(&self.config.lock(), &config);
+        let revision = self.revision.fetch_add(1, Ordering::Relaxed) + 1;
+        let settings = config.settings(revision);
+        *self.config.lock() = config;
+        self.proxy.reload(settings).await;
+        changes
+    }
+
+    /// Stops: no new clients; those without a transaction are told goodbye, the others have `grace` to end theirs.
+    pub async fn stop(self, grace: Duration) {
+        self.proxy.stop(grace).await;
+    }
+}

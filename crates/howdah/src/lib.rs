@@ -1,0 +1,17 @@
+//! **Howdah** sits between applications and PostgreSQL: it pools their connections, so that a thousand clients need a few
+//! servers, in a way that a client cannot tell the difference.
+//!
+//! Two doors, one engine: the PostgreSQL wire protocol on a socket, for every driver of every language, and
+//! [`Engine::connect`] inside this process. [`Config`] says what to do, [`Engine`] does it, [`Report`] tells.
+
+pub mod config;
+mod engine;
+
+pub use config::Config;
+pub use engine::{Engine, Error};
+pub use howdah_proxy::StartError;
+pub use howdah_proxy::report::{ListenAddress, PoolReport, Report, Totals};
+
+/// Bugs that tests plant on purpose; see `howdah_proxy::faults`.
+#[cfg(feature = "planted-bugs")]
+pub use howdah_proxy::faults;

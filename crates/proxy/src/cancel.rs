@@ -1,0 +1,84 @@
+//! Cancel requests: from a client to the server that runs its statement now, never to a stranger's. A request that still
+//! waits for a server is withdrawn.
+//!
+//! Invariant: a server does not change hands while a cancel request for it is on its way (it is parked), so a cancel request
+//! can only reach the statement, or the idle time, of the client that sent it.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use howdah_wire::startup;
+use tokio::io::ReadBuf;
+
+use crate::connect;
+use crate::entry::{Activity, Entry, Signal};
+use crate::pool::{Pool, PoolKey};
+use crate::server::CancelTarget;
+use crate::worker::{Command, Worker, worker_of};
+
+/// How long delivering a cancel request may take.
+const DELIVERY: Duration = Duration::from_secs(5);
+
+/// A client's cancel request: to the worker that serves the client. Nothing is answered, as in PostgreSQL.
+pub(crate) async fn route(worker: &Worker, process_id: u32, secret: &[u8]) {
+    if let Some(owner) = worker.shared.workers().get(worker_of(process_id)) {
+        let command = Command::Cancel { process_id, secret: secret.to_vec() };
+        // A worker that is gone has no clients.
+        let _ = owner.send(command).await;
+    }
+}
+
+/// A cancel request has reached the worker of its client.
+pub(crate) fn deliver(worker: &Rc<Worker>, entry: Option<Rc<Entry>>, secret: &[u8]) {
+    let Some(entry) = entry else { return };
+    if !crate::auth::constant_time_eq(&entry.secret, secret) {
+        return tracing::warn!(peer = %entry.peer, "a cancel request with a wrong secret was ignored");
+    }
+    if entry.activity.get() == Activity::Waiting {
+        return entry.signal(Signal::Cancel);
+    }
+    let key = PoolKey { database: entry.database.clone(), user: entry.user.clone() };
+    let pool = worker.pools.borrow().get(&key).cloned();
+    if let Some(pool) = pool {
+        send(worker, &pool, &entry);
+    }
+}
+
+/// Cancels what the session's server runs now, if it has one.
+pub(crate) fn send(worker: &Rc<Worker>, pool: &Rc<Pool>, entry: &Entry) {
+    let Some(target) = entry.cancel.borrow().clone() else { return };
+    send_to(worker, pool, target);
+}
+
+/// Sends a cancel request to a server, which is kept from others until it has arrived.
+pub(crate) fn send_to(worker: &Rc<Worker>, pool: &Rc<Pool>, target: Rc<CancelTarget>) {
+    target.pending.set(target.pending.get() + 1);
+    let (worker, pool) = (Rc::clone(worker), Rc::clone(pool));
+    tokio::task::spawn_local(async move {
+        if tokio::time::timeout(DELIVERY, request(&target)).await.is_err() {
+            tracing::warn!(address = %target.address, "a cancel request could not be delivered in time");
+        }
+        target.pending.set(target.pending.get().saturating_sub(1));
+        if target.pending.get() == 0 {
+            pool.unpark(&worker, &target);
+        }
+    });
+}
+
+/// PostgreSQL closes the connection after it has signalled the process.
+async fn request(target: &CancelTarget) {
+    let mut stream = match connect::connect(&target.address).await {
+        Ok(stream) => stream,
+        Err(error) => return tracing::warn!(address = %target.address, %error, "cannot send a cancel request"),
+    };
+    let mut out = Vec::with_capacity(16 + target.secret.len());
+    startup::cancel(&mut out, target.process_id, &target.secret);
+    while !out.is_empty() {
+        match std::future::poll_fn(|cx| stream.poll_write(cx, &out)).await {
+            Ok(count) if count > 0 => drop(out.drain(..count)),
+            _ => return,
+        }
+    }
+    let mut byte = [0];
+    let _ = std::future::poll_fn(|cx| stream.poll_read(cx, &mut ReadBuf::new(&mut byte))).await;
+}

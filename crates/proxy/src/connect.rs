@@ -1,0 +1,306 @@
+//! Opens a connection to PostgreSQL: socket, startup, login by whatever method the server asks for, up to its first
+//! ReadyForQuery. Not whether one should be opened: that is the ledger's decision.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+
+use howdah_wire::backend::{self, Authentication, TransactionStatus, tag};
+use howdah_wire::sqlstate::SqlState;
+use howdah_wire::{frame, frontend, md5, scram, startup};
+
+use crate::buffer::{Inbox, Shelf};
+use crate::error::Refusal;
+use crate::settings::NodeAddress;
+use crate::stream::Stream;
+
+/// SCRAM keys of the last login: computing them costs milliseconds, and the server's salt rarely changes.
+#[derive(Debug, Default)]
+pub(crate) struct KeyCache(RefCell<Option<CachedKeys>>);
+
+#[derive(Debug)]
+struct CachedKeys {
+    salt: Vec<u8>,
+    iterations: u32,
+    keys: scram::ClientKeys,
+}
+
+/// Where and as whom to log in.
+#[derive(Debug)]
+pub(crate) struct Login<'a> {
+    pub(crate) address: &'a NodeAddress,
+    pub(crate) database: &'a str,
+    pub(crate) user: &'a str,
+    pub(crate) password: Option<&'a str>,
+    pub(crate) keys: &'a KeyCache,
+}
+
+/// A server that said it is ready.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) stream: Stream,
+    pub(crate) greeting: Greeting,
+}
+
+/// What a server says between the login and its first ReadyForQuery.
+#[derive(Debug, Default)]
+pub(crate) struct Greeting {
+    pub(crate) parameters: BTreeMap<Box<[u8]>, Box<[u8]>>,
+    pub(crate) process_id: u32,
+    pub(crate) secret: Vec<u8>,
+}
+
+/// Why a server could not be opened.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// The socket.
+    #[error("cannot reach PostgreSQL at {address}: {reason}")]
+    Unreachable { address: String, reason: String },
+    /// It took longer than `pool.connect_timeout`.
+    #[error("PostgreSQL at {address} did not answer in time")]
+    Timeout { address: String },
+    /// PostgreSQL said no.
+    #[error("PostgreSQL at {address} refused the login: {message} (SQLSTATE {code})")]
+    Refused { address: String, code: SqlState, message: String },
+    /// PostgreSQL wants something that Howdah does not have or cannot do.
+    #[error("cannot log in to PostgreSQL at {address}: {reason}")]
+    Login { address: String, reason: String },
+}
+
+impl OpenError {
+    /// Whether waiting does not help: clients are told at once.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::Refused { code, .. } => {
+                !(*code == SqlState::CANNOT_CONNECT_NOW || *code == SqlState::TOO_MANY_CONNECTIONS)
+            }
+            Self::Login { .. } => true,
+            Self::Unreachable { .. } | Self::Timeout { .. } => false,
+        }
+    }
+
+    /// What a client is told. The reason of a failed login stays in the log: it is the operator's business.
+    pub(crate) fn refusal(&self) -> Refusal {
+        match self {
+            Self::Unreachable { .. } | Self::Timeout { .. } => {
+                Refusal::new(SqlState::CONNECTION_FAILURE, self.to_string())
+                    .hint("Is the server running, and is the address right? `howdah check` tries it.")
+            }
+            Self::Refused { code, message, .. } if *code == SqlState::INVALID_CATALOG_NAME => {
+                Refusal::new(*code, message.clone())
+            }
+            Self::Refused { code, message, .. } if !self.is_final() => {
+                Refusal::new(*code, format!("PostgreSQL does not accept connections now: {message}"))
+            }
+            Self::Refused { .. } | Self::Login { .. } => Refusal::new(
+                SqlState::CONNECTION_REJECTED,
+                "Howdah cannot log in to PostgreSQL for this database and user",
+            )
+            .hint("The reason is in Howdah's log. `howdah check` tries the login and says what is missing."),
+        }
+    }
+}
+
+/// Opens and logs in.
+///
+/// # Errors
+/// [`OpenError`] for everything that keeps the server from being ready. Dropping the future closes the socket.
+pub(crate) async fn open(login: &Login<'_>, shelf: &Shelf) -> Result<Opened, OpenError> {
+    let address = login.address.to_string();
+    let unreachable =
+        |error: io::Error| OpenError::Unreachable { address: address.clone(), reason: error.to_string() };
+    let stream = connect(login.address).await.map_err(unreachable)?;
+    let mut opening = Opening { stream, inbox: Inbox::default(), shelf, address: &address };
+    let mut out = Vec::with_capacity(128);
+    startup::startup(&mut out, 0, &[("user", login.user), ("database", login.database)]);
+    opening.send(&out).await?;
+    opening.log_in(login).await?;
+    let greeting = opening.until_ready().await?;
+    Ok(Opened { stream: opening.stream, greeting })
+}
+
+/// Connects to a node.
+pub(crate) async fn connect(address: &NodeAddress) -> io::Result<Stream> {
+    match address {
+        NodeAddress::Tcp { host, port } => Stream::connect_tcp(host, *port).await,
+        NodeAddress::Unix { directory, port } => {
+            Stream::connect_unix(&directory.join(format!(".s.PGSQL.{port}"))).await
+        }
+    }
+}
+
+/// A connection that is logging in.
+struct Opening<'a> {
+    stream: Stream,
+    inbox: Inbox,
+    shelf: &'a Shelf,
+    address: &'a str,
+}
+
+impl Opening<'_> {
+    fn io(&self, error: &io::Error) -> OpenError {
+        OpenError::Unreachable { address: self.address.to_owned(), reason: error.to_string() }
+    }
+
+    fn cannot(&self, reason: impl Into<String>) -> OpenError {
+        OpenError::Login { address: self.address.to_owned(), reason: reason.into() }
+    }
+
+    async fn send(&mut self, mut bytes: &[u8]) -> Result<(), OpenError> {
+        while !bytes.is_empty() {
+            let stream = &mut self.stream;
+            let result = std::future::poll_fn(|cx| stream.poll_write(cx, bytes)).await;
+            let count = result.map_err(|error| self.io(&error))?;
+            bytes = bytes.get(count..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// The next frame: tag and body. An ErrorResponse is an error.
+    async fn frame(&mut self) -> Result<(u8, Vec<u8>), OpenError> {
+        loop {
+            match frame::split(self.inbox.unread()) {
+                Ok(Some((found, _))) => {
+                    let (tag, body, whole) = (found.tag, found.body.to_vec(), found.bytes.len());
+                    self.inbox.consume(whole);
+                    if tag == tag::ERROR {
+                        return Err(self.refused(&body));
+                    }
+                    return Ok((tag, body));
+                }
+                Ok(None) if self.inbox.is_full() => {
+                    return Err(self.cannot("it sent a message that is too long for a login"));
+                }
+                Ok(None) => {}
+                Err(error) => return Err(self.cannot(format!("it does not speak PostgreSQL's protocol: {error}"))),
+            }
+            let (inbox, stream, shelf) = (&mut self.inbox, &mut self.stream, self.shelf);
+            let count = std::future::poll_fn(|cx| inbox.poll_fill(stream, shelf, cx)).await;
+            match count {
+                Ok(0) => return Err(self.io(&io::Error::other("it closed the connection during the login"))),
+                Ok(_) => {}
+                Err(error) => return Err(self.io(&error)),
+            }
+        }
+    }
+
+    fn refused(&self, body: &[u8]) -> OpenError {
+        let address = self.address.to_owned();
+        match backend::error_fields(body) {
+            Ok(fields) => OpenError::Refused {
+                address,
+                code: fields.code,
+                message: String::from_utf8_lossy(fields.message).into_owned(),
+            },
+            Err(error) => OpenError::Login { address, reason: error.to_string() },
+        }
+    }
+
+    async fn log_in(&mut self, login: &Login<'_>) -> Result<(), OpenError> {
+        loop {
+            let (tag, body) = self.frame().await?;
+            match tag {
+                tag::AUTHENTICATION => {}
+                tag::NEGOTIATE_VERSION | tag::NOTICE => continue,
+                other => return Err(self.cannot(format!("unexpected message {other:#04x} during the login"))),
+            }
+            let request = backend::authentication(&body).map_err(|error| self.cannot(error.to_string()))?;
+            let password = login.password.ok_or_else(|| {
+                self.cannot(format!("it asks for a password and none is configured for user {:?}", login.user))
+            });
+            let mut out = Vec::new();
+            match request {
+                Authentication::Ok => return Ok(()),
+                Authentication::CleartextPassword => frontend::password(&mut out, password?.as_bytes()),
+                Authentication::Md5Password(salt) => {
+                    let shadow = md5::shadow(login.user, password?);
+                    frontend::password(&mut out, md5::response(&shadow, salt).as_bytes());
+                }
+                Authentication::Sasl(mechanisms) => {
+                    if !mechanisms.iter().any(|mechanism| mechanism == b"SCRAM-SHA-256") {
+                        return Err(self.cannot("it offers no SASL mechanism that Howdah knows"));
+                    }
+                    self.scram(password?, login.keys).await?;
+                    continue;
+                }
+                Authentication::SaslContinue(_)
+                | Authentication::SaslFinal(_)
+                | Authentication::GssContinue(_) => {
+                    return Err(self.cannot("unexpected SASL or GSS message"));
+                }
+                Authentication::Unsupported(method) => {
+                    return Err(self.cannot(format!("it asks for authentication method {method}, which Howdah cannot do")));
+                }
+            }
+            self.send(&out).await?;
+        }
+    }
+
+    async fn scram(&mut self, password: &str, cache: &KeyCache) -> Result<(), OpenError> {
+        let nonce = crate::random::token().map_err(|error| self.io(&error))?;
+        let mut client = scram::Client::new(nonce);
+        let mut out = Vec::new();
+        frontend::sasl_initial(&mut out, "SCRAM-SHA-256", &client.first());
+        self.send(&out).await?;
+        let body = self.sasl_body().await?;
+        let Ok(Authentication::SaslContinue(data)) = backend::authentication(&body) else {
+            return Err(self.cannot("unexpected SASL message"));
+        };
+        let challenge = client.on_server_first(data).map_err(|error| self.cannot(error.to_string()))?;
+        let known = cache.0.borrow().as_ref().is_some_and(|cached| {
+            cached.salt == challenge.salt && cached.iterations == challenge.iterations
+        });
+        if !known {
+            let keys = scram::ClientKeys::derive(password, &challenge.salt, challenge.iterations);
+            let (salt, iterations) = (challenge.salt, challenge.iterations);
+            *cache.0.borrow_mut() = Some(CachedKeys { salt, iterations, keys });
+        }
+        out.clear();
+        if let Some(cached) = cache.0.borrow().as_ref() {
+            frontend::sasl_response(&mut out, &client.respond(&cached.keys));
+        }
+        self.send(&out).await?;
+        let body = self.sasl_body().await?;
+        match backend::authentication(&body) {
+            Ok(Authentication::SaslFinal(data)) => {
+                client.on_server_final(data).map_err(|error| self.cannot(error.to_string()))
+            }
+            _ => Err(self.cannot("unexpected SASL message")),
+        }
+    }
+
+    async fn sasl_body(&mut self) -> Result<Vec<u8>, OpenError> {
+        match self.frame().await? {
+            (tag::AUTHENTICATION, body) => Ok(body),
+            (other, _) => Err(self.cannot(format!("unexpected message {other:#04x} during the login"))),
+        }
+    }
+
+    async fn until_ready(&mut self) -> Result<Greeting, OpenError> {
+        let mut greeting = Greeting::default();
+        loop {
+            let (tag, body) = self.frame().await?;
+            let malformed = |error: howdah_wire::Error| self.cannot(error.to_string());
+            match tag {
+                tag::PARAMETER_STATUS => {
+                    let (name, value) = backend::parameter_status(&body).map_err(malformed)?;
+                    greeting.parameters.insert(name.into(), value.into());
+                }
+                tag::BACKEND_KEY_DATA => {
+                    let (process_id, secret) = backend::key_data(&body).map_err(malformed)?;
+                    greeting.process_id = process_id;
+                    greeting.secret = secret.to_vec();
+                }
+                tag::READY_FOR_QUERY => {
+                    let status = backend::ready_status(&body).map_err(malformed)?;
+                    if status == TransactionStatus::Idle && self.inbox.is_empty() {
+                        return Ok(greeting);
+                    }
+                    return Err(self.cannot("it is not idle after the login"));
+                }
+                tag::NOTICE => {}
+                other => return Err(self.cannot(format!("unexpected message {other:#04x} after the login"))),
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What statements do to their session beyond their results, applied when the server says that they have ended.
+//!
+//! Invariant: an effect is applied once, in the order of the replies, and only if the server has executed the statement.
+
+use std::sync::Arc;
+
+use howdah_core::reply::Serial;
+use howdah_core::session::PinReason;
+use howdah_sql::{Analysis, Effect, PreparedChange, SettingChange, TransactionChange};
+
+use crate::server::Server;
+use crate::session::Session;
+
+/// A portal whose execution has an effect.
+#[derive(Debug)]
+pub(crate) struct Portal {
+    pub(crate) name: Box<[u8]>,
+    pub(crate) analysis: Arc<Analysis>,
+    pub(crate) sql: Box<[u8]>,
+}
+
+/// Effects of one Query or Execute that was sent.
+#[derive(Debug)]
+pub(crate) struct PendingEffects {
+    serial: Serial,
+    analysis: Arc<Analysis>,
+    /// Index of the statement that ends next.
+    next: usize,
+    settings: Vec<(usize, SettingChange)>,
+    transaction: Vec<(usize, TransactionChange)>,
+    names: Vec<(usize, PreparedChange)>,
+}
+
+impl Session {
+    /// A Query or Execute with effects is sent as message `serial`.
+    pub(crate) fn expect_effects(&mut self, server: &mut Server, serial: Serial, analysis: &Arc<Analysis>, sql: &[u8]) {
+        let has = |wanted: &[Effect]| analysis.statements.iter().any(|statement| wanted.contains(&statement.effect));
+        let settings = if has(&[Effect::Settings]) { howdah_sql::setting_changes(sql) } else { Vec::new() };
+        let transaction = if has(&[Effect::Savepoint, Effect::Release, Effect::RollbackTo]) {
+            howdah_sql::transaction_changes(sql)
+        } else {
+            Vec::new()
+        };
+        let names = if has(&[Effect::Deallocate]) { howdah_sql::prepared_names(sql) } else { Vec::new() };
+        if has(&[Effect::DiscardAll]) || names.iter().any(|(_, change)| *change == PreparedChange::Deallocate(None)) {
+            // Whatever follows in this pipeline finds none of the server's statements.
+            server.prepared.forget_all();
+            server.unnamed = None;
+        }
+        let analysis = Arc::clone(analysis);
+        self.effects.push_back(PendingEffects { serial, analysis, next: 0, settings, transaction, names });
+    }
+
+    /// A statement of message `serial` has ended with this command tag.
+    pub(crate) fn on_statement_ended(&mut self, server: &mut Server, serial: Serial, command_tag: &[u8]) {
+        let Some(mut pending) = self.effects.pop_front() else { return };
+        if pending.serial == serial {
+            let index = pending.next;
+            pending.next += 1;
+            if let Some(statement) = pending.analysis.statements.get(index) {
+                self.apply(server, &pending, index, statement.effect, command_tag);
+            }
+        }
+        self.effects.push_front(pending);
+    }
+
+    /// Messages from `from` up to, not including, `until` failed or were skipped.
+    pub(crate) fn on_effects_failed(&mut self, from: Serial, until: Serial) {
+        self.failed = true;
+        self.effects.retain(|pending| !(from..until).contains(&pending.serial));
+    }
+
+    /// ReadyForQuery: messages before `until` are settled; `idle` if no transaction is open.
+    pub(crate) fn on_effects_settled(&mut self, server: &mut Server, until: Serial, idle: bool) {
+        while self.effects.front().is_some_and(|pending| pending.serial < until) {
+            self.effects.pop_front();
+        }
+        if idle {
+            // The end of an implicit transaction, or of nothing.
+            if self.failed {
+                self.on_rollback(server);
+            } else {
+                self.on_commit(server);
+            }
+        }
+        self.failed = false;
+    }
+
+    fn on_commit(&mut self, server: &mut Server) {
+        self.settings.on_commit();
+        server.settings.on_commit();
+    }
+
+    fn on_rollback(&mut self, server: &mut Server) {
+        self.settings.on_rollback();
+        server.settings.on_rollback();
+    }
+
+    fn apply(&mut self, server: &mut Server, pending: &PendingEffects, index: usize, effect: Effect, command_tag: &[u8]) {
+        match effect {
+            Effect::None | Effect::Begin | Effect::Execute | Effect::Discard | Effect::Unlisten
+            | Effect::AdvisoryUnlock => {}
+            // COMMIT of a failed transaction is a rollback, and says so.
+            Effect::Commit | Effect::PrepareTransaction if !command_tag.starts_with(b"ROLLBACK") => {
+                self.on_commit(server);
+                self.failed = false;
+            }
+            Effect::Commit | Effect::PrepareTransaction | Effect::Rollback => {
+                self.on_rollback(server);
+                self.failed = false;
+            }
+            Effect::Savepoint | Effect::Release | Effect::RollbackTo => {
+                for (_, change) in pending.transaction.iter().filter(|(of, _)| *of == index) {
+                    self.on_transaction_change(server, change);
+                }
+            }
+            Effect::Settings => {
+                for (_, change) in pending.settings.iter().filter(|(of, _)| *of == index) {
+                    self.on_setting_change(server, change);
+                }
+            }
+            Effect::Deallocate => {
+                for (_, change) in pending.names.iter().filter(|(of, _)| *of == index) {
+                    match change {
+                        PreparedChange::Deallocate(Some(name)) => self.on_deallocated(server, name),
+                        PreparedChange::Deallocate(None) => {
+                            self.statements.on_deallocate_all(pending.serial);
+                        }
+                        PreparedChange::Prepare(_) | PreparedChange::Execute(_) => {}
+                    }
+                }
+            }
+            Effect::DiscardAll => {
+                self.statements.on_deallocate_all(pending.serial);
+                self.unnamed.clear();
+                self.settings.on_discard_all();
+                server.settings.on_discard_all();
+                self.unpin();
+            }
+            Effect::Prepare => self.set_pin(PinReason::SqlPrepare),
+            Effect::Listen => self.set_pin(PinReason::Listen),
+            Effect::TemporaryTable => self.set_pin(PinReason::TemporaryTable),
+            Effect::AdvisoryLock => self.set_pin(PinReason::AdvisoryLock),
+            Effect::HoldCursor => self.set_pin(PinReason::HoldCursor),
+            Effect::Load => self.set_pin(PinReason::Load),
+            Effect::Unknown => self.set_pin(PinReason::UnknownEffect),
+        }
+    }
+
+    fn on_setting_change(&mut self, server: &mut Server, change: &SettingChange) {
+        let for_server = server.settings.on_change(change);
+        let for_session = self.settings.on_change(change);
+        if let Err(reason) = for_session.and(for_server) {
+            self.set_pin(reason);
+        }
+    }
+
+    fn on_transaction_change(&mut self, server: &mut Server, change: &TransactionChange) {
+        let mut kept = Ok(());
+        for settings in [&mut self.settings, &mut server.settings] {
+            match change {
+                TransactionChange::Savepoint(name) => kept = kept.and(settings.on_savepoint(name)),
+                TransactionChange::Release(name) => settings.on_release(name),
+                TransactionChange::RollbackTo(name) => settings.on_rollback_to(name),
+                TransactionChange::Begin
+                | TransactionChange::Commit { .. }
+                | TransactionChange::Rollback { .. }
+                | TransactionChange::PrepareTransaction => {}
+            }
+        }
+        if let Err(reason) = kept {
+            self.set_pin(reason);
+        }
+    }
+
+    /// `DEALLOCATE` of a statement that was prepared by the protocol; the text that the server got names it as the server
+    /// knows it.
+    fn on_deallocated(&mut self, server: &mut Server, name: &str) {
+        if let Some(prepared) = self.statements.get(name.as_bytes()) {
+            server.prepared.remove(prepared.id);
+            self.statements.on_deallocate(name.as_bytes());
+        }
+    }
+}

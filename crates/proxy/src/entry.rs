@@ -1,0 +1,163 @@
+//! What the rest of a worker knows of a session, and how it reaches it: the session's line in reports, its deadline, a server
+//! that is handed to it, a signal. The session itself owns everything else.
+//!
+//! Invariant: only the session takes from `granted` and `signal`; whoever puts something there wakes it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use howdah_core::session::PinReason;
+
+use crate::error::Refusal;
+use crate::server::{CancelTarget, Server, SessionId};
+use crate::stream::Peer;
+
+/// What somebody else wants of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// The client sent a cancel request while its request waited for a server.
+    Cancel,
+    /// The worker is draining: end as soon as no transaction is open.
+    Drain,
+    /// End now.
+    Terminate,
+    /// The deadline has passed.
+    Deadline(Deadline),
+}
+
+/// What happens when a deadline passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deadline {
+    /// The request ran longer than `pool.query_timeout`.
+    Query(Duration),
+    /// The client was idle in a transaction.
+    IdleInTransaction(Duration),
+    /// The client was idle.
+    Idle(Duration),
+}
+
+/// What a session is doing, for reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Activity {
+    /// Logging in.
+    Login,
+    /// Without a request.
+    Idle,
+    /// Waiting for a server.
+    Waiting,
+    /// Holding a server.
+    Active,
+}
+
+/// Answer to a waiter.
+#[derive(Debug)]
+pub(crate) enum Grant {
+    Server(Box<Server>),
+    Refused(Refusal),
+}
+
+/// What a session has to be reached by.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: SessionId,
+    /// Process id and secret that the client knows, for cancel requests.
+    pub(crate) process_id: u32,
+    pub(crate) secret: Vec<u8>,
+    pub(crate) peer: Peer,
+    pub(crate) database: Box<str>,
+    pub(crate) user: Box<str>,
+    pub(crate) since: Instant,
+    pub(crate) activity: Cell<Activity>,
+    pub(crate) pin: Cell<Option<PinReason>>,
+    pub(crate) requests: Cell<u64>,
+    /// Where a cancel request for what it runs now goes.
+    pub(crate) cancel: RefCell<Option<Rc<CancelTarget>>>,
+    pub(crate) granted: RefCell<Option<Grant>>,
+    signal: Cell<Option<Signal>>,
+    deadline: Cell<Option<(Instant, Deadline)>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// Who a session is.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) id: SessionId,
+    pub(crate) process_id: u32,
+    pub(crate) secret: Vec<u8>,
+    pub(crate) peer: Peer,
+    pub(crate) database: Box<str>,
+    pub(crate) user: Box<str>,
+}
+
+impl Entry {
+    pub(crate) fn new(identity: Identity, now: Instant) -> Self {
+        let Identity { id, process_id, secret, peer, database, user } = identity;
+        Self {
+            id,
+            process_id,
+            secret,
+            peer,
+            database,
+            user,
+            since: now,
+            activity: Cell::new(Activity::Login),
+            pin: Cell::new(None),
+            requests: Cell::new(0),
+            cancel: RefCell::new(None),
+            granted: RefCell::new(None),
+            signal: Cell::new(None),
+            deadline: Cell::new(None),
+            waker: RefCell::new(None),
+        }
+    }
+
+    /// Registers the session's task for the next signal or grant.
+    pub(crate) fn register(&self, cx: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        match waker.as_ref() {
+            Some(known) if known.will_wake(cx.waker()) => {}
+            _ => *waker = Some(cx.waker().clone()),
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Answers a waiter.
+    pub(crate) fn grant(&self, grant: Grant) {
+        *self.granted.borrow_mut() = Some(grant);
+        self.wake();
+    }
+
+    /// Sends a signal; a stronger one that was not yet taken stays.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if self.signal.get() != Some(Signal::Terminate) {
+            self.signal.set(Some(signal));
+        }
+        self.wake();
+    }
+
+    pub(crate) fn take_signal(&self) -> Option<Signal> {
+        self.signal.take()
+    }
+
+    /// Sets or clears the deadline; `tick` looks at it.
+    pub(crate) fn set_deadline(&self, deadline: Option<(Instant, Deadline)>) {
+        self.deadline.set(deadline);
+    }
+
+    /// Signals a deadline that has passed.
+    pub(crate) fn tick(&self, now: Instant) {
+        if let Some((at, deadline)) = self.deadline.get()
+            && now >= at
+        {
+            self.deadline.set(None);
+            self.signal(Signal::Deadline(deadline));
+        }
+    }
+}

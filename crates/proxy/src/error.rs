@@ -1,0 +1,125 @@
+//! What a client is told when Howdah itself has to say no: severity, SQLSTATE, a sentence, and what to do. Errors of
+//! PostgreSQL are not here: they are forwarded as they came.
+
+use std::time::Duration;
+
+use howdah_wire::backend::{self, TransactionStatus};
+use howdah_wire::sqlstate::SqlState;
+
+/// Howdah cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address or socket path.
+        address: String,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A worker thread could not be started.
+    #[error("cannot start a worker thread: {0}")]
+    Worker(std::io::Error),
+}
+
+/// An error that Howdah itself reports to a client.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
+    pub(crate) code: SqlState,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl Refusal {
+    pub(crate) fn new(code: SqlState, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// An error that ends the connection.
+    pub(crate) fn write_fatal(&self, out: &mut Vec<u8>) {
+        backend::error(out, "FATAL", self.code, &self.message, None, self.hint.as_deref());
+    }
+
+    /// An error that ends a request; a ReadyForQuery is due when the request is complete.
+    pub(crate) fn write_error(&self, out: &mut Vec<u8>) {
+        backend::error(out, "ERROR", self.code, &self.message, None, self.hint.as_deref());
+    }
+
+    /// The whole answer to a request.
+    pub(crate) fn write_answer(&self, out: &mut Vec<u8>) {
+        self.write_error(out);
+        backend::ready_for_query(out, TransactionStatus::Idle);
+    }
+
+    pub(crate) fn protocol(what: impl std::fmt::Display) -> Self {
+        Self::new(SqlState::PROTOCOL_VIOLATION, format!("protocol violation: {what}"))
+    }
+
+    pub(crate) fn checkout_timeout(waited: Duration, max_size: u32) -> Self {
+        Self::new(
+            SqlState::TOO_MANY_CONNECTIONS,
+            format!(
+                "no server connection became free within {}: all {max_size} of the pool are in use",
+                seconds(waited)
+            ),
+        )
+        .hint("Shorten long transactions (howdah status shows them), or raise pool.max_size or pool.checkout_timeout.")
+    }
+
+    pub(crate) fn queue_full(max_waiters: usize) -> Self {
+        Self::new(
+            SqlState::TOO_MANY_CONNECTIONS,
+            format!("{max_waiters} clients wait for a server connection already"),
+        )
+        .hint("The database cannot keep up. Reduce the load, or raise pool.max_size or pool.max_waiters.")
+    }
+
+    pub(crate) fn too_many_clients(max: usize, key: &str) -> Self {
+        Self::new(
+            SqlState::TOO_MANY_CONNECTIONS,
+            format!("sorry, too many clients already: {max} are connected"),
+        )
+        .hint(format!("Close connections that are not needed, or raise {key}."))
+    }
+
+    pub(crate) fn shutting_down() -> Self {
+        Self::new(
+            SqlState::ADMIN_SHUTDOWN,
+            "terminating connection: Howdah is shutting down",
+        )
+        .hint("Connect again in a moment.")
+    }
+
+    pub(crate) fn canceled() -> Self {
+        Self::new(SqlState::QUERY_CANCELED, "canceling statement due to user request")
+    }
+
+    pub(crate) fn query_timeout(after: Duration) -> Self {
+        Self::new(
+            SqlState::QUERY_CANCELED,
+            format!("canceling statement: it ran longer than pool.query_timeout ({})", seconds(after)),
+        )
+    }
+
+    pub(crate) fn server_lost() -> Self {
+        Self::new(
+            SqlState::CONNECTION_FAILURE,
+            "the connection to PostgreSQL was lost while it worked on this request",
+        )
+        .hint("Whether the statement took effect is not known. Check before you repeat a write.")
+    }
+}
+
+/// A duration as people write it.
+pub(crate) fn seconds(duration: Duration) -> String {
+    if duration.subsec_millis() == 0 {
+        format!("{} s", duration.as_secs())
+    } else {
+        format!("{:.1} s", duration.as_secs_f64())
+    }
+}

@@ -1,0 +1,34 @@
+//! Bugs that tests plant on purpose, to show that the checks which guard isolation turn red. Without the feature
+//! `planted-bugs` nothing is ever planted and the questions are answered at compile time.
+
+/// A bug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Fault {
+    /// A server goes back to the pool without `DISCARD ALL` and `ROLLBACK`.
+    SkipReset = 1,
+    /// A server is not given the settings of the session it serves.
+    SkipAlign = 2,
+    /// A server that still owes replies goes back to the pool.
+    EarlyRelease = 4,
+}
+
+#[cfg(feature = "planted-bugs")]
+static PLANTED: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(0);
+
+/// Plants bugs in all data planes of this process, and removes all others.
+#[cfg(feature = "planted-bugs")]
+pub fn plant(faults: &[Fault]) {
+    let bits = faults.iter().fold(0, |bits, fault| bits | *fault as u8);
+    PLANTED.store(bits, std::sync::atomic::Ordering::SeqCst);
+}
+
+#[cfg(feature = "planted-bugs")]
+pub(crate) fn is_planted(fault: Fault) -> bool {
+    PLANTED.load(std::sync::atomic::Ordering::Relaxed) & fault as u8 != 0
+}
+
+#[cfg(not(feature = "planted-bugs"))]
+pub(crate) const fn is_planted(_: Fault) -> bool {
+    false
+}

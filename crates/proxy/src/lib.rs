@@ -1,0 +1,37 @@
+//! The data plane: sockets, sessions, pools, timers. It drives the decisions of `howdah-core` over the protocol of
+//! `howdah-wire`. Not configuration and not assembly: that is `howdah`.
+//!
+//! The path of a query begins in `session.rs` and reads top to bottom there.
+
+mod auth;
+mod buffer;
+mod cancel;
+mod clean;
+mod connect;
+mod console;
+mod effects;
+mod entry;
+mod error;
+pub mod faults;
+mod feed;
+mod gather;
+mod listener;
+mod login;
+mod options;
+mod pool;
+mod proxy;
+mod quota;
+mod random;
+mod relay;
+pub mod report;
+mod rows;
+mod server;
+mod session;
+pub mod settings;
+mod shared;
+mod stats;
+mod stream;
+mod worker;
+
+pub use error::StartError;
+pub use proxy::Proxy;

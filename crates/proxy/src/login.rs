@@ -1,0 +1,265 @@
+//! From the first byte of a connection to a session: encryption requests, cancel requests, startup message, proof of
+//! identity, greeting.
+//!
+//! Invariant: nothing a client sends before it is authenticated is buffered beyond PostgreSQL's own bound, and nothing of it
+//! reaches a server.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use howdah_core::session::Context;
+use howdah_wire::backend::{self, TransactionStatus};
+use howdah_wire::sqlstate::SqlState;
+use howdah_wire::startup::{self, First};
+
+use crate::auth::{self, Link};
+use crate::buffer::Outbox;
+use crate::cancel;
+use crate::console;
+use crate::entry::{Entry, Identity};
+use crate::error::Refusal;
+use crate::options;
+use crate::pool::{PoolKey, Welcome};
+use crate::session::Session;
+use crate::settings::Settings;
+use crate::stream::{Peer, Stream};
+use crate::worker::Worker;
+
+/// How long the last words to a client may take to be written.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Newest minor version of protocol 3 that is spoken.
+const NEWEST_MINOR: u16 = 2;
+
+/// What a connection turned out to be.
+enum Arrival {
+    /// A client that is logged in and greeted.
+    Session(Box<Session>),
+    /// An administrator on the console.
+    Console(Link, Box<str>),
+    /// A cancel request, or somebody who hung up: nothing more to do.
+    Done,
+}
+
+/// A startup message, checked.
+struct Request {
+    database: Box<str>,
+    user: Box<str>,
+    minor: u16,
+    /// Settings asked for, as `(name, value)`.
+    settings: Vec<(String, String)>,
+    /// Protocol options that are not known.
+    unknown_options: Vec<String>,
+}
+
+/// Serves one connection from its first byte to its end.
+pub(crate) async fn serve(worker: &Rc<Worker>, stream: Stream, peer: Peer) {
+    let limit = worker.settings().login_timeout;
+    let mut link = Some(Link::new(stream, peer));
+    // Boxed: the login needs much more room than the session that may live for days after it.
+    let arrival = tokio::time::timeout(limit, Box::pin(arrive(worker, &mut link))).await;
+    match arrival {
+        Ok(Ok(Arrival::Session(session))) => session.run().await,
+        Ok(Ok(Arrival::Console(link, user))) => Box::pin(console::run(worker, link, &user)).await,
+        Ok(Ok(Arrival::Done)) => {}
+        Ok(Err(refusal)) => {
+            worker.stats.on_failed_login();
+            tracing::info!(%peer, code = refusal.code.as_str(), "login refused: {}", refusal.message);
+            if let Some(mut link) = link {
+                refusal.write_fatal(link.outbox.bytes(&worker.shelf));
+                say_goodbye(worker, link.stream, link.outbox).await;
+            }
+        }
+        Err(_) => {
+            worker.stats.on_failed_login();
+            tracing::info!(%peer, "closing a connection that did not log in within {limit:?}");
+        }
+    }
+}
+
+/// Writes what is left for a client, within bounds, and closes.
+pub(crate) async fn say_goodbye(worker: &Worker, mut stream: Stream, mut outbox: Outbox) {
+    let flush = std::future::poll_fn(|cx| outbox.poll_flush(&mut stream, &worker.shelf, cx));
+    if tokio::time::timeout(GOODBYE, flush).await.is_ok_and(|flushed| flushed.is_ok()) {
+        let _ = tokio::time::timeout(GOODBYE, stream.shut_down()).await;
+    }
+}
+
+async fn arrive(worker: &Rc<Worker>, slot: &mut Option<Link>) -> Result<Arrival, Refusal> {
+    let Some(link) = slot else { return Ok(Arrival::Done) };
+    let settings = worker.settings();
+    let Some(request) = first_message(worker, link).await? else { return Ok(Arrival::Done) };
+    if worker.shared.clients() > settings.max_clients {
+        return Err(Refusal::too_many_clients(settings.max_clients, "listen.max_clients"));
+    }
+    if worker.is_draining() {
+        return Err(Refusal::shutting_down());
+    }
+    negotiate(worker, link, &request);
+    let known = settings.user(&request.user);
+    auth::authenticate(worker, link, &settings, &request.user, known).await?;
+    if console::is_console(&settings, &request.database) {
+        console::admit(&settings, link.peer, &request.user)?;
+        return Ok(match slot.take() {
+            Some(link) => Arrival::Console(link, request.user),
+            None => Arrival::Done,
+        });
+    }
+    let cap = known.and_then(|user| user.max_clients);
+    if let Some(max) = cap.filter(|max| worker.clients_of(&request.user) >= *max) {
+        return Err(Refusal::too_many_clients(max, "max_clients of this user"));
+    }
+    greet(worker, slot, &settings, request).await
+}
+
+/// Reads up to the startup message. `None`: it was a cancel request, or the client hung up.
+async fn first_message(worker: &Rc<Worker>, link: &mut Link) -> Result<Option<Request>, Refusal> {
+    let mut encryption_asked = 0;
+    loop {
+        let parsed = match startup::first(link.inbox.unread()) {
+            Ok(parsed) => parsed,
+            Err(error) => return Err(Refusal::new(error.sqlstate(), error.to_string())),
+        };
+        let Some((first, used)) = parsed else {
+            if !link.fill(worker).await {
+                return Ok(None);
+            }
+            continue;
+        };
+        match first {
+            First::Ssl | First::Gss => {
+                // Each may be asked for once; neither is offered.
+                encryption_asked += 1;
+                if encryption_asked > 2 || link.inbox.unread().len() > used {
+                    // Bytes behind the request would be sent in the clear by somebody who expects encryption.
+                    return Err(Refusal::protocol("unexpected data after an encryption request"));
+                }
+                link.inbox.consume(used);
+                link.outbox.bytes(&worker.shelf).push(b'N');
+                link.flush(worker).await;
+            }
+            First::Cancel { process_id, secret } => {
+                cancel::route(worker, process_id, secret).await;
+                return Ok(None);
+            }
+            First::Startup(message) => {
+                let request = check(&message)?;
+                link.inbox.consume(used);
+                return Ok(Some(request));
+            }
+        }
+    }
+}
+
+fn check(message: &startup::Startup<'_>) -> Result<Request, Refusal> {
+    let text = |bytes: &[u8]| -> Result<String, Refusal> {
+        std::str::from_utf8(bytes)
+            .map(str::to_owned)
+            .map_err(|_| Refusal::protocol("a startup parameter is not UTF-8"))
+    };
+    let user = match message.user() {
+        Some(user) if !user.is_empty() => text(user)?,
+        _ => {
+            return Err(Refusal::new(
+                SqlState::INVALID_AUTHORIZATION,
+                "no PostgreSQL user name specified in startup packet",
+            ));
+        }
+    };
+    let database = match message.database() {
+        Some(database) if !database.is_empty() => text(database)?,
+        _ => user.clone(),
+    };
+    let (mut settings, mut unknown_options) = (Vec::new(), Vec::new());
+    for (name, value) in message.parameters() {
+        let (name, value) = (text(name)?, text(value)?);
+        match name.as_str() {
+            "user" | "database" => {}
+            "replication" => {
+                if !matches!(value.as_str(), "false" | "off" | "no" | "0") {
+                    return Err(Refusal::new(
+                        SqlState::FEATURE_NOT_SUPPORTED,
+                        "replication connections do not go through Howdah yet",
+                    )
+                    .hint("Connect directly to PostgreSQL for replication."));
+                }
+            }
+            "options" => settings.extend(options::parse(&value)?),
+            _ if name.starts_with("_pq_.") => unknown_options.push(name),
+            _ => settings.push((name, value)),
+        }
+    }
+    let (database, user) = (database.into_boxed_str(), user.into_boxed_str());
+    Ok(Request { database, user, minor: message.minor, settings, unknown_options })
+}
+
+/// Tells a client that asked for more than is spoken here what it gets.
+fn negotiate(worker: &Worker, link: &mut Link, request: &Request) {
+    if request.minor > NEWEST_MINOR || !request.unknown_options.is_empty() {
+        let unknown: Vec<&str> = request.unknown_options.iter().map(String::as_str).collect();
+        let minor = request.minor.min(NEWEST_MINOR);
+        backend::negotiate_version(link.outbox.bytes(&worker.shelf), minor.into(), &unknown);
+    }
+}
+
+/// Makes the session and tells the client what PostgreSQL would.
+async fn greet(
+    worker: &Rc<Worker>,
+    slot: &mut Option<Link>,
+    settings: &Settings,
+    request: Request,
+) -> Result<Arrival, Refusal> {
+    let key = PoolKey { database: request.database.clone(), user: request.user.clone() };
+    let pool = worker.pool(key).ok_or_else(|| unknown_database(settings, &request.database))?;
+    let Some(link) = slot.take() else { return Ok(Arrival::Done) };
+    let secret = match request.minor {
+        0 | 1 => crate::random::bytes::<4>().map(Vec::from),
+        _ => crate::random::bytes::<32>().map(Vec::from),
+    };
+    let secret = secret.map_err(|error| Refusal::new(SqlState::INTERNAL, error.to_string()))?;
+    let identity = Identity {
+        id: worker.new_id(),
+        process_id: worker.new_process_id(),
+        secret,
+        peer: link.peer,
+        database: request.database,
+        user: request.user,
+    };
+    let entry = Rc::new(Entry::new(identity, worker.now()));
+    let asked = request.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let context = worker.share_context(Context::from_startup(asked));
+    let mut session = Box::new(Session::new(worker, pool, entry, link.stream, context));
+    session.inbox = link.inbox;
+    session.outbox = link.outbox;
+    match session.greet().await {
+        Ok(welcome) => {
+            session.write_greeting(&welcome);
+            Ok(Arrival::Session(session))
+        }
+        Err(end) => {
+            worker.stats.on_failed_login();
+            session.close(end).await;
+            Ok(Arrival::Done)
+        }
+    }
+}
+
+fn unknown_database(settings: &Settings, name: &str) -> Refusal {
+    let known: Vec<&str> = settings.databases.iter().map(|database| database.name.as_str()).collect();
+    Refusal::new(SqlState::INVALID_CATALOG_NAME, format!("database {name:?} is not configured in Howdah"))
+        .hint(format!("Configured: {}. Add a [[database]] with this name, or name = \"*\" for all.", known.join(", ")))
+}
+
+impl Session {
+    /// AuthenticationOk to the first ReadyForQuery, in one write.
+    fn write_greeting(&mut self, welcome: &Welcome) {
+        let out = self.outbox.bytes(&self.worker.shelf);
+        backend::authentication_ok(out);
+        for (name, value) in welcome.iter() {
+            backend::parameter_status_message(out, name, value);
+        }
+        backend::backend_key_data(out, self.entry.process_id, &self.entry.secret);
+        backend::ready_for_query(out, TransactionStatus::Idle);
+        self.entry.activity.set(crate::entry::Activity::Idle);
+    }
+}

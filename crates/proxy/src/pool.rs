@@ -1,0 +1,412 @@
+//! A pool of one worker: drives the ledger, opens, cleans and closes its servers. Who gets a server is decided by
+//! `howdah_core::pool::Ledger`.
+//!
+//! Invariant: every server is owned by exactly one of: the ledger (idle), a session (busy), a cleaning task (busy), or a
+//! cancel target it is parked at (busy).
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use howdah_core::limits;
+use howdah_core::pool::{Checkin, Ledger, PoolConfig};
+use howdah_core::reply::ReplyQueue;
+use howdah_core::session::{Context, PinReason, Settings as SessionSettings};
+use howdah_wire::backend::TransactionStatus;
+
+use crate::buffer::{Inbox, Outbox};
+use crate::connect::{self, KeyCache, Login, OpenError, Opened};
+use crate::entry::{Entry, Grant};
+use crate::error::Refusal;
+use crate::quota::{Permit, Quota};
+use crate::report::PoolReport;
+use crate::server::{CancelTarget, PreparedSet, Server};
+use crate::settings::{NodeAddress, ServerCredentials};
+use crate::worker::Worker;
+
+/// Names a pool: what the client asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct PoolKey {
+    pub(crate) database: Box<str>,
+    pub(crate) user: Box<str>,
+}
+
+/// Where the servers of a pool are opened, and as whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) node: String,
+    pub(crate) address: NodeAddress,
+    pub(crate) database: String,
+    pub(crate) credentials: ServerCredentials,
+}
+
+/// What a client is told at login about a server: its parameter statuses.
+pub(crate) type Welcome = Rc<BTreeMap<Box<[u8]>, Box<[u8]>>>;
+
+/// Servers for one (node, database, user) in one worker.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    pub(crate) key: PoolKey,
+    target: RefCell<Target>,
+    /// Grows when the target changes: servers of an older generation are not reused.
+    generation: Cell<u64>,
+    pub(crate) ledger: RefCell<Ledger<Box<Server>, Rc<Entry>>>,
+    quotas: RefCell<Vec<Arc<Quota>>>,
+    starving: Cell<bool>,
+    keys: KeyCache,
+    welcomes: RefCell<HashMap<Arc<Context>, Welcome>>,
+    last_error: RefCell<Option<OpenError>>,
+    /// Logged-in clients.
+    pub(crate) clients: Cell<usize>,
+    pins: RefCell<BTreeMap<PinReason, usize>>,
+}
+
+impl Pool {
+    pub(crate) fn new(key: PoolKey, target: Target, config: PoolConfig, quotas: Vec<Arc<Quota>>) -> Self {
+        Self {
+            key,
+            target: RefCell::new(target),
+            generation: Cell::new(0),
+            ledger: RefCell::new(Ledger::new(config)),
+            quotas: RefCell::new(quotas),
+            starving: Cell::new(false),
+            keys: KeyCache::default(),
+            welcomes: RefCell::default(),
+            last_error: RefCell::new(None),
+            clients: Cell::new(0),
+            pins: RefCell::default(),
+        }
+    }
+
+    /// New settings: sizes at once, a new target for servers opened from now on.
+    pub(crate) fn reload(self: &Rc<Self>, worker: &Rc<Worker>, target: Target, config: PoolConfig) {
+        self.ledger.borrow_mut().set_config(config);
+        if *self.target.borrow() != target {
+            *self.target.borrow_mut() = target;
+            self.generation.set(self.generation.get() + 1);
+            self.welcomes.borrow_mut().clear();
+        }
+        self.tick(worker, worker.now());
+    }
+
+    pub(crate) fn set_quotas(&self, quotas: Vec<Arc<Quota>>) {
+        *self.quotas.borrow_mut() = quotas;
+    }
+
+    /// A server that is free now.
+    pub(crate) fn take(&self, worker: &Worker) -> Option<Box<Server>> {
+        loop {
+            let (mut server, _) = self.ledger.borrow_mut().checkout()?;
+            // What came while it was idle is a notice, a parameter status, or the end of the connection.
+            let alive = server.read_while_idle(&worker.shelf).is_ok() && absorb(&mut server);
+            if alive && server.is_reusable(worker.now(), self.generation.get()) {
+                return Some(server);
+            }
+            self.close(worker, server);
+        }
+    }
+
+    /// Puts a client into the queue and opens a server for it if one may be opened.
+    ///
+    /// # Errors
+    /// The queue is full, or the last attempt to open a server failed in a way that waiting does not mend.
+    pub(crate) fn enqueue(self: &Rc<Self>, worker: &Rc<Worker>, entry: &Rc<Entry>) -> Result<(), Refusal> {
+        if let Some(refusal) = self.hopeless(worker.now()) {
+            return Err(refusal);
+        }
+        let queued = self.ledger.borrow_mut().enqueue(Rc::clone(entry), worker.now());
+        if queued.is_err() {
+            return Err(Refusal::queue_full(self.ledger.borrow().config().max_waiters));
+        }
+        worker.stats.on_wait();
+        self.open_wanted(worker, worker.now());
+        Ok(())
+    }
+
+    /// The answer to clients while servers cannot be opened, none is open, and the next attempt is not due.
+    fn hopeless(&self, now: Instant) -> Option<Refusal> {
+        let ledger = self.ledger.borrow();
+        let error = self.last_error.borrow();
+        let error = error.as_ref()?;
+        let waits = ledger.ever_opened() && !error.is_final();
+        (ledger.open() == 0 && ledger.is_backing_off(now) && !waits).then(|| error.refusal())
+    }
+
+    /// Opens servers while the ledger wants them and the caps allow it.
+    fn open_wanted(self: &Rc<Self>, worker: &Rc<Worker>, now: Instant) {
+        while self.ledger.borrow().wants_server(now) {
+            let permit = Permit::take(&self.quotas.borrow());
+            self.set_starving(permit.is_none() && self.ledger.borrow().open() == 0);
+            let Some(permit) = permit else { return };
+            self.ledger.borrow_mut().on_opening();
+            let (pool, worker) = (Rc::clone(self), Rc::clone(worker));
+            tokio::task::spawn_local(async move { pool.open(&worker, permit).await });
+        }
+    }
+
+    fn set_starving(&self, starving: bool) {
+        if self.starving.replace(starving) != starving {
+            for quota in self.quotas.borrow().iter() {
+                quota.set_starving(starving);
+            }
+        }
+    }
+
+    /// Opens one server and puts it where it is needed.
+    async fn open(self: Rc<Self>, worker: &Rc<Worker>, permit: Permit) {
+        let target = self.target.borrow().clone();
+        let (generation, timeout) = (self.generation.get(), self.ledger.borrow().config().connect_timeout);
+        let login = Login {
+            address: &target.address,
+            database: &target.database,
+            user: target.credentials.user.as_deref().unwrap_or(&self.key.user),
+            password: target.credentials.password.as_deref(),
+            keys: &self.keys,
+        };
+        let opened = match tokio::time::timeout(timeout, connect::open(&login, &worker.shelf)).await {
+            Ok(result) => result,
+            Err(_) => Err(OpenError::Timeout { address: target.address.to_string() }),
+        };
+        match opened {
+            Ok(opened) => {
+                let server = self.server(worker, opened, &target, generation, permit);
+                worker.stats.on_server_opened();
+                *self.last_error.borrow_mut() = None;
+                let placed = self.ledger.borrow_mut().on_opened(server, worker.now());
+                self.place(worker, placed);
+            }
+            Err(error) => {
+                drop(permit);
+                self.on_open_failed(worker, error);
+            }
+        }
+        self.open_wanted(worker, Instant::now());
+    }
+
+    fn server(
+        &self,
+        worker: &Worker,
+        opened: Opened,
+        target: &Target,
+        generation: u64,
+        permit: Permit,
+    ) -> Box<Server> {
+        let now = Instant::now();
+        let lifetime = self.ledger.borrow().config().max_lifetime;
+        let greeting = opened.greeting;
+        Box::new(Server {
+            stream: opened.stream,
+            inbox: Inbox::default(),
+            outbox: Outbox::default(),
+            queue: ReplyQueue::new(),
+            status: TransactionStatus::Idle,
+            body: None,
+            settings: SessionSettings::new(worker.no_settings()),
+            prepared: PreparedSet::default(),
+            unnamed: None,
+            parameters: greeting.parameters,
+            cancel: Rc::new(CancelTarget {
+                address: target.address.clone(),
+                process_id: greeting.process_id,
+                secret: greeting.secret,
+                pending: Cell::new(0),
+                parked: RefCell::new(None),
+            }),
+            opened: now,
+            // Up to a tenth earlier, so that servers opened together do not leave together.
+            expires: now + lifetime - worker.jitter(lifetime / 10),
+            generation,
+            doomed: None,
+            _permit: permit,
+        })
+    }
+
+    fn on_open_failed(self: &Rc<Self>, worker: &Worker, error: OpenError) {
+        let mut ledger = self.ledger.borrow_mut();
+        if ledger.failures() == 0 {
+            tracing::error!(database = %self.key.database, user = %self.key.user, "{error}");
+        }
+        ledger.on_open_failed(Instant::now());
+        let alone = ledger.open() == 0;
+        let tell = alone && (error.is_final() || !ledger.ever_opened());
+        let told = if tell { ledger.take_waiters() } else { Vec::new() };
+        drop(ledger);
+        for entry in told {
+            entry.grant(Grant::Refused(error.refusal()));
+        }
+        if error.is_final() {
+            self.welcomes.borrow_mut().clear();
+        }
+        *self.last_error.borrow_mut() = Some(error);
+        worker.stats.on_open_failed();
+    }
+
+    fn place(self: &Rc<Self>, worker: &Worker, placed: Checkin<Box<Server>, Rc<Entry>>) {
+        match placed {
+            Checkin::Hand(entry, server) => entry.grant(Grant::Server(server)),
+            Checkin::Idle => {}
+            Checkin::Close(server) => self.drop_server(worker, server),
+        }
+    }
+
+    /// A clean server comes back.
+    pub(crate) fn checkin(self: &Rc<Self>, worker: &Rc<Worker>, server: Box<Server>) {
+        if server.cancel.pending.get() > 0 {
+            let target = Rc::clone(&server.cancel);
+            *target.parked.borrow_mut() = Some(server);
+            return;
+        }
+        let now = worker.now();
+        let wanted_elsewhere =
+            self.ledger.borrow().counts().waiting == 0 && self.quotas.borrow().iter().any(|quota| quota.is_wanted());
+        if wanted_elsewhere || !server.is_reusable(now, self.generation.get()) {
+            self.close(worker, server);
+            self.open_wanted(worker, now);
+            return;
+        }
+        let placed = self.ledger.borrow_mut().checkin(server, now);
+        self.place(worker, placed);
+    }
+
+    /// The cancel requests for a server have arrived: it may change hands.
+    pub(crate) fn unpark(self: &Rc<Self>, worker: &Rc<Worker>, target: &CancelTarget) {
+        let parked = target.parked.borrow_mut().take();
+        if let Some(server) = parked {
+            self.checkin(worker, server);
+        }
+    }
+
+    /// A busy server must go.
+    pub(crate) fn close(&self, worker: &Worker, server: Box<Server>) {
+        self.ledger.borrow_mut().on_closed();
+        self.drop_server(worker, server);
+    }
+
+    fn drop_server(&self, worker: &Worker, mut server: Box<Server>) {
+        if let Some(reason) = server.doomed {
+            tracing::debug!(database = %self.key.database, user = %self.key.user, reason, "closing a server");
+        }
+        worker.stats.on_server_closed();
+        // Best effort: PostgreSQL logs nothing for a connection that ends with Terminate.
+        let mut out = Vec::with_capacity(8);
+        howdah_wire::frontend::terminate(&mut out);
+        let _ = server.stream.write_now(&out);
+    }
+
+    /// Regular work: expire waiters, close surplus servers, open wanted ones.
+    pub(crate) fn tick(self: &Rc<Self>, worker: &Rc<Worker>, now: Instant) {
+        let generation = self.generation.get();
+        let (expired, surplus, config) = {
+            let mut ledger = self.ledger.borrow_mut();
+            let expired = ledger.take_expired_waiters(now);
+            let wanted = self.quotas.borrow().iter().any(|quota| quota.is_wanted());
+            let leave = |server: &Box<Server>| wanted || !server.is_reusable(now, generation);
+            (expired, ledger.take_surplus(now, leave), ledger.config().clone())
+        };
+        for entry in expired {
+            let refusal = match self.last_error.borrow().as_ref() {
+                Some(error) => error.refusal(),
+                None => Refusal::checkout_timeout(config.checkout_timeout, config.max_size),
+            };
+            entry.grant(Grant::Refused(refusal));
+        }
+        for server in surplus {
+            self.drop_server(worker, server);
+        }
+        if self.ledger.borrow().counts().waiting == 0 {
+            self.set_starving(false);
+        }
+        self.open_wanted(worker, now);
+    }
+
+    /// Closes all idle servers: the worker stops, or the pool is no longer configured.
+    pub(crate) fn close_idle(&self, worker: &Worker) {
+        let idle = self.ledger.borrow_mut().take_surplus(worker.now(), |_| true);
+        for server in idle {
+            self.drop_server(worker, server);
+        }
+    }
+
+    /// Whether nothing and nobody uses it.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.clients.get() == 0 && self.ledger.borrow().open() == 0
+    }
+
+    /// What a client with these startup settings is told at login, if a server has told it before.
+    pub(crate) fn welcome(&self, context: &Context) -> Option<Welcome> {
+        self.welcomes.borrow().get(context).cloned()
+    }
+
+    /// Remembers what a server with these settings reported.
+    pub(crate) fn on_welcome(&self, context: &Arc<Context>, server: &Server) -> Welcome {
+        let welcome = Rc::new(server.parameters.clone());
+        let mut welcomes = self.welcomes.borrow_mut();
+        if welcomes.len() < limits::WELCOMES_PER_POOL {
+            welcomes.insert(Arc::clone(context), Rc::clone(&welcome));
+        }
+        welcome
+    }
+
+    pub(crate) fn on_pin(&self, reason: PinReason) {
+        *self.pins.borrow_mut().entry(reason).or_default() += 1;
+    }
+
+    pub(crate) fn on_unpin(&self, reason: PinReason) {
+        if let Some(count) = self.pins.borrow_mut().get_mut(&reason) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// Its line in the report.
+    pub(crate) fn report(&self, now: Instant) -> PoolReport {
+        let ledger = self.ledger.borrow();
+        let counts = ledger.counts();
+        let busy = counts.busy as usize;
+        PoolReport {
+            database: self.key.database.to_string(),
+            user: self.key.user.to_string(),
+            node: self.target.borrow().node.clone(),
+            mode: ledger.config().mode.as_str(),
+            clients_active: 0,
+            clients_waiting: counts.waiting,
+            clients_idle: 0,
+            servers_active: busy,
+            servers_idle: counts.idle,
+            servers_opening: counts.opening as usize,
+            max_size: ledger.config().max_size,
+            oldest_wait: ledger.oldest_wait(now),
+            pinned: self
+                .pins
+                .borrow()
+                .iter()
+                .filter(|(_, count)| **count > 0)
+                .map(|(reason, count)| (reason.as_str(), *count))
+                .collect(),
+            last_error: self.last_error.borrow().as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+/// Looks at what came while a server was idle; `false`: it cannot be used any more.
+fn absorb(server: &mut Server) -> bool {
+    loop {
+        let unread = server.inbox.unread();
+        if unread.is_empty() {
+            return true;
+        }
+        let Ok(Some((frame, _))) = howdah_wire::frame::split(unread) else { return false };
+        let whole = frame.bytes.len();
+        match frame.tag {
+            howdah_wire::backend::tag::NOTICE | howdah_wire::backend::tag::NOTIFICATION => {}
+            howdah_wire::backend::tag::PARAMETER_STATUS => {
+                let Ok((name, value)) = howdah_wire::backend::parameter_status(frame.body) else { return false };
+                let (name, value): (Box<[u8]>, Box<[u8]>) = (name.into(), value.into());
+                server.on_parameter(&name, &value);
+            }
+            _ => return false,
+        }
+        server.inbox.consume(whole);
+    }
+}

@@ -1,0 +1,182 @@
+//! The data plane as a whole: starts its threads, and is the handle that the engine holds.
+//!
+//! Invariant: dropping a [`Proxy`] ends its threads; [`Proxy::stop`] does so after running transactions have ended.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::io::DuplexStream;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::error::StartError;
+use crate::listener::{self, Listeners};
+use crate::report::{ListenAddress, Report, Totals};
+use crate::settings::Settings;
+use crate::shared::Shared;
+use crate::worker::{self, Accepted, COMMANDS, Command, WorkerReport};
+
+/// Bytes that the in-process door holds in each direction.
+const DOOR: usize = 64 * 1024;
+
+/// How often a drain looks whether all clients have gone.
+const DRAIN_POLL: Duration = Duration::from_millis(20);
+
+/// A running data plane.
+#[derive(Debug)]
+pub struct Proxy {
+    shared: Arc<Shared>,
+    stop_listening: watch::Sender<bool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Proxy {
+    /// Binds the addresses and starts the workers. Opens no connection to PostgreSQL: the first client does.
+    ///
+    /// # Errors
+    /// An address cannot be listened on, or a thread cannot be started.
+    pub fn start(settings: Settings) -> Result<Self, StartError> {
+        let listeners = Listeners::bind(&settings.listen)?;
+        let stranger = crate::random::token().map_err(StartError::Worker)?;
+        let count = settings.workers.max(1);
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::channel(COMMANDS)).unzip();
+        let shared = Arc::new(Shared::new(settings, senders, stranger));
+        shared.set_listening(listeners.addresses());
+        let (stop_listening, stop) = watch::channel(false);
+        let mut proxy = Self { shared: Arc::clone(&shared), stop_listening, threads: Vec::new() };
+        for (index, commands) in receivers.into_iter().enumerate() {
+            let shared = Arc::clone(&shared);
+            let run = move |runtime: &tokio::runtime::Runtime| worker::run(runtime, index, shared, commands);
+            proxy.spawn(&format!("howdah-worker-{index}"), run)?;
+        }
+        proxy.spawn("howdah-listen", move |runtime| runtime.block_on(listener::run(listeners, shared, stop)))?;
+        Ok(proxy)
+    }
+
+    fn spawn(
+        &mut self,
+        name: &str,
+        run: impl FnOnce(&tokio::runtime::Runtime) + Send + 'static,
+    ) -> Result<(), StartError> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Worker)?;
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || run(&runtime))
+            .map_err(StartError::Worker)?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// Where it listens, with the ports that were taken.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<ListenAddress> {
+        self.shared.listening()
+    }
+
+    /// Settings in force.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        self.shared.settings()
+    }
+
+    /// The in-process door: a stream that is served like a client's socket, from the startup message on, without a
+    /// password. Cancel safe.
+    pub async fn connect(&self) -> DuplexStream {
+        let (ours, theirs) = tokio::io::duplex(DOOR);
+        listener::hand_over(&self.shared, Accepted::Memory(ours)).await;
+        theirs
+    }
+
+    /// What it looks like now. Cancel safe.
+    pub async fn report(&self) -> Report {
+        report(&self.shared).await
+    }
+
+    /// New settings, from now on. Addresses and the number of workers stay. Cancel safe: the settings are in force at the
+    /// latest when it returns.
+    pub async fn reload(&self, settings: Settings) {
+        reload(&self.shared, settings).await;
+    }
+
+    /// Stops: no new connections; clients end when they have no transaction open, the others after `grace`.
+    pub async fn stop(mut self, grace: Duration) {
+        self.stop_listening.send_replace(true);
+        self.tell_all(|| Command::Drain).await;
+        let deadline = tokio::time::Instant::now() + grace;
+        while self.shared.clients() > 0 && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(DRAIN_POLL).await;
+        }
+        self.tell_all(|| Command::Stop).await;
+        let threads = std::mem::take(&mut self.threads);
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                if thread.join().is_err() {
+                    tracing::error!("a worker thread has panicked");
+                }
+            }
+        });
+        let _ = joined.await;
+    }
+
+    async fn tell_all(&self, command: impl Fn() -> Command) {
+        for worker in self.shared.workers() {
+            // A worker that is gone needs no telling.
+            let _ = worker.send(command()).await;
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.stop_listening.send_replace(true);
+        for worker in self.shared.workers() {
+            let _ = worker.try_send(Command::Stop);
+        }
+    }
+}
+
+/// Gives all workers new settings.
+pub(crate) async fn reload(shared: &Shared, settings: Settings) {
+    shared.set_settings(settings);
+    for worker in shared.workers() {
+        let _ = worker.send(Command::Reload).await;
+    }
+}
+
+/// Asks all workers what they look like.
+pub(crate) async fn worker_reports(shared: &Shared) -> Vec<WorkerReport> {
+    let mut reports = Vec::new();
+    for worker in shared.workers() {
+        let (reply, answer) = oneshot::channel();
+        if worker.send(Command::Report(reply)).await.is_ok() {
+            reports.extend(answer.await);
+        }
+    }
+    reports
+}
+
+/// Merges what the workers say.
+pub(crate) async fn report(shared: &Shared) -> Report {
+    let mut totals = Totals::zero();
+    let mut pools = std::collections::BTreeMap::new();
+    for report in worker_reports(shared).await {
+        totals.add(&report.totals);
+        for pool in report.pools {
+            let key = (pool.database.clone(), pool.user.clone(), pool.node.clone());
+            match pools.entry(key) {
+                std::collections::btree_map::Entry::Vacant(entry) => drop(entry.insert(pool)),
+                std::collections::btree_map::Entry::Occupied(mut entry) => entry.get_mut().merge(&pool),
+            }
+        }
+    }
+    totals.connections = shared.connections();
+    Report {
+        uptime: shared.started.elapsed(),
+        revision: shared.settings().revision,
+        clients: shared.clients(),
+        listening: shared.listening(),
+        pools: pools.into_values().collect(),
+        totals,
+    }
+}

@@ -1,0 +1,308 @@
+//! Server frames on their way to the client: bytes are forwarded in runs as they came; only tags are looked at, and the few
+//! bodies that say something about the session. No waiting here.
+//!
+//! Invariant: a frame reaches the client only if the reply queue says that it is the client's.
+
+use std::time::Instant;
+
+use howdah_core::limits;
+use howdah_core::pool::PoolMode;
+use howdah_core::reply::{Delivery, Event, Serial, Violation};
+use howdah_wire::backend::{self, TransactionStatus, tag};
+use howdah_wire::frame;
+use howdah_wire::sqlstate::SqlState;
+
+use crate::error::Refusal;
+use crate::faults::{self, Fault};
+use crate::server::{Body, Server, SessionId};
+use crate::session::{End, Session};
+
+/// What becomes of a frame.
+enum Fate {
+    Forward,
+    Drop,
+    /// The client gets this instead.
+    Replace(Vec<u8>),
+}
+
+impl Session {
+    /// Passes on what is in the server's inbox.
+    ///
+    /// # Errors
+    /// The server is out of step or said goodbye, or the client is gone.
+    pub(crate) fn relay(&mut self) -> Result<(), End> {
+        let Some(mut server) = self.server.take() else { return Ok(()) };
+        let mut inbox = std::mem::take(&mut server.inbox);
+        let mut whole = 0;
+        let (used, result) = self.relay_bytes(&mut server, inbox.unread(), &mut whole);
+        inbox.consume(used);
+        inbox.reserve(whole);
+        inbox.rest(&self.worker.shelf);
+        server.inbox = inbox;
+        self.server = Some(server);
+        result?;
+        self.flush_client()
+    }
+
+    /// Returns how many bytes were used; `whole` is set to the length of a frame that must be in one piece and is not.
+    fn relay_bytes(&mut self, server: &mut Server, bytes: &[u8], whole: &mut usize) -> (usize, Result<(), End>) {
+        let (mut at, mut run) = (0, 0);
+        let result = loop {
+            let rest = bytes.get(at..).unwrap_or_default();
+            if let Some(body) = server.body {
+                let count = body.left.min(rest.len());
+                if count == 0 {
+                    break Ok(());
+                }
+                let left = body.left - count;
+                server.body = (left > 0).then_some(Body { left, ..body });
+                if body.delivery == Delivery::Nobody {
+                    if let Err(end) = self.send(bytes, run, at) {
+                        break Err(end);
+                    }
+                    run = at + count;
+                }
+                at += count;
+                continue;
+            }
+            let header = match frame::header(rest) {
+                Ok(Some(header)) => header,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(out_of_step(server, &error.to_string())),
+            };
+            let length = header.frame_len();
+            let streams = matches!(header.tag, tag::DATA_ROW | tag::COPY_DATA);
+            if rest.len() < length && !streams {
+                if length > limits::INSPECTED_FRAME {
+                    break Err(out_of_step(server, "a message is too long"));
+                }
+                *whole = length;
+                break Ok(());
+            }
+            let arrived = length.min(rest.len());
+            let body = rest.get(frame::HEADER_LEN..arrived).unwrap_or_default();
+            let fate = if streams {
+                self.on_data(server, header.tag, length - arrived)
+            } else {
+                self.on_frame(server, header.tag, body)
+            };
+            let fate = match fate {
+                Ok(fate) => fate,
+                Err(end) => {
+                    // What came before it is the client's.
+                    let sent = self.send(bytes, run, at);
+                    run = at;
+                    break sent.and(Err(end));
+                }
+            };
+            if !matches!(fate, Fate::Forward) {
+                if let Err(end) = self.send(bytes, run, at) {
+                    break Err(end);
+                }
+                run = at + arrived;
+                if let Fate::Replace(instead) = fate {
+                    self.outbox.bytes(&self.worker.shelf).extend_from_slice(&instead);
+                }
+            }
+            at += arrived;
+            if server.queue.has_answer() {
+                if let Err(end) = self.send(bytes, run, at) {
+                    break Err(end);
+                }
+                run = at;
+                self.answer_in_place(server);
+            }
+        };
+        let sent = if run < at { self.send(bytes, run, at) } else { Ok(()) };
+        (at, result.and(sent))
+    }
+
+    fn send(&mut self, bytes: &[u8], from: usize, to: usize) -> Result<(), End> {
+        let range = bytes.get(from..to).unwrap_or_default();
+        self.worker.stats.on_sent(range.len());
+        self.outbox.send(&mut self.stream, &self.worker.shelf, range).map_err(|_| End::ClientGone)
+    }
+
+    /// A row, or COPY data: streams.
+    fn on_data(&mut self, server: &mut Server, frame_tag: u8, left: usize) -> Result<Fate, End> {
+        let (delivery, _) = server.queue.on_frame(frame_tag).map_err(|violation| violated(server, violation))?;
+        server.body = (left > 0).then_some(Body { left, delivery });
+        self.fate(server, delivery)
+    }
+
+    fn on_frame(&mut self, server: &mut Server, frame_tag: u8, body: &[u8]) -> Result<Fate, End> {
+        let internal = server.queue.is_internal();
+        let (delivery, event) = match server.queue.on_frame(frame_tag) {
+            Ok(found) => found,
+            // Nobody asked for it: the server says goodbye.
+            Err(Violation { tag: tag::ERROR, expected: None }) => {
+                return Err(self.on_farewell(server, body));
+            }
+            Err(violation) => return Err(violated(server, violation)),
+        };
+        match event {
+            Event::None => {}
+            Event::StatementEnded { serial } if delivery != Delivery::Nobody => {
+                self.on_ended(server, serial, frame_tag, body)?;
+            }
+            Event::StatementEnded { .. } => {}
+            Event::Failed { from, until, internal } => {
+                return self.on_failed(server, (from, until), internal, body);
+            }
+            Event::Ready { until } => {
+                let status = backend::ready_status(body).map_err(|error| out_of_step(server, &error.to_string()))?;
+                self.on_ready(server, until, status, delivery)?;
+            }
+        }
+        if frame_tag == tag::PARAMETER_STATUS {
+            let (name, value) =
+                backend::parameter_status(body).map_err(|error| out_of_step(server, &error.to_string()))?;
+            server.on_parameter(name, value);
+        }
+        if internal && matches!(frame_tag, tag::PARAMETER_STATUS | tag::NOTICE) {
+            // The server took over what the client knows already.
+            return Ok(Fate::Drop);
+        }
+        self.fate(server, delivery)
+    }
+
+    fn on_ended(&mut self, server: &mut Server, serial: Serial, frame_tag: u8, body: &[u8]) -> Result<(), End> {
+        if self.effects.is_empty() {
+            return Ok(());
+        }
+        let command_tag = match frame_tag {
+            tag::COMMAND_COMPLETE => {
+                backend::command_tag(body).map_err(|error| out_of_step(server, &error.to_string()))?
+            }
+            // EmptyQueryResponse stands for a text without statements.
+            tag::EMPTY_QUERY => return Ok(()),
+            _ => b"",
+        };
+        self.on_statement_ended(server, serial, command_tag);
+        Ok(())
+    }
+
+    fn on_failed(
+        &mut self,
+        server: &mut Server,
+        (from, until): (Serial, Serial),
+        internal: bool,
+        body: &[u8],
+    ) -> Result<Fate, End> {
+        let fields = backend::error_fields(body).map_err(|error| out_of_step(server, &error.to_string()))?;
+        server.prepared.on_failed(from, until);
+        if fields.is_fatal() {
+            server.doomed = Some("it ended with an error");
+        }
+        if internal {
+            if self.align_error.is_none() {
+                self.align_error = Some(body.to_vec());
+            }
+            return Ok(Fate::Drop);
+        }
+        self.worker.stats.on_error();
+        self.statements.on_failed(from, until);
+        self.on_effects_failed(from, until);
+        if server.unnamed.is_some_and(|(owner, _)| owner == self.entry.id) {
+            // The unnamed statement may not have been made.
+            server.unnamed = None;
+        }
+        let stale_plan = fields.code == SqlState::FEATURE_NOT_SUPPORTED
+            && fields.routine == Some(b"RevalidateCachedQuery".as_slice());
+        if stale_plan || fields.code == SqlState::INVALID_STATEMENT_NAME {
+            server.doomed = Some("its prepared statements are out of date");
+        }
+        if fields.code == SqlState::QUERY_CANCELED
+            && let Some(refusal) = self.overruled.take()
+        {
+            let mut instead = Vec::new();
+            refusal.write_error(&mut instead);
+            return Ok(Fate::Replace(instead));
+        }
+        Ok(Fate::Forward)
+    }
+
+    fn on_ready(
+        &mut self,
+        server: &mut Server,
+        until: Serial,
+        status: TransactionStatus,
+        delivery: Delivery<SessionId>,
+    ) -> Result<(), End> {
+        server.status = status;
+        if delivery == Delivery::Nobody {
+            return self.on_aligned(server);
+        }
+        let idle = status == TransactionStatus::Idle;
+        let now = Instant::now();
+        let time = self.started.take().map_or_else(Default::default, |started| now - started);
+        self.started = (!server.queue.is_empty()).then_some(now);
+        self.worker.stats.on_request(time, idle);
+        self.entry.requests.set(self.entry.requests.get() + 1);
+        self.statements.on_settled(until);
+        self.on_effects_settled(server, until, idle);
+        if server.queue.is_empty() {
+            self.overruled = None;
+            self.watch_transaction(status);
+        }
+        if self.mode == PoolMode::Statement && !idle {
+            return Err(End::Fatal(
+                Refusal::new(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    "transaction blocks are not allowed in statement pooling mode",
+                )
+                .hint("Use pool_mode = \"transaction\" for this database or user."),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The server has the session's settings now, or refused them.
+    fn on_aligned(&mut self, server: &mut Server) -> Result<(), End> {
+        let Some(context) = self.aligning.take() else { return Ok(()) };
+        if self.align_error.is_none() {
+            server.on_aligned(&context);
+            return Ok(());
+        }
+        if server.queue.is_empty() {
+            // Confirmed first: the request was not sent, and `align` answers it.
+            return Ok(());
+        }
+        // Statements that cannot fail did; the request behind them runs under wrong settings.
+        server.doomed = Some("it refused settings");
+        Err(End::Fatal(Refusal::server_lost()))
+    }
+
+    fn fate(&self, server: &mut Server, delivery: Delivery<SessionId>) -> Result<Fate, End> {
+        match delivery {
+            Delivery::To(owner) if owner == self.entry.id || faults::is_planted(Fault::EarlyRelease) => {
+                Ok(Fate::Forward)
+            }
+            Delivery::To(_) => Err(out_of_step(server, "a reply belongs to another session")),
+            Delivery::Bystander => Ok(Fate::Forward),
+            Delivery::Nobody => Ok(Fate::Drop),
+        }
+    }
+
+    /// An error that answers nothing: the server ends the connection and says why.
+    fn on_farewell(&mut self, server: &mut Server, body: &[u8]) -> End {
+        server.doomed = Some("it ended the connection");
+        let out = self.outbox.bytes(&self.worker.shelf);
+        out.push(tag::ERROR);
+        let length = u32::try_from(body.len() + 4).unwrap_or(u32::MAX);
+        out.extend_from_slice(&length.to_be_bytes());
+        out.extend_from_slice(body);
+        End::ServerGone
+    }
+}
+
+fn violated(server: &mut Server, violation: Violation) -> End {
+    out_of_step(server, &format!("unexpected message {:?} (expected: {:?})", char::from(violation.tag), violation.expected))
+}
+
+/// The server is not what we think it is: nobody uses it any more.
+fn out_of_step(server: &mut Server, what: &str) -> End {
+    tracing::error!(process_id = server.cancel.process_id, "closing a server that is out of step: {what}");
+    server.doomed = Some("it is out of step");
+    End::Fatal(Refusal::server_lost())
+}

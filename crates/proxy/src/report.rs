@@ -1,0 +1,124 @@
+//! What a running data plane says about itself, as plain values. Not metrics text and not the console: those are made from this.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+/// State of the whole data plane at one moment, merged over its workers.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Since the start.
+    pub uptime: Duration,
+    /// Revision of the settings in force.
+    pub revision: u64,
+    /// Connected clients, logged in or not.
+    pub clients: usize,
+    /// Where it listens.
+    pub listening: Vec<ListenAddress>,
+    /// One entry per pool, merged over the workers, ordered by database, user, node.
+    pub pools: Vec<PoolReport>,
+    /// Counters and times since the start.
+    pub totals: Totals,
+}
+
+/// A bound address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// TCP.
+    Tcp(SocketAddr),
+    /// Path of a Unix socket.
+    Unix(PathBuf),
+}
+
+impl std::fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// One pool: servers for (node, database, user).
+#[derive(Debug, Clone, Default)]
+pub struct PoolReport {
+    /// The name clients use.
+    pub database: String,
+    /// The name clients use.
+    pub user: String,
+    /// Name of the node.
+    pub node: String,
+    /// `transaction`, `session` or `statement`.
+    pub mode: &'static str,
+    /// Clients that hold a server.
+    pub clients_active: usize,
+    /// Clients that wait for a server.
+    pub clients_waiting: usize,
+    /// Clients without a request.
+    pub clients_idle: usize,
+    /// Servers in use by a client.
+    pub servers_active: usize,
+    /// Servers ready for use.
+    pub servers_idle: usize,
+    /// Servers being opened.
+    pub servers_opening: usize,
+    /// Servers at most.
+    pub max_size: u32,
+    /// How long the oldest waiter has waited.
+    pub oldest_wait: Duration,
+    /// Servers held beyond a transaction, by reason.
+    pub pinned: BTreeMap<&'static str, usize>,
+    /// Why the last attempt to open a server failed, while it is still failing.
+    pub last_error: Option<String>,
+}
+
+/// Counters since the start; times in microseconds.
+#[derive(Debug, Clone)]
+pub struct Totals {
+    /// Clients accepted.
+    pub connections: u64,
+    /// Logins that failed.
+    pub failed_logins: u64,
+    /// Requests answered (one ReadyForQuery each).
+    pub requests: u64,
+    /// Transactions ended (a ReadyForQuery that says idle).
+    pub transactions: u64,
+    /// ErrorResponses sent to clients, from servers and from Howdah.
+    pub errors: u64,
+    /// Bytes from clients.
+    pub bytes_received: u64,
+    /// Bytes to clients.
+    pub bytes_sent: u64,
+    /// Checkouts that had to wait.
+    pub waits: u64,
+    /// Servers opened.
+    pub servers_opened: u64,
+    /// Attempts to open a server that failed.
+    pub open_failures: u64,
+    /// Servers closed.
+    pub servers_closed: u64,
+    /// Request time, from the complete request to its ReadyForQuery, waiting included.
+    pub request_us: Histogram<u64>,
+    /// Time clients waited for a server; checkouts without a wait are not in it.
+    pub wait_us: Histogram<u64>,
+}
+
+impl PoolReport {
+    /// Adds the same pool of another worker.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.clients_active += other.clients_active;
+        self.clients_waiting += other.clients_waiting;
+        self.clients_idle += other.clients_idle;
+        self.servers_active += other.servers_active;
+        self.servers_idle += other.servers_idle;
+        self.servers_opening += other.servers_opening;
+        self.oldest_wait = self.oldest_wait.max(other.oldest_wait);
+        for (reason, count) in &other.pinned {
+            *self.pinned.entry(reason).or_default() += count;
+        }
+        self.last_error = self.last_error.take().or_else(|| other.last_error.clone());
+    }
+}

@@ -1,0 +1,73 @@
+//! Lines of the console about single clients and servers. Merged and printed by `console`.
+
+use std::time::{Duration, Instant};
+
+use howdah_core::session::PinReason;
+
+use crate::entry::{Activity, Entry};
+use crate::pool::Pool;
+
+/// One client.
+#[derive(Debug, Clone)]
+pub(crate) struct ClientRow {
+    pub(crate) user: String,
+    pub(crate) database: String,
+    pub(crate) state: &'static str,
+    pub(crate) address: String,
+    pub(crate) connected: Duration,
+    pub(crate) requests: u64,
+    pub(crate) process_id: u32,
+    /// Process id of the server it holds.
+    pub(crate) server: Option<u32>,
+    pub(crate) pin: Option<&'static str>,
+}
+
+impl ClientRow {
+    pub(crate) fn of(entry: &Entry, now: Instant) -> Self {
+        Self {
+            user: entry.user.to_string(),
+            database: entry.database.to_string(),
+            state: match entry.activity.get() {
+                Activity::Login => "login",
+                Activity::Idle => "idle",
+                Activity::Waiting => "waiting",
+                Activity::Active => "active",
+            },
+            address: entry.peer.to_string(),
+            connected: now.saturating_duration_since(entry.since),
+            requests: entry.requests.get(),
+            process_id: entry.process_id,
+            server: entry.cancel.borrow().as_ref().map(|target| target.process_id),
+            pin: entry.pin.get().map(PinReason::as_str),
+        }
+    }
+}
+
+/// One idle server. Servers in use are named by the clients that hold them.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerRow {
+    pub(crate) user: String,
+    pub(crate) database: String,
+    pub(crate) address: String,
+    pub(crate) process_id: u32,
+    pub(crate) age: Duration,
+    pub(crate) idle: Duration,
+    pub(crate) prepared: usize,
+}
+
+impl ServerRow {
+    /// The idle servers of a pool.
+    pub(crate) fn of(pool: &Pool, now: Instant) -> Vec<Self> {
+        let ledger = pool.ledger.borrow();
+        let row = |(server, since): (&Box<crate::server::Server>, Instant)| Self {
+            user: pool.key.user.to_string(),
+            database: pool.key.database.to_string(),
+            address: server.cancel.address.to_string(),
+            process_id: server.cancel.process_id,
+            age: now.saturating_duration_since(server.opened),
+            idle: now.saturating_duration_since(since),
+            prepared: server.prepared.len(),
+        };
+        ledger.idle().map(row).collect()
+    }
+}

@@ -1,0 +1,580 @@
+//! The hot path: one client from its login to its end. It reads top to bottom, and every `.await` of a request is here:
+//! gather a request → check a server out → align its settings → exchange bytes until the server is free → check it in.
+//! The parts without waiting are in `gather` (is a request complete), `feed` (client frames to the server), `relay` (server
+//! frames to the client) and `effects` (what a statement did to the session).
+//!
+//! Invariant: between transactions a session holds no server unless it is pinned, and an idle session holds no buffer.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Instant;
+
+use howdah_core::pool::PoolMode;
+use howdah_core::session::{Context, PinReason, Settings, Statements, Unnamed, align};
+use howdah_wire::backend::TransactionStatus;
+use howdah_wire::sqlstate::SqlState;
+
+use crate::buffer::{Inbox, Outbox};
+use crate::clean;
+use crate::effects::{PendingEffects, Portal};
+use crate::entry::{Activity, Deadline, Entry, Grant, Signal};
+use crate::error::{Refusal, seconds};
+use crate::gather::Gathered;
+use crate::pool::{Pool, Welcome};
+use crate::server::Server;
+use crate::stream::Stream;
+use crate::worker::Worker;
+
+/// Requests that a pipelining client may send over one server while others wait.
+const REQUESTS_PER_CHECKOUT: u32 = 64;
+
+/// Why a session ends.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The client said goodbye.
+    Terminated,
+    /// The client is gone without a word.
+    ClientGone,
+    /// The server is gone; the client has been told by the server itself.
+    ServerGone,
+    /// The client has to be told.
+    Fatal(Refusal),
+}
+
+/// What happened while the session waited.
+#[derive(Debug)]
+enum Event {
+    /// Bytes from the client are in the inbox.
+    Client,
+    /// Bytes from the server are in its inbox.
+    Server,
+    /// All bytes that waited to be written are written.
+    Written,
+    ClientGone,
+    ServerGone,
+    Signal(Signal),
+}
+
+/// What becomes of the rest of a client frame that is longer than what has arrived.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClientBody {
+    pub(crate) left: usize,
+    pub(crate) discard: bool,
+}
+
+/// One client.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) pool: Rc<Pool>,
+    pub(crate) entry: Rc<Entry>,
+    pub(crate) stream: Stream,
+    pub(crate) inbox: Inbox,
+    pub(crate) outbox: Outbox,
+    pub(crate) server: Option<Box<Server>>,
+    pub(crate) settings: Settings,
+    pub(crate) statements: Statements,
+    pub(crate) unnamed: Unnamed,
+    /// Portals whose execution has an effect on the session.
+    pub(crate) portals: Vec<Portal>,
+    /// Effects of statements that were sent and have not ended, in order.
+    pub(crate) effects: VecDeque<PendingEffects>,
+    /// The client frame that is being passed on.
+    pub(crate) body: Option<ClientBody>,
+    /// The request was refused; what follows is dropped up to its Sync.
+    pub(crate) dropping: bool,
+    /// A statement failed since the last transaction boundary.
+    pub(crate) failed: bool,
+    pub(crate) pin: Option<PinReason>,
+    pub(crate) mode: PoolMode,
+    /// When the request that is being answered was complete.
+    pub(crate) started: Option<Instant>,
+    /// Requests sent since the checkout.
+    pub(crate) fed: u32,
+    /// The context that the server is being given.
+    pub(crate) aligning: Option<Arc<Context>>,
+    /// The server's ErrorResponse to the alignment.
+    pub(crate) align_error: Option<Vec<u8>>,
+    /// The client sent Terminate.
+    pub(crate) terminating: bool,
+    /// Ends as soon as no transaction is open.
+    pub(crate) draining: bool,
+    /// The request ran into a limit of Howdah's and was cancelled: this is what the client is told.
+    pub(crate) overruled: Option<Refusal>,
+}
+
+impl Session {
+    pub(crate) fn new(
+        worker: &Rc<Worker>,
+        pool: Rc<Pool>,
+        entry: Rc<Entry>,
+        stream: Stream,
+        context: Arc<Context>,
+    ) -> Self {
+        let mode = pool.ledger.borrow().config().mode;
+        pool.clients.set(pool.clients.get() + 1);
+        worker.register(&entry);
+        Self {
+            worker: Rc::clone(worker),
+            pool,
+            entry,
+            stream,
+            inbox: Inbox::default(),
+            outbox: Outbox::default(),
+            server: None,
+            settings: Settings::new(context),
+            statements: Statements::default(),
+            unnamed: Unnamed::default(),
+            portals: Vec::new(),
+            effects: VecDeque::new(),
+            body: None,
+            dropping: false,
+            failed: false,
+            pin: None,
+            mode,
+            started: None,
+            fed: 0,
+            aligning: None,
+            align_error: None,
+            terminating: false,
+            draining: false,
+            overruled: None,
+        }
+    }
+
+    /// What the client is told of its server at login. Asks a server unless one was asked before with equal settings.
+    ///
+    /// # Errors
+    /// No server can be had, or it refuses the client's settings.
+    pub(crate) async fn greet(&mut self) -> Result<Welcome, End> {
+        let context = Arc::clone(self.settings.context());
+        if let Some(welcome) = self.pool.welcome(&context) {
+            return Ok(welcome);
+        }
+        self.checkout().await?.map_err(End::Fatal)?;
+        let aligned = self.align().await?;
+        while self.aligning.is_some() {
+            self.next_exchange_event().await?;
+        }
+        let Some(server) = &self.server else { return Err(End::ServerGone) };
+        let welcome = self.pool.on_welcome(&context, server);
+        self.release();
+        aligned.map(|()| welcome).map_err(End::Fatal)
+    }
+
+    /// Serves the client until the end.
+    pub(crate) async fn run(mut self) {
+        let end = self.serve().await;
+        self.close(end).await;
+    }
+
+    /// One turn per request, or per transaction if it has several.
+    async fn serve(&mut self) -> End {
+        loop {
+            let result = match self.gather() {
+                Ok(Gathered::Request) => self.request().await,
+                Ok(Gathered::Incomplete) => self.wait_for_client().await,
+                Err(end) => Err(end),
+            };
+            if let Err(end) = result {
+                return end;
+            }
+        }
+    }
+
+    /// The inbox begins with a request: has it answered by a server.
+    async fn request(&mut self) -> Result<(), End> {
+        self.started = Some(Instant::now());
+        if let Err(refusal) = self.checkout().await? {
+            self.refuse(&refusal);
+            return Ok(());
+        }
+        if let Err(refusal) = self.align().await? {
+            self.release();
+            self.refuse(&refusal);
+            return Ok(());
+        }
+        self.exchange().await
+    }
+
+    /// Waits, without a server, for more of a request.
+    async fn wait_for_client(&mut self) -> Result<(), End> {
+        if self.terminating {
+            return Err(End::Terminated);
+        }
+        if self.draining || self.worker.is_draining() {
+            return Err(End::Fatal(Refusal::shutting_down()));
+        }
+        let idle = self.worker.settings().client_idle_timeout;
+        if let Some(timeout) = idle {
+            self.entry.set_deadline(Some((self.worker.now() + timeout, Deadline::Idle(timeout))));
+        }
+        let event = self.event().await;
+        if idle.is_some() {
+            self.entry.set_deadline(None);
+        }
+        match event {
+            Event::Client | Event::Written | Event::Server => Ok(()),
+            Event::ClientGone => Err(End::ClientGone),
+            Event::ServerGone => Err(End::ServerGone),
+            Event::Signal(signal) => self.on_signal(signal),
+        }
+    }
+
+    /// Takes a server: at once if one is free, otherwise in turn.
+    ///
+    /// # Errors
+    /// The outer one ends the session; the inner one is the answer to the request.
+    async fn checkout(&mut self) -> Result<Result<(), Refusal>, End> {
+        let waiting = self.pool.ledger.borrow().counts().waiting > 0;
+        let free = if waiting { None } else { self.pool.take(&self.worker) };
+        let server = match free {
+            Some(server) => server,
+            None => match self.wait_for_server().await? {
+                Ok(server) => server,
+                Err(refusal) => return Ok(Err(refusal)),
+            },
+        };
+        *self.entry.cancel.borrow_mut() = Some(Rc::clone(&server.cancel));
+        self.entry.activity.set(Activity::Active);
+        self.server = Some(server);
+        self.fed = 0;
+        if self.mode == PoolMode::Session {
+            self.set_pin(PinReason::SessionMode);
+        }
+        Ok(Ok(()))
+    }
+
+    async fn wait_for_server(&mut self) -> Result<Result<Box<Server>, Refusal>, End> {
+        let (pool, worker, entry) =
+            (Rc::clone(&self.pool), Rc::clone(&self.worker), Rc::clone(&self.entry));
+        if let Err(refusal) = pool.enqueue(&worker, &entry) {
+            return Ok(Err(refusal));
+        }
+        let since = Instant::now();
+        entry.activity.set(Activity::Waiting);
+        let outcome = poll_fn(|cx| self.poll_grant(cx)).await;
+        entry.activity.set(Activity::Idle);
+        if outcome.is_err() {
+            let withdrawn = pool.ledger.borrow_mut().withdraw(|waiter| Rc::ptr_eq(waiter, &entry));
+            debug_assert!(withdrawn || entry.granted.borrow().is_some(), "a waiter is somewhere");
+            self.return_grant();
+        }
+        worker.stats.on_waited(since.elapsed());
+        match outcome {
+            Ok(Grant::Server(server)) => Ok(Ok(server)),
+            Ok(Grant::Refused(refusal)) => Ok(Err(refusal)),
+            Err(Event::Signal(Signal::Cancel)) => Ok(Err(Refusal::canceled())),
+            Err(Event::Signal(signal)) => {
+                self.on_signal(signal)?;
+                Ok(Err(Refusal::shutting_down()))
+            }
+            Err(_) => Err(End::ClientGone),
+        }
+    }
+
+    /// A grant, or an event that ends the wait. Meanwhile the client may send more, or go.
+    fn poll_grant(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Grant, Event>> {
+        self.entry.register(cx);
+        if let Some(signal) = self.entry.take_signal() {
+            return Poll::Ready(Err(Event::Signal(signal)));
+        }
+        let granted = self.entry.granted.borrow_mut().take();
+        if let Some(grant) = granted {
+            return Poll::Ready(Ok(grant));
+        }
+        while !self.inbox.is_full() {
+            match ready!(self.inbox.poll_fill(&mut self.stream, &self.worker.shelf, cx)) {
+                Ok(0) | Err(_) => return Poll::Ready(Err(Event::ClientGone)),
+                Ok(count) => self.worker.stats.on_received(count),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// A server that was granted while the session stopped waiting goes back.
+    fn return_grant(&self) {
+        let granted = self.entry.granted.borrow_mut().take();
+        if let Some(Grant::Server(server)) = granted {
+            self.pool.checkin(&self.worker, server);
+        }
+    }
+
+    /// Gives the server the session's settings. Statements that cannot fail travel with the request; others are confirmed
+    /// first, so that a request never runs under the wrong settings.
+    ///
+    /// # Errors
+    /// The outer one ends the session; the inner one is the answer to the request.
+    async fn align(&mut self) -> Result<Result<(), Refusal>, End> {
+        let Some(server) = &mut self.server else { return Ok(Ok(())) };
+        let wanted = self.settings.context();
+        if Arc::ptr_eq(server.settings.context(), wanted) {
+            return Ok(Ok(()));
+        }
+        let skip = crate::faults::is_planted(crate::faults::Fault::SkipAlign);
+        let alignment = align(server.settings.context(), wanted).filter(|_| !skip);
+        let Some(alignment) = alignment else {
+            server.on_aligned(wanted);
+            return Ok(Ok(()));
+        };
+        server.push_internal(self.entry.id, &alignment.sql, &self.worker.shelf);
+        self.aligning = Some(Arc::clone(wanted));
+        if !alignment.certain {
+            while self.aligning.is_some() {
+                self.next_exchange_event().await?;
+            }
+        }
+        match self.align_error.take() {
+            None => Ok(Ok(())),
+            Some(body) => Ok(Err(refusal_of(&body))),
+        }
+    }
+
+    /// Passes bytes both ways until the server is free again (or for ever, if the session is pinned).
+    async fn exchange(&mut self) -> Result<(), End> {
+        loop {
+            if self.needs_alignment() {
+                self.align().await?.map_err(End::Fatal)?;
+            }
+            self.feed()?;
+            if self.is_done_with_server() {
+                self.release();
+                return Ok(());
+            }
+            let Some(server) = &self.server else { return Ok(()) };
+            if self.terminating && server.queue.is_empty() {
+                return Err(End::Terminated);
+            }
+            if server.is_free() && (self.draining || self.worker.is_draining()) {
+                return Err(End::Fatal(Refusal::shutting_down()));
+            }
+            self.next_exchange_event().await?;
+        }
+    }
+
+    /// Waits for one event while a server is held, and acts on it.
+    async fn next_exchange_event(&mut self) -> Result<(), End> {
+        self.flush_server()?;
+        match self.event().await {
+            Event::Client | Event::Written => Ok(()),
+            Event::Server => self.relay(),
+            Event::ClientGone => Err(End::ClientGone),
+            Event::ServerGone => Err(self.on_server_gone()),
+            Event::Signal(signal) => self.on_signal(signal),
+        }
+    }
+
+    async fn event(&mut self) -> Event {
+        poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    /// The next thing that happens. Nothing is read from one side while bytes wait for the other, so memory is bounded by
+    /// one inbox and one outbox on each side.
+    ///
+    /// Cancel safe: what was read is in an inbox, what was written is not written again.
+    fn poll_event(&mut self, cx: &mut TaskContext<'_>) -> Poll<Event> {
+        self.entry.register(cx);
+        if let Some(signal) = self.entry.take_signal() {
+            return Poll::Ready(Event::Signal(signal));
+        }
+        let shelf = &self.worker.shelf;
+        let mut written = false;
+        if !self.outbox.is_empty() {
+            match self.outbox.poll_flush(&mut self.stream, shelf, cx) {
+                Poll::Ready(Ok(())) => written = true,
+                Poll::Ready(Err(_)) => return Poll::Ready(Event::ClientGone),
+                Poll::Pending => {}
+            }
+        }
+        let mut server_lags = false;
+        if let Some(server) = &mut self.server {
+            if !server.outbox.is_empty() {
+                match server.outbox.poll_flush(&mut server.stream, shelf, cx) {
+                    Poll::Ready(Ok(())) => written = true,
+                    Poll::Ready(Err(_)) => return Poll::Ready(Event::ServerGone),
+                    Poll::Pending => server_lags = true,
+                }
+            }
+            if self.outbox.is_empty() && !server.inbox.is_full() {
+                match server.inbox.poll_fill(&mut server.stream, shelf, cx) {
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Event::ServerGone),
+                    Poll::Ready(Ok(_)) => return Poll::Ready(Event::Server),
+                    Poll::Pending => {}
+                }
+            }
+        }
+        if !self.terminating && !server_lags && !self.inbox.is_full() {
+            match self.inbox.poll_fill(&mut self.stream, shelf, cx) {
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Event::ClientGone),
+                Poll::Ready(Ok(count)) => {
+                    self.worker.stats.on_received(count);
+                    return Poll::Ready(Event::Client);
+                }
+                Poll::Pending => {}
+            }
+        }
+        if written { Poll::Ready(Event::Written) } else { Poll::Pending }
+    }
+
+    fn flush_server(&mut self) -> Result<(), End> {
+        if let Some(server) = &mut self.server
+            && !server.outbox.is_empty()
+            && server.outbox.flush_now(&mut server.stream, &self.worker.shelf).is_err()
+        {
+            // What the server said before it went is still to be read.
+            server.doomed = Some("it cannot be written to");
+        }
+        Ok(())
+    }
+
+    /// A pinned server whose settings differ from the session's, between transactions: after RESET of a setting that the
+    /// startup message made, or DISCARD ALL.
+    fn needs_alignment(&self) -> bool {
+        self.server.as_ref().is_some_and(|server| {
+            self.pin.is_some()
+                && !Arc::ptr_eq(server.settings.context(), self.settings.context())
+                && server.is_free()
+        })
+    }
+
+    fn is_done_with_server(&self) -> bool {
+        self.pin.is_none()
+            && self.body.is_none()
+            && self.server.as_ref().is_some_and(|server| server.is_free())
+    }
+
+    /// Whether to stop sending requests so that the server comes free for others.
+    pub(crate) fn has_had_its_share(&self) -> bool {
+        self.fed >= REQUESTS_PER_CHECKOUT
+            && self.pin.is_none()
+            && self.pool.ledger.borrow().counts().waiting > 0
+    }
+
+    /// The server is free: back to the pool.
+    fn release(&mut self) {
+        *self.entry.cancel.borrow_mut() = None;
+        self.entry.activity.set(Activity::Idle);
+        self.statements.on_server_released();
+        self.effects.clear();
+        self.portals.clear();
+        if let Some(server) = self.server.take() {
+            self.pool.checkin(&self.worker, server);
+        }
+    }
+
+    /// Holds the server until the session ends, with a reason.
+    pub(crate) fn set_pin(&mut self, reason: PinReason) {
+        if self.pin.is_none() {
+            self.pin = Some(reason);
+            self.entry.pin.set(Some(reason));
+            self.pool.on_pin(reason);
+        }
+    }
+
+    /// `DISCARD ALL` leaves nothing to hold the server for.
+    pub(crate) fn unpin(&mut self) {
+        if self.pin.is_some_and(|reason| reason != PinReason::SessionMode) {
+            self.drop_pin();
+        }
+    }
+
+    fn drop_pin(&mut self) {
+        if let Some(reason) = self.pin.take() {
+            self.entry.pin.set(None);
+            self.pool.on_unpin(reason);
+        }
+    }
+
+    fn on_signal(&mut self, signal: Signal) -> Result<(), End> {
+        match signal {
+            Signal::Terminate => Err(End::Fatal(Refusal::shutting_down())),
+            Signal::Drain => {
+                self.draining = true;
+                Ok(())
+            }
+            // The server was granted in the meantime, and the request is with it.
+            Signal::Cancel => {
+                crate::cancel::send(&self.worker, &self.pool, &self.entry);
+                Ok(())
+            }
+            Signal::Deadline(Deadline::Query(timeout)) => {
+                self.overruled = Some(Refusal::query_timeout(timeout));
+                crate::cancel::send(&self.worker, &self.pool, &self.entry);
+                Ok(())
+            }
+            Signal::Deadline(Deadline::IdleInTransaction(timeout)) => Err(End::Fatal(Refusal::new(
+                SqlState::IDLE_IN_TRANSACTION_TIMEOUT,
+                format!(
+                    "terminating connection: idle in transaction longer than pool.idle_in_transaction_timeout ({})",
+                    seconds(timeout)
+                ),
+            ))),
+            Signal::Deadline(Deadline::Idle(timeout)) => Err(End::Fatal(Refusal::new(
+                SqlState::IDLE_SESSION_TIMEOUT,
+                format!(
+                    "terminating connection: idle longer than listen.client_idle_timeout ({})",
+                    seconds(timeout)
+                ),
+            ))),
+        }
+    }
+
+    fn on_server_gone(&mut self) -> End {
+        if let Some(server) = &mut self.server {
+            server.doomed = Some("it closed the connection");
+        }
+        End::Fatal(Refusal::server_lost())
+    }
+
+    /// Says goodbye, and leaves the server to others, clean or closed.
+    pub(crate) async fn close(mut self, end: End) {
+        self.return_grant();
+        *self.entry.cancel.borrow_mut() = None;
+        if let Some(server) = self.server.take() {
+            let dirty = self.pin.is_some() || !self.effects.is_empty();
+            clean::leave(&self.worker, &self.pool, server, dirty);
+        }
+        self.drop_pin();
+        self.pool.clients.set(self.pool.clients.get().saturating_sub(1));
+        self.worker.unregister(&self.entry);
+        if let End::Fatal(refusal) = &end {
+            refusal.write_fatal(self.outbox.bytes(&self.worker.shelf));
+            self.worker.stats.on_error();
+        }
+        if !matches!(end, End::ClientGone) {
+            crate::login::say_goodbye(&self.worker, self.stream, self.outbox).await;
+        }
+    }
+
+    /// When the client has to end its transaction.
+    pub(crate) fn watch_transaction(&self, status: TransactionStatus) {
+        let timeout = self.pool.ledger.borrow().config().idle_in_transaction_timeout;
+        if let Some(timeout) = timeout {
+            let deadline = (status != TransactionStatus::Idle)
+                .then(|| (Instant::now() + timeout, Deadline::IdleInTransaction(timeout)));
+            self.entry.set_deadline(deadline);
+        }
+    }
+
+    /// When the request that is being sent has to be answered.
+    pub(crate) fn watch_request(&self) {
+        let ledger = self.pool.ledger.borrow();
+        if let Some(timeout) = ledger.config().query_timeout {
+            self.entry.set_deadline(Some((Instant::now() + timeout, Deadline::Query(timeout))));
+        } else if ledger.config().idle_in_transaction_timeout.is_some() {
+            self.entry.set_deadline(None);
+        }
+    }
+}
+
+/// What PostgreSQL said to an alignment, as an answer to the request it was for.
+fn refusal_of(body: &[u8]) -> Refusal {
+    match howdah_wire::backend::error_fields(body) {
+        Ok(fields) => Refusal::new(fields.code, String::from_utf8_lossy(fields.message))
+            .hint("A setting of this session cannot be made on another server connection."),
+        Err(error) => Refusal::protocol(error),
+    }
+}

@@ -1,0 +1,213 @@
+//! What the data plane needs to know, as one immutable snapshot with a revision. Not the configuration file: `howdah::config`
+//! parses and validates that and fills this.
+//!
+//! Invariant: indices into `nodes` are valid and names of databases and users are unique; the configuration checks it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use howdah_core::pool::PoolConfig;
+
+use crate::pool::Target;
+
+/// An immutable snapshot of everything the data plane is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Number of this snapshot; grows with every reload.
+    pub revision: u64,
+    /// Where clients connect.
+    pub listen: Listen,
+    /// Worker threads, at least 1. Needs a restart to change.
+    pub workers: usize,
+    /// Clients connected at once; one more is refused with SQLSTATE 53300.
+    pub max_clients: usize,
+    /// From the first byte to the end of the login.
+    pub login_timeout: Duration,
+    /// A client idle outside a transaction for longer is disconnected; `None`: never.
+    pub client_idle_timeout: Option<Duration>,
+    /// PostgreSQL instances.
+    pub nodes: Vec<Node>,
+    /// Databases that clients may name.
+    pub databases: Vec<Database>,
+    /// Users that clients may log in as.
+    pub users: Vec<User>,
+    /// Users (of `users`) that may use the console databases `howdah` and `pgbouncer`.
+    /// With trust authentication every loopback or Unix-socket client may.
+    pub admin_users: Vec<String>,
+}
+
+impl Settings {
+    /// The database of a name; `*` serves names without an entry.
+    #[must_use]
+    pub fn database(&self, name: &str) -> Option<&Database> {
+        let named = |wanted: &str| self.databases.iter().find(|database| database.name == wanted);
+        named(name).or_else(|| named("*"))
+    }
+
+    /// The user of a name; `*` serves names without an entry.
+    #[must_use]
+    pub fn user(&self, name: &str) -> Option<&User> {
+        let named = |wanted: &str| self.users.iter().find(|user| user.name == wanted);
+        named(name).or_else(|| named("*"))
+    }
+
+    /// Where servers for a database and user are opened, and how many; `None`: not configured.
+    pub(crate) fn pool(&self, database_name: &str, user_name: &str) -> Option<(Target, PoolConfig)> {
+        let database = self.database(database_name)?;
+        let user = self.user(user_name)?;
+        let node = self.nodes.get(database.primary)?;
+        let target = Target {
+            node: node.name.clone(),
+            address: node.address.clone(),
+            database: database.server_database.clone().unwrap_or_else(|| database_name.to_owned()),
+            credentials: user.server.clone(),
+        };
+        let mut config = database.pool.clone();
+        config.mode = user.pool_mode.unwrap_or(config.mode);
+        Some((target, config))
+    }
+}
+
+/// Where clients connect. Needs a restart to change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listen {
+    /// TCP addresses; port 0 takes a free one.
+    pub tcp: Vec<SocketAddr>,
+    /// Directories in which a socket `.s.PGSQL.<port>` is made, as PostgreSQL does.
+    pub unix: Vec<UnixListen>,
+}
+
+/// A Unix socket to listen on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnixListen {
+    /// Directory of the socket file.
+    pub directory: PathBuf,
+    /// Port number in the file's name.
+    pub port: u16,
+}
+
+/// One PostgreSQL instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Name in reports, unique.
+    pub name: String,
+    /// Where it listens.
+    pub address: NodeAddress,
+    /// Servers to this node at most, over all pools and workers; `None`: no cap.
+    pub max_servers: Option<u32>,
+}
+
+/// Address of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NodeAddress {
+    /// Host name or address, and port.
+    Tcp {
+        /// Host name or IP address.
+        host: String,
+        /// TCP port.
+        port: u16,
+    },
+    /// Socket `.s.PGSQL.<port>` in a directory.
+    Unix {
+        /// Directory of the socket file.
+        directory: PathBuf,
+        /// Port number in the file's name.
+        port: u16,
+    },
+}
+
+impl fmt::Display for NodeAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix { directory, port } => {
+                write!(f, "{}/.s.PGSQL.{port}", directory.display())
+            }
+        }
+    }
+}
+
+/// A database that clients may name.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// The name clients use; `*` matches every name without an entry of its own.
+    pub name: String,
+    /// The name on the server; `None`: the client's.
+    pub server_database: Option<String>,
+    /// Index into [`Settings::nodes`] of the primary.
+    pub primary: usize,
+    /// Sizes and times of its pools (already merged with the defaults).
+    pub pool: PoolConfig,
+    /// Servers of all pools of this database at most, over all workers; `None`: no cap.
+    pub max_servers: Option<u32>,
+}
+
+/// A user that clients may log in as.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// The name clients use; `*` matches every name without an entry of its own (only with [`Login::Trust`]).
+    pub name: String,
+    /// How such a client proves who it is.
+    pub login: Login,
+    /// What Howdah logs in to servers with.
+    pub server: ServerCredentials,
+    /// Overrides the mode of the database's pools.
+    pub pool_mode: Option<howdah_core::pool::PoolMode>,
+    /// Clients of this user at most; `None`: no cap.
+    pub max_clients: Option<usize>,
+}
+
+/// How a client proves who it is.
+#[derive(Debug, Clone)]
+pub enum Login {
+    /// No proof. Only for clients from loopback and Unix sockets; others are refused.
+    Trust,
+    /// Password in clear text on the wire.
+    Password(Secret),
+    /// PostgreSQL's md5 challenge.
+    Md5(Secret),
+    /// SCRAM-SHA-256.
+    Scram(Secret),
+}
+
+/// What is known of a client's password.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// The password itself.
+    Plain(String),
+    /// `md5` and the hex digest of password and user, as in `pg_authid`. Serves `Md5` and `Password`.
+    Md5(String),
+    /// `SCRAM-SHA-256$…`, as in `pg_authid`. Serves `Scram` and `Password`.
+    ScramVerifier(String),
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain(_) => "Plain(…)",
+            Self::Md5(_) => "Md5(…)",
+            Self::ScramVerifier(_) => "ScramVerifier(…)",
+        })
+    }
+}
+
+/// What Howdah logs in to servers with.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct ServerCredentials {
+    /// User on the server; `None`: the client's.
+    pub user: Option<String>,
+    /// Password; answers whatever method the server asks for. `None`: only trust and peer work.
+    pub password: Option<String>,
+}
+
+impl fmt::Debug for ServerCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerCredentials")
+            .field("user", &self.user)
+            .field("password", &self.password.as_ref().map(|_| "…"))
+            .finish()
+    }
+}

@@ -1,0 +1,140 @@
+//! What the workers share: the settings snapshot, quotas, the count of clients, and how to reach each other. Touched per
+//! connection, never per request.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use howdah_wire::scram;
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+use crate::pool::PoolKey;
+use crate::quota::Quota;
+use crate::report::ListenAddress;
+use crate::settings::Settings;
+use crate::worker::Command;
+
+/// What a quota is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Scope {
+    Pool(PoolKey),
+    Database(String),
+    Node(String),
+}
+
+/// Shared by all workers of a data plane.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    settings: Mutex<Arc<Settings>>,
+    quotas: Mutex<HashMap<Scope, Arc<Quota>>>,
+    /// Connections, logged in or not.
+    clients: AtomicUsize,
+    accepted: AtomicU64,
+    commands: Vec<mpsc::Sender<Command>>,
+    listening: Mutex<Vec<ListenAddress>>,
+    /// SCRAM verifiers made from plain passwords, by user.
+    verifiers: Mutex<HashMap<String, (String, scram::Verifier)>>,
+    /// The password of users that do not exist; nobody knows it.
+    stranger: String,
+    pub(crate) started: Instant,
+}
+
+impl Shared {
+    pub(crate) fn new(settings: Settings, commands: Vec<mpsc::Sender<Command>>, stranger: String) -> Self {
+        Self {
+            settings: Mutex::new(Arc::new(settings)),
+            quotas: Mutex::default(),
+            clients: AtomicUsize::new(0),
+            accepted: AtomicU64::new(0),
+            commands,
+            listening: Mutex::default(),
+            verifiers: Mutex::default(),
+            stranger,
+            started: Instant::now(),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.lock())
+    }
+
+    pub(crate) fn set_settings(&self, settings: Settings) {
+        *self.settings.lock() = Arc::new(settings);
+    }
+
+    pub(crate) fn set_listening(&self, listening: Vec<ListenAddress>) {
+        *self.listening.lock() = listening;
+    }
+
+    pub(crate) fn listening(&self) -> Vec<ListenAddress> {
+        self.listening.lock().clone()
+    }
+
+    /// Ways to all workers.
+    pub(crate) fn workers(&self) -> &[mpsc::Sender<Command>] {
+        &self.commands
+    }
+
+    /// Counts a new connection and picks its worker. The caller, or the worker once it serves it, says
+    /// [`Self::on_client_left`].
+    pub(crate) fn on_client(&self) -> usize {
+        self.clients.fetch_add(1, Ordering::Relaxed);
+        let number = self.accepted.fetch_add(1, Ordering::Relaxed);
+        usize::try_from(number).unwrap_or(0) % self.commands.len().max(1)
+    }
+
+    pub(crate) fn on_client_left(&self) {
+        self.clients.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn clients(&self) -> usize {
+        self.clients.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn connections(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// The password of users that do not exist.
+    pub(crate) fn stranger(&self) -> &str {
+        &self.stranger
+    }
+
+    /// The SCRAM verifier for a user's plain password: the one made before, or a new one.
+    pub(crate) fn verifier(&self, user: &str, password: &str, make: impl FnOnce() -> scram::Verifier) -> scram::Verifier {
+        if let Some((of, verifier)) = self.verifiers.lock().get(user)
+            && of == password
+        {
+            return verifier.clone();
+        }
+        let verifier = make();
+        self.verifiers.lock().insert(user.to_owned(), (password.to_owned(), verifier.clone()));
+        verifier
+    }
+
+    /// The caps that servers of a pool count against, with the sizes of these settings.
+    pub(crate) fn quotas(&self, settings: &Settings, key: &PoolKey) -> Vec<Arc<Quota>> {
+        let mut quotas = self.quotas.lock();
+        let mut quota = |scope: Scope, max: u32| {
+            let quota = quotas.entry(scope).or_insert_with(|| Arc::new(Quota::new(max)));
+            quota.set_max(max);
+            Arc::clone(quota)
+        };
+        let mut found = Vec::new();
+        let Some(database) = settings.database(&key.database) else { return found };
+        let pool = &database.pool;
+        let size = pool.max_size.saturating_add(pool.reserve_size);
+        found.push(quota(Scope::Pool(key.clone()), size));
+        if let Some(max) = database.max_servers {
+            found.push(quota(Scope::Database(database.name.clone()), max));
+        }
+        if let Some(node) = settings.nodes.get(database.primary)
+            && let Some(max) = node.max_servers
+        {
+            found.push(quota(Scope::Node(node.name.clone()), max));
+        }
+        found
+    }
+}

@@ -1,0 +1,396 @@
+//! One worker: a thread with its own event loop, clients, servers, pools, caches and counters. Workers share settings, quotas
+//! and a count of clients, and nothing per request.
+//!
+//! Invariant: everything reachable from [`Worker`] except [`Shared`] is touched by its own thread only.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use howdah_core::limits;
+use howdah_core::session::{Context, Prepared};
+use howdah_sql::{Analyses, Analysis};
+use tokio::io::DuplexStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::LocalSet;
+
+use crate::buffer::Shelf;
+use crate::cancel;
+use crate::entry::{Activity, Entry, Signal};
+use crate::login;
+use crate::pool::{Pool, PoolKey};
+use crate::report::{PoolReport, Totals};
+use crate::rows::{ClientRow, ServerRow};
+use crate::server::SessionId;
+use crate::settings::Settings;
+use crate::shared::Shared;
+use crate::stats::Stats;
+use crate::stream::{Peer, Stream};
+
+/// How often deadlines, waiters and idle servers are looked at. Bounds the error of every timeout.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Commands that may wait for a worker; a sender waits when there are more.
+pub(crate) const COMMANDS: usize = 1024;
+
+/// What others ask of a worker.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// A connection that was accepted elsewhere.
+    Serve(Accepted),
+    /// A cancel request for one of its clients.
+    Cancel { process_id: u32, secret: Vec<u8> },
+    /// What it looks like now.
+    Report(oneshot::Sender<WorkerReport>),
+    /// The settings have changed.
+    Reload,
+    /// No new requests: end sessions as they become idle.
+    Drain,
+    /// End now.
+    Stop,
+}
+
+/// A connection before its first byte.
+#[derive(Debug)]
+pub(crate) enum Accepted {
+    Tcp(std::net::TcpStream, std::net::SocketAddr),
+    Unix(std::os::unix::net::UnixStream),
+    Memory(DuplexStream),
+}
+
+/// One worker's part of the report.
+#[derive(Debug)]
+pub(crate) struct WorkerReport {
+    pub(crate) pools: Vec<PoolReport>,
+    pub(crate) totals: Totals,
+    pub(crate) clients: Vec<ClientRow>,
+    pub(crate) servers: Vec<ServerRow>,
+}
+
+/// State of one worker.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    /// Number of the worker: the high bits of its clients' process ids.
+    index: usize,
+    pub(crate) shared: Arc<Shared>,
+    settings: RefCell<Arc<Settings>>,
+    pub(crate) shelf: Shelf,
+    pub(crate) stats: Stats,
+    pub(crate) pools: RefCell<HashMap<PoolKey, Rc<Pool>>>,
+    entries: RefCell<HashMap<u32, Rc<Entry>>>,
+    analyses: RefCell<Analyses>,
+    contexts: RefCell<HashSet<Arc<Context>>>,
+    no_settings: Arc<Context>,
+    prepared: RefCell<HashMap<PreparedKey, Arc<Prepared>>>,
+    now: Cell<Instant>,
+    draining: Cell<bool>,
+    next_id: Cell<u64>,
+}
+
+/// Text and parameter types.
+type PreparedKey = (Box<[u8]>, Box<[u8]>);
+
+/// Process ids of one worker; a client's process id is `(worker << SHIFT) + n`.
+const SHIFT: u32 = 22;
+
+/// The worker that a client's process id belongs to.
+pub(crate) const fn worker_of(process_id: u32) -> usize {
+    (process_id >> SHIFT) as usize
+}
+
+impl Worker {
+    pub(crate) fn new(index: usize, shared: Arc<Shared>) -> Self {
+        let settings = shared.settings();
+        Self {
+            index,
+            shared,
+            settings: RefCell::new(settings),
+            shelf: Shelf::default(),
+            stats: Stats::default(),
+            pools: RefCell::default(),
+            entries: RefCell::default(),
+            analyses: RefCell::new(Analyses::new(limits::ANALYSES_PER_WORKER)),
+            contexts: RefCell::default(),
+            no_settings: Arc::default(),
+            prepared: RefCell::default(),
+            now: Cell::new(Instant::now()),
+            draining: Cell::new(false),
+            next_id: Cell::new(1),
+        }
+    }
+
+    /// Settings in force.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.borrow())
+    }
+
+    /// The time of the last tick: good enough for timeouts, free to read.
+    pub(crate) fn now(&self) -> Instant {
+        self.now.get()
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// What a new server has.
+    pub(crate) fn no_settings(&self) -> Arc<Context> {
+        Arc::clone(&self.no_settings)
+    }
+
+    /// What a statement is; from a bounded map for all but the first of its form.
+    pub(crate) fn analyse(&self, sql: &[u8]) -> Arc<Analysis> {
+        self.analyses.borrow_mut().analyse(sql)
+    }
+
+    /// An equal context that is shared, so that comparing contexts is comparing addresses.
+    pub(crate) fn share_context(&self, context: Context) -> Arc<Context> {
+        if context.is_empty() {
+            return self.no_settings();
+        }
+        let mut contexts = self.contexts.borrow_mut();
+        if let Some(known) = contexts.get(&context) {
+            return Arc::clone(known);
+        }
+        if contexts.len() >= limits::SHARED_STATEMENTS {
+            contexts.retain(|context| Arc::strong_count(context) > 1);
+        }
+        let context = Arc::new(context);
+        contexts.insert(Arc::clone(&context));
+        context
+    }
+
+    /// The shared statement for a text and parameter types.
+    pub(crate) fn prepare(&self, sql: &[u8], parameter_types: &[u8]) -> Arc<Prepared> {
+        let mut table = self.prepared.borrow_mut();
+        let key: PreparedKey = (sql.into(), parameter_types.into());
+        if let Some(known) = table.get(&key) {
+            return Arc::clone(known);
+        }
+        if table.len() >= limits::SHARED_STATEMENTS {
+            table.retain(|_, prepared| Arc::strong_count(prepared) > 1);
+        }
+        let prepared = Arc::new(Prepared {
+            id: self.new_id(),
+            sql: key.0.clone(),
+            parameter_types: key.1.clone(),
+            analysis: self.analyse(sql),
+        });
+        table.insert(key, Arc::clone(&prepared));
+        prepared
+    }
+
+    /// A number unique in this worker.
+    pub(crate) fn new_id(&self) -> u64 {
+        let id = self.next_id.get();
+        self.next_id.set(id + 1);
+        id
+    }
+
+    /// A process id that no client of this worker has.
+    pub(crate) fn new_process_id(&self) -> u32 {
+        let entries = self.entries.borrow();
+        loop {
+            let low = u32::try_from(self.new_id() & ((1 << SHIFT) - 1)).unwrap_or(1);
+            let high = u32::try_from(self.index).unwrap_or(0) << SHIFT;
+            let process_id = high | low;
+            if low != 0 && !entries.contains_key(&process_id) {
+                return process_id;
+            }
+        }
+    }
+
+    /// A pseudo-random duration below `bound`, for spreading work; not for secrets.
+    pub(crate) fn jitter(&self, bound: Duration) -> Duration {
+        let mixed = self.new_id().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48;
+        bound.mul_f64(mixed as f64 / 65_536.0)
+    }
+
+    pub(crate) fn register(&self, entry: &Rc<Entry>) {
+        self.entries.borrow_mut().insert(entry.process_id, Rc::clone(entry));
+    }
+
+    pub(crate) fn unregister(&self, entry: &Entry) {
+        self.entries.borrow_mut().remove(&entry.process_id);
+    }
+
+    /// Number of registered clients of a user.
+    pub(crate) fn clients_of(&self, user: &str) -> usize {
+        self.entries.borrow().values().filter(|entry| *entry.user == *user).count()
+    }
+
+    /// The pool for a database and user; made when it is first used.
+    pub(crate) fn pool(&self, key: PoolKey) -> Option<Rc<Pool>> {
+        if let Some(pool) = self.pools.borrow().get(&key) {
+            return Some(Rc::clone(pool));
+        }
+        let settings = self.settings();
+        let (target, config) = settings.pool(&key.database, &key.user)?;
+        let quotas = self.shared.quotas(&settings, &key);
+        let pool = Rc::new(Pool::new(key.clone(), target, config, quotas));
+        self.pools.borrow_mut().insert(key, Rc::clone(&pool));
+        Some(pool)
+    }
+
+    fn reload(self: &Rc<Self>) {
+        let settings = self.shared.settings();
+        *self.settings.borrow_mut() = Arc::clone(&settings);
+        for pool in self.all_pools() {
+            match settings.pool(&pool.key.database, &pool.key.user) {
+                Some((target, config)) => {
+                    pool.set_quotas(self.shared.quotas(&settings, &pool.key));
+                    pool.reload(self, target, config);
+                }
+                None => self.retire_pool(&pool),
+            }
+        }
+    }
+
+    /// A pool that is no longer configured: its clients end when they are idle, its servers with them.
+    fn retire_pool(&self, pool: &Rc<Pool>) {
+        for entry in self.entries.borrow().values() {
+            if *entry.database == *pool.key.database && *entry.user == *pool.key.user {
+                entry.signal(Signal::Drain);
+            }
+        }
+        self.pools.borrow_mut().remove(&pool.key);
+        pool.close_idle(self);
+    }
+
+    fn all_pools(&self) -> Vec<Rc<Pool>> {
+        self.pools.borrow().values().cloned().collect()
+    }
+
+    fn tick(self: &Rc<Self>, now: Instant) {
+        self.now.set(now);
+        for pool in self.all_pools() {
+            pool.tick(self, now);
+        }
+        self.pools.borrow_mut().retain(|_, pool| !pool.is_unused());
+        for entry in self.entries.borrow().values() {
+            entry.tick(now);
+        }
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        for entry in self.entries.borrow().values() {
+            entry.signal(signal);
+        }
+    }
+
+    fn serve(self: &Rc<Self>, accepted: Accepted) {
+        let (stream, peer) = match accepted.into_stream() {
+            Ok(found) => found,
+            Err(error) => {
+                self.shared.on_client_left();
+                return tracing::warn!(%error, "cannot serve a connection");
+            }
+        };
+        let worker = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            login::serve(&worker, stream, peer).await;
+            worker.shared.on_client_left();
+        });
+    }
+
+    fn report(&self) -> WorkerReport {
+        let now = Instant::now();
+        let mut pools: HashMap<PoolKey, PoolReport> = self
+            .pools
+            .borrow()
+            .iter()
+            .map(|(key, pool)| (key.clone(), pool.report(now)))
+            .collect();
+        let entries = self.entries.borrow();
+        for entry in entries.values() {
+            let key = PoolKey { database: entry.database.clone(), user: entry.user.clone() };
+            if let Some(report) = pools.get_mut(&key) {
+                match entry.activity.get() {
+                    Activity::Active => report.clients_active += 1,
+                    Activity::Idle => report.clients_idle += 1,
+                    Activity::Waiting | Activity::Login => {}
+                }
+            }
+        }
+        WorkerReport {
+            pools: pools.into_values().collect(),
+            totals: self.stats.totals(),
+            clients: entries.values().map(|entry| ClientRow::of(entry, now)).collect(),
+            servers: self.pools.borrow().values().flat_map(|pool| ServerRow::of(pool, now)).collect(),
+        }
+    }
+}
+
+impl Accepted {
+    fn into_stream(self) -> std::io::Result<(Stream, Peer)> {
+        match self {
+            Self::Tcp(stream, address) => {
+                stream.set_nonblocking(true)?;
+                stream.set_nodelay(true)?;
+                let stream = tokio::net::TcpStream::from_std(stream)?;
+                Ok((Stream::Tcp(stream), Peer::Tcp(address)))
+            }
+            Self::Unix(stream) => {
+                stream.set_nonblocking(true)?;
+                let stream = tokio::net::UnixStream::from_std(stream)?;
+                Ok((Stream::Unix(stream), Peer::Unix))
+            }
+            Self::Memory(stream) => Ok((Stream::Memory(stream), Peer::Memory)),
+        }
+    }
+}
+
+/// Runs a worker until it is told to stop.
+pub(crate) fn run(
+    runtime: &tokio::runtime::Runtime,
+    index: usize,
+    shared: Arc<Shared>,
+    commands: mpsc::Receiver<Command>,
+) {
+    let local = LocalSet::new();
+    let worker = Rc::new(Worker::new(index, shared));
+    local.block_on(runtime, serve_commands(worker, commands));
+}
+
+async fn serve_commands(worker: Rc<Worker>, mut commands: mpsc::Receiver<Command>) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        // Both are cancel safe.
+        let command = tokio::select! {
+            now = ticks.tick() => {
+                worker.tick(now.into_std());
+                continue;
+            }
+            command = commands.recv() => command,
+        };
+        match command {
+            Some(Command::Serve(accepted)) => worker.serve(accepted),
+            Some(Command::Cancel { process_id, secret }) => {
+                let entry = worker.entries.borrow().get(&process_id).cloned();
+                cancel::deliver(&worker, entry, &secret);
+            }
+            Some(Command::Report(reply)) => drop(reply.send(worker.report())),
+            Some(Command::Reload) => worker.reload(),
+            Some(Command::Drain) => {
+                worker.draining.set(true);
+                worker.signal_all(Signal::Drain);
+            }
+            Some(Command::Stop) | None => break,
+        }
+    }
+    worker.signal_all(Signal::Terminate);
+    // Sessions say goodbye to their clients; whoever does not take it within this time is cut off.
+    let deadline = Instant::now() + Duration::from_millis(500);
+    while !worker.entries.borrow().is_empty() && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for pool in worker.all_pools() {
+        pool.close_idle(&worker);
+    }
+}
+
+/// Number of a session in its worker; 0 belongs to nobody.
+pub(crate) const NOBODY: SessionId = 0;

@@ -1,0 +1,129 @@
+//! The bounded map from normal forms to analyses. Not shared between threads: every worker has its own.
+//!
+//! Invariant: a hit allocates nothing and parses nothing; texts that do not parse are kept by their exact text, apart from
+//! those that do, so that neither can speak for the other.
+
+use std::sync::Arc;
+
+use quick_cache::unsync::{Cache, DefaultLifecycle};
+use quick_cache::{OptionsBuilder, Weighter};
+
+use crate::classify::classify;
+use crate::normal::{normalize, readable};
+use crate::parse::{fingerprint, parse};
+use crate::{Analysis, Class, Effect, Fingerprint, MAX_ANALYSED, Statement};
+
+type Map = Cache<Box<[u8]>, Arc<Analysis>, Size, foldhash::quality::RandomState>;
+
+/// Analyses by normal form, bounded by number and by size.
+#[derive(Debug)]
+pub struct Analyses {
+    parsed: Map,
+    refused: Map,
+    unknown: Arc<Analysis>,
+    form: Vec<u8>,
+}
+
+/// Long forms count for more, so that the bound holds for memory too.
+#[derive(Clone, Debug)]
+struct Size;
+
+impl Size {
+    /// A form of this many bytes counts for one.
+    const UNIT: usize = 1024;
+}
+
+impl Weighter<Box<[u8]>, Arc<Analysis>> for Size {
+    fn weight(&self, form: &Box<[u8]>, _: &Arc<Analysis>) -> u64 {
+        u64::try_from(1 + form.len() / Self::UNIT).unwrap_or(u64::MAX)
+    }
+}
+
+impl Analyses {
+    /// The internal buffer is given back when it has grown beyond this many bytes.
+    const MAX_KEPT_BUFFER: usize = 64 * 1024;
+
+    /// A map for about `capacity` forms of ordinary length, and an eighth of that for texts that do not parse.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            parsed: Self::map(capacity),
+            refused: Self::map(capacity / 8),
+            unknown: Arc::new(Analysis::unknown()),
+            form: Vec::new(),
+        }
+    }
+
+    fn map(capacity: usize) -> Map {
+        let capacity = capacity.max(8);
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(capacity)
+            .weight_capacity(u64::try_from(capacity).unwrap_or(u64::MAX))
+            .build();
+        match options {
+            Ok(options) => Cache::with_options(
+                options,
+                Size,
+                foldhash::quality::RandomState::default(),
+                DefaultLifecycle::default(),
+            ),
+            // Both numbers are given above.
+            Err(_) => Cache::with(
+                capacity,
+                0,
+                Size,
+                foldhash::quality::RandomState::default(),
+                DefaultLifecycle::default(),
+            ),
+        }
+    }
+
+    /// What a text is. Texts over [`MAX_ANALYSED`] bytes and texts that are not UTF-8 are [`Analysis::unknown`].
+    pub fn analyse(&mut self, sql: &[u8]) -> Arc<Analysis> {
+        if sql.len() > MAX_ANALYSED {
+            return Arc::clone(&self.unknown);
+        }
+        normalize(sql, &mut self.form);
+        if let Some(known) = self.parsed.get(self.form.as_slice()) {
+            return Arc::clone(known);
+        }
+        self.learn(sql)
+    }
+
+    #[cold]
+    fn learn(&mut self, sql: &[u8]) -> Arc<Analysis> {
+        if let Some(known) = self.refused.get(sql) {
+            return Arc::clone(known);
+        }
+        let Ok(text) = std::str::from_utf8(sql) else { return Arc::clone(&self.unknown) };
+        let analysis = Arc::new(analyse(text, &self.form));
+        if analysis.parsed {
+            self.parsed.insert(self.form.as_slice().into(), Arc::clone(&analysis));
+        } else {
+            self.refused.insert(sql.into(), Arc::clone(&analysis));
+        }
+        if self.form.capacity() > Self::MAX_KEPT_BUFFER {
+            self.form = Vec::new();
+        }
+        analysis
+    }
+}
+
+/// The analysis of a text with this normal form.
+pub(crate) fn analyse(sql: &str, form: &[u8]) -> Analysis {
+    let parsed = parse(sql);
+    let identity = parsed.as_ref().and_then(|_| fingerprint(sql));
+    let (Some(nodes), Some(identity)) = (parsed, identity) else {
+        let unknown = Statement { class: Class::Other, effect: Effect::Unknown };
+        let identity = Fingerprint::of_bytes(form);
+        return Analysis { text: readable(form), ..Analysis::new(identity, vec![unknown]) };
+    };
+    let judged: Vec<_> = nodes.iter().map(classify).collect();
+    let statements = judged.iter().map(|judged| judged.statement).collect();
+    Analysis {
+        parsed: true,
+        calls_unknown_functions: judged.iter().any(|judged| judged.calls_unknown_functions),
+        text: readable(form),
+        ..Analysis::new(identity, statements)
+    }
+}

@@ -1,0 +1,139 @@
+//! The static facts about a text of one or more statements. Not how they are found: that is `classify` and `normal`.
+//!
+//! Invariant: [`Analysis::unknown`] is the most careful analysis there is; whoever treats it right treats every text safely.
+
+/// 64-bit identity of a statement form, for statistics and for people: `pg_query`'s fingerprint over the parse tree
+/// (relations by their full names with schema, aliases of relations ignored), or a hash of the normal form when the text
+/// does not parse. Coarser than the normal form; caches are keyed by the normal form, never by this.
+#[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Hash, Debug)]
+pub struct Fingerprint(pub u64);
+
+impl Fingerprint {
+    /// A stable hash (FNV-1a) for texts without a parse tree.
+    pub(crate) fn of_bytes(text: &[u8]) -> Self {
+        let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        Self(text.iter().fold(0xcbf2_9ce4_8422_2325, step))
+    }
+}
+
+/// What kind of statement it is, for routing and statistics. Ordered: the class of a text is the greatest of its statements'.
+#[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Hash, Debug)]
+pub enum Class {
+    /// No effect but its result: only built-in functions without side effects, no row locks. May still be volatile.
+    Read,
+    /// `BEGIN`, `COMMIT`, `SAVEPOINT`, …
+    TransactionControl,
+    /// `SET`, `PREPARE`, `LISTEN`, `DISCARD`, …: changes the session, not the data.
+    SessionState,
+    /// Changes data, takes locks, or calls a built-in function that does.
+    Write,
+    /// `COPY` in any direction.
+    Copy,
+    /// Changes definitions, or maintains (`VACUUM`, `ANALYZE`, `REINDEX`).
+    Ddl,
+    /// Anything else, and everything in doubt: cursors, `DO`, `CALL`, `EXECUTE`, functions that are not built in.
+    Other,
+}
+
+/// What a statement does to its session beyond its result.
+#[derive(Copy, Clone, Eq, PartialEq, Hash, Debug)]
+pub enum Effect {
+    /// Nothing that outlives the transaction, as far as the text can tell.
+    None,
+    /// `BEGIN`, `START TRANSACTION`.
+    Begin,
+    /// `COMMIT`, `END`; whether `AND CHAIN` is told by [`crate::transaction_changes`].
+    Commit,
+    /// `ROLLBACK`, `ABORT`; whether `AND CHAIN` is told by [`crate::transaction_changes`].
+    Rollback,
+    /// `SAVEPOINT`.
+    Savepoint,
+    /// `RELEASE SAVEPOINT`.
+    Release,
+    /// `ROLLBACK TO SAVEPOINT`.
+    RollbackTo,
+    /// `PREPARE TRANSACTION`.
+    PrepareTransaction,
+    /// `SET`, `RESET`, `set_config()`: [`crate::setting_changes`] has the details.
+    Settings,
+    /// SQL `PREPARE`, whatever it prepares: [`crate::prepared_names`].
+    Prepare,
+    /// SQL `EXECUTE`, whatever it runs: [`crate::prepared_names`].
+    Execute,
+    /// SQL `DEALLOCATE`: [`crate::prepared_names`].
+    Deallocate,
+    /// `DISCARD ALL`.
+    DiscardAll,
+    /// `DISCARD PLANS`, `SEQUENCES` or `TEMP`.
+    Discard,
+    /// `LISTEN`.
+    Listen,
+    /// `UNLISTEN`.
+    Unlisten,
+    /// Something temporary was created: table, view, sequence, or any object in `pg_temp`.
+    TemporaryTable,
+    /// A session-level advisory lock was asked for.
+    AdvisoryLock,
+    /// Session-level advisory locks were given back: one, or all.
+    AdvisoryUnlock,
+    /// `DECLARE … WITH HOLD`.
+    HoldCursor,
+    /// `LOAD`.
+    Load,
+    /// Cannot be told: the text does not parse, `DO`, `CALL`, several different effects in one statement, functions
+    /// that are known to keep something in the session.
+    Unknown,
+}
+
+/// One statement of a text.
+#[derive(Copy, Clone, Eq, PartialEq, Hash, Debug)]
+pub struct Statement {
+    /// What kind it is.
+    pub class: Class,
+    /// What it does to its session.
+    pub effect: Effect,
+}
+
+/// All static facts about a text. The same for every text of one normal form.
+#[derive(Clone, Eq, PartialEq, Debug)]
+pub struct Analysis {
+    /// Identity of the form.
+    pub fingerprint: Fingerprint,
+    /// The greatest class of the statements; [`Class::Read`] for an empty text.
+    pub class: Class,
+    /// In the order of the text, empty ones left out; as [`crate::split`] counts them when `parsed`.
+    pub statements: Box<[Statement]>,
+    /// Whether the text follows PostgreSQL's grammar. If not there is one statement that stands for all.
+    pub parsed: bool,
+    /// Whether any effect is other than [`Effect::None`].
+    pub has_effects: bool,
+    /// Whether functions are called that are neither built in nor otherwise known: they may do to the session, unseen,
+    /// what the same text could do openly.
+    pub calls_unknown_functions: bool,
+    /// The normal form for people, literals as `$1`, `$2`, …; at most [`Analysis::MAX_TEXT`] bytes. Passwords in
+    /// statements other than queries are not removed.
+    pub text: Box<str>,
+}
+
+impl Analysis {
+    /// Bound of [`Analysis::text`] in bytes.
+    pub const MAX_TEXT: usize = 4096;
+
+    /// The analysis of a text that is not looked at: one statement of [`Class::Other`] and [`Effect::Unknown`].
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self::new(Fingerprint(0), vec![Statement { class: Class::Other, effect: Effect::Unknown }])
+    }
+
+    pub(crate) fn new(fingerprint: Fingerprint, statements: Vec<Statement>) -> Self {
+        Self {
+            fingerprint,
+            class: statements.iter().map(|statement| statement.class).max().unwrap_or(Class::Read),
+            has_effects: statements.iter().any(|statement| statement.effect != Effect::None),
+            statements: statements.into_boxed_slice(),
+            parsed: false,
+            calls_unknown_functions: false,
+            text: Box::default(),
+        }
+    }
+}

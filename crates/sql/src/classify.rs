@@ -1,0 +1,277 @@
+//! The class and effect of parsed statements. Not the parsing, and not the details of an effect (`settings`, `names`).
+//!
+//! Invariant: no literal is ever looked at, except in statements whose normal form keeps its literals. So all texts of one
+//! normal form have one answer.
+
+use crate::facts::Facts;
+use crate::functions::{Role, role};
+use crate::parse::{NodeEnum, tree};
+use crate::{Class, Effect, Statement};
+
+/// A statement, and whether it calls functions that are not known.
+pub(crate) struct Judged {
+    pub(crate) statement: Statement,
+    pub(crate) calls_unknown_functions: bool,
+}
+
+/// What a whole statement is.
+pub(crate) fn classify(node: &NodeEnum) -> Judged {
+    let Some(facts) = Facts::of(node) else {
+        let statement = Statement { class: Class::Other, effect: Effect::Unknown };
+        return Judged { statement, calls_unknown_functions: true };
+    };
+    let calls = Calls::of(&facts);
+    let (class, effect) = judge(node, &facts, &calls);
+    Judged { statement: Statement { class, effect }, calls_unknown_functions: calls.foreign }
+}
+
+/// What the functions called in a statement do, taken together.
+struct Calls {
+    writes: bool,
+    foreign: bool,
+    effect: Effect,
+}
+
+impl Calls {
+    fn of(facts: &Facts) -> Self {
+        let mut calls =
+            Self { writes: false, foreign: facts.foreign_operator, effect: Effect::None };
+        for name in &facts.functions {
+            let effect = match role(name) {
+                Role::Pure => continue,
+                Role::Foreign => {
+                    calls.foreign = true;
+                    continue;
+                }
+                Role::Writes => Effect::None,
+                Role::Settings => Effect::Settings,
+                Role::AdvisoryLock => Effect::AdvisoryLock,
+                Role::AdvisoryUnlock => Effect::AdvisoryUnlock,
+                Role::KeepsState => Effect::Unknown,
+            };
+            calls.writes = true;
+            calls.effect = both(calls.effect, effect);
+        }
+        calls
+    }
+}
+
+/// Two effects in one statement: only one that says it all may be told.
+fn both(one: Effect, other: Effect) -> Effect {
+    match (one, other) {
+        (Effect::None, effect) | (effect, Effect::None) => effect,
+        (one, other) if one == other => one,
+        _ => Effect::Unknown,
+    }
+}
+
+fn judge(node: &NodeEnum, facts: &Facts, calls: &Calls) -> (Class, Effect) {
+    match node {
+        NodeEnum::SelectStmt(_)
+        | NodeEnum::InsertStmt(_)
+        | NodeEnum::UpdateStmt(_)
+        | NodeEnum::DeleteStmt(_)
+        | NodeEnum::MergeStmt(_) => query(facts, calls),
+        NodeEnum::TransactionStmt(statement) => (Class::TransactionControl, transaction(statement)),
+        NodeEnum::VariableSetStmt(_) => (Class::SessionState, Effect::Settings),
+        NodeEnum::VariableShowStmt(_) => (Class::Read, Effect::None),
+        NodeEnum::ConstraintsSetStmt(_) => (Class::SessionState, Effect::None),
+        NodeEnum::PrepareStmt(_) => (Class::SessionState, Effect::Prepare),
+        NodeEnum::ExecuteStmt(_) => (Class::Other, Effect::Execute),
+        NodeEnum::DeallocateStmt(_) => (Class::SessionState, Effect::Deallocate),
+        NodeEnum::DiscardStmt(statement) => (Class::SessionState, discard(statement)),
+        NodeEnum::ListenStmt(_) => (Class::SessionState, Effect::Listen),
+        NodeEnum::UnlistenStmt(_) => (Class::SessionState, Effect::Unlisten),
+        NodeEnum::LoadStmt(_) => (Class::SessionState, Effect::Load),
+        NodeEnum::NotifyStmt(_) | NodeEnum::LockStmt(_) | NodeEnum::TruncateStmt(_) => {
+            (Class::Write, Effect::None)
+        }
+        NodeEnum::ExplainStmt(statement) => explain(statement, facts, calls),
+        NodeEnum::CopyStmt(_) => (Class::Copy, only_whole(calls.effect)),
+        NodeEnum::DeclareCursorStmt(statement) => (Class::Other, cursor(statement, calls)),
+        NodeEnum::FetchStmt(_) | NodeEnum::ClosePortalStmt(_) | NodeEnum::CheckPointStmt(_) => {
+            (Class::Other, Effect::None)
+        }
+        NodeEnum::DoStmt(_) | NodeEnum::CallStmt(_) => (Class::Other, Effect::Unknown),
+        #[allow(
+            clippy::wildcard_enum_match_arm,
+            reason = "the grammar has over 200 nodes; the rest is definitions, or not a statement at all"
+        )]
+        other if is_definition(other) => (Class::Ddl, define(facts, calls)),
+        #[allow(clippy::wildcard_enum_match_arm, reason = "in doubt the careful answer")]
+        _ => (Class::Other, Effect::Unknown),
+    }
+}
+
+/// `SELECT`, `VALUES`, `TABLE`, `INSERT`, `UPDATE`, `DELETE`, `MERGE`.
+fn query(facts: &Facts, calls: &Calls) -> (Class, Effect) {
+    if facts.into {
+        return (Class::Ddl, define(facts, calls));
+    }
+    let class = if facts.modifies || facts.locks_rows || calls.writes {
+        Class::Write
+    } else if calls.foreign {
+        Class::Other
+    } else {
+        Class::Read
+    };
+    (class, calls.effect)
+}
+
+/// Definitions: temporary ones stay in the session. A function with an effect may run now or later.
+fn define(facts: &Facts, calls: &Calls) -> Effect {
+    let own = if facts.temporary { Effect::TemporaryTable } else { Effect::None };
+    both(own, only_whole(calls.effect))
+}
+
+/// An effect of functions inside a statement that is not itself their query: nobody looks for the details there.
+fn only_whole(effect: Effect) -> Effect {
+    if effect == Effect::Settings { Effect::Unknown } else { effect }
+}
+
+fn transaction(statement: &tree::TransactionStmt) -> Effect {
+    use tree::TransactionStmtKind as Kind;
+    match Kind::try_from(statement.kind) {
+        Ok(Kind::TransStmtBegin | Kind::TransStmtStart) => Effect::Begin,
+        Ok(Kind::TransStmtCommit) => Effect::Commit,
+        Ok(Kind::TransStmtRollback) => Effect::Rollback,
+        Ok(Kind::TransStmtSavepoint) => Effect::Savepoint,
+        Ok(Kind::TransStmtRelease) => Effect::Release,
+        Ok(Kind::TransStmtRollbackTo) => Effect::RollbackTo,
+        Ok(Kind::TransStmtPrepare) => Effect::PrepareTransaction,
+        Ok(Kind::TransStmtCommitPrepared | Kind::TransStmtRollbackPrepared) => Effect::None,
+        Ok(Kind::Undefined) | Err(_) => Effect::Unknown,
+    }
+}
+
+fn discard(statement: &tree::DiscardStmt) -> Effect {
+    match tree::DiscardMode::try_from(statement.target) {
+        Ok(tree::DiscardMode::DiscardAll) => Effect::DiscardAll,
+        Ok(
+            tree::DiscardMode::DiscardPlans
+            | tree::DiscardMode::DiscardSequences
+            | tree::DiscardMode::DiscardTemp,
+        ) => Effect::Discard,
+        Ok(tree::DiscardMode::Undefined) | Err(_) => Effect::Unknown,
+    }
+}
+
+/// `EXPLAIN` runs its statement only with `ANALYZE`; `ANALYZE false` is taken for `ANALYZE`.
+fn explain(statement: &tree::ExplainStmt, facts: &Facts, calls: &Calls) -> (Class, Effect) {
+    let runs = statement.options.iter().any(
+        |option| matches!(&option.node, Some(NodeEnum::DefElem(option)) if option.defname == "analyze"),
+    );
+    let inner = statement.query.as_ref().and_then(|query| query.node.as_ref());
+    match inner {
+        Some(inner) if runs => {
+            let (class, effect) = judge(inner, facts, calls);
+            let effect = match effect {
+                Effect::None | Effect::Execute => effect,
+                _ => Effect::Unknown,
+            };
+            (class, effect)
+        }
+        Some(_) => (Class::Read, Effect::None),
+        None => (Class::Other, Effect::Unknown),
+    }
+}
+
+fn cursor(statement: &tree::DeclareCursorStmt, calls: &Calls) -> Effect {
+    /// `CURSOR_OPT_HOLD` of `nodes/parsenodes.h`.
+    const HOLD: i32 = 0x0020;
+    let own = if statement.options & HOLD != 0 { Effect::HoldCursor } else { Effect::None };
+    both(own, only_whole(calls.effect))
+}
+
+/// Statements that change definitions or maintain storage.
+fn is_definition(node: &NodeEnum) -> bool {
+    matches!(
+        node,
+        NodeEnum::CreateSchemaStmt(_)
+            | NodeEnum::AlterTableStmt(_)
+            | NodeEnum::ReplicaIdentityStmt(_)
+            | NodeEnum::AlterCollationStmt(_)
+            | NodeEnum::AlterDomainStmt(_)
+            | NodeEnum::GrantStmt(_)
+            | NodeEnum::GrantRoleStmt(_)
+            | NodeEnum::AlterDefaultPrivilegesStmt(_)
+            | NodeEnum::CreateStmt(_)
+            | NodeEnum::CreateTableSpaceStmt(_)
+            | NodeEnum::DropTableSpaceStmt(_)
+            | NodeEnum::AlterTableSpaceOptionsStmt(_)
+            | NodeEnum::AlterTableMoveAllStmt(_)
+            | NodeEnum::CreateExtensionStmt(_)
+            | NodeEnum::AlterExtensionStmt(_)
+            | NodeEnum::AlterExtensionContentsStmt(_)
+            | NodeEnum::CreateFdwStmt(_)
+            | NodeEnum::AlterFdwStmt(_)
+            | NodeEnum::CreateForeignServerStmt(_)
+            | NodeEnum::AlterForeignServerStmt(_)
+            | NodeEnum::CreateForeignTableStmt(_)
+            | NodeEnum::CreateUserMappingStmt(_)
+            | NodeEnum::AlterUserMappingStmt(_)
+            | NodeEnum::DropUserMappingStmt(_)
+            | NodeEnum::ImportForeignSchemaStmt(_)
+            | NodeEnum::CreatePolicyStmt(_)
+            | NodeEnum::AlterPolicyStmt(_)
+            | NodeEnum::CreateAmStmt(_)
+            | NodeEnum::CreateTrigStmt(_)
+            | NodeEnum::CreateEventTrigStmt(_)
+            | NodeEnum::AlterEventTrigStmt(_)
+            | NodeEnum::CreatePlangStmt(_)
+            | NodeEnum::CreateRoleStmt(_)
+            | NodeEnum::AlterRoleStmt(_)
+            | NodeEnum::AlterRoleSetStmt(_)
+            | NodeEnum::DropRoleStmt(_)
+            | NodeEnum::CreateSeqStmt(_)
+            | NodeEnum::AlterSeqStmt(_)
+            | NodeEnum::DefineStmt(_)
+            | NodeEnum::CreateDomainStmt(_)
+            | NodeEnum::CreateOpClassStmt(_)
+            | NodeEnum::CreateOpFamilyStmt(_)
+            | NodeEnum::AlterOpFamilyStmt(_)
+            | NodeEnum::DropStmt(_)
+            | NodeEnum::CommentStmt(_)
+            | NodeEnum::SecLabelStmt(_)
+            | NodeEnum::IndexStmt(_)
+            | NodeEnum::CreateStatsStmt(_)
+            | NodeEnum::AlterStatsStmt(_)
+            | NodeEnum::CreateFunctionStmt(_)
+            | NodeEnum::AlterFunctionStmt(_)
+            | NodeEnum::RenameStmt(_)
+            | NodeEnum::AlterObjectDependsStmt(_)
+            | NodeEnum::AlterObjectSchemaStmt(_)
+            | NodeEnum::AlterOwnerStmt(_)
+            | NodeEnum::AlterOperatorStmt(_)
+            | NodeEnum::AlterTypeStmt(_)
+            | NodeEnum::RuleStmt(_)
+            | NodeEnum::CompositeTypeStmt(_)
+            | NodeEnum::CreateEnumStmt(_)
+            | NodeEnum::CreateRangeStmt(_)
+            | NodeEnum::AlterEnumStmt(_)
+            | NodeEnum::ViewStmt(_)
+            | NodeEnum::CreatedbStmt(_)
+            | NodeEnum::AlterDatabaseStmt(_)
+            | NodeEnum::AlterDatabaseRefreshCollStmt(_)
+            | NodeEnum::AlterDatabaseSetStmt(_)
+            | NodeEnum::DropdbStmt(_)
+            | NodeEnum::AlterSystemStmt(_)
+            | NodeEnum::ClusterStmt(_)
+            | NodeEnum::VacuumStmt(_)
+            | NodeEnum::CreateTableAsStmt(_)
+            | NodeEnum::RefreshMatViewStmt(_)
+            | NodeEnum::ReindexStmt(_)
+            | NodeEnum::CreateConversionStmt(_)
+            | NodeEnum::CreateCastStmt(_)
+            | NodeEnum::CreateTransformStmt(_)
+            | NodeEnum::DropOwnedStmt(_)
+            | NodeEnum::ReassignOwnedStmt(_)
+            | NodeEnum::AlterTsdictionaryStmt(_)
+            | NodeEnum::AlterTsconfigurationStmt(_)
+            | NodeEnum::CreatePublicationStmt(_)
+            | NodeEnum::AlterPublicationStmt(_)
+            | NodeEnum::CreateSubscriptionStmt(_)
+            | NodeEnum::AlterSubscriptionStmt(_)
+            | NodeEnum::DropSubscriptionStmt(_)
+    )
+}

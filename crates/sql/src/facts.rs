@@ -1,0 +1,261 @@
+//! What occurs anywhere in a parse tree: functions, data-modifying parts, row locks, temporary names.
+//! Not the meaning of it: that is `classify`.
+//!
+//! Invariant: complete. The tree is walked through its own serialisation, so a part that a newer grammar adds is walked
+//! too, and a function call cannot hide where a hand-written walk forgot to look.
+
+use std::fmt;
+
+use serde::ser::{self, Impossible, Serialize};
+
+/// What was seen in one tree.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    /// Names of called functions, each with its schema if it was written.
+    pub(crate) functions: Vec<Vec<String>>,
+    /// `INSERT`, `UPDATE`, `DELETE` or `MERGE`, at the top or in a `WITH`.
+    pub(crate) modifies: bool,
+    /// `FOR UPDATE`, `FOR SHARE`, …
+    pub(crate) locks_rows: bool,
+    /// `SELECT … INTO`.
+    pub(crate) into: bool,
+    /// A relation is marked temporary, or a name begins with `pg_temp`.
+    pub(crate) temporary: bool,
+    /// `OPERATOR(schema.name)` with a schema other than `pg_catalog`.
+    pub(crate) foreign_operator: bool,
+}
+
+impl Facts {
+    /// Walks a tree; `None` when it cannot be walked to its end, so that nothing may be concluded from it.
+    pub(crate) fn of(tree: &impl Serialize) -> Option<Self> {
+        let mut walk = Walk { facts: Self::default(), collected: None };
+        tree.serialize(&mut walk).ok()?;
+        Some(walk.facts)
+    }
+}
+
+/// The walk: a serialiser that writes nothing.
+struct Walk {
+    facts: Facts,
+    /// Strings met since collecting began.
+    collected: Option<Vec<String>>,
+}
+
+impl Walk {
+    fn enter(&mut self, structure: &str) {
+        match structure {
+            "InsertStmt" | "UpdateStmt" | "DeleteStmt" | "MergeStmt" => self.facts.modifies = true,
+            "LockingClause" => self.facts.locks_rows = true,
+            "IntoClause" => self.facts.into = true,
+            _ => {}
+        }
+    }
+
+    fn collect(&mut self, value: &(impl Serialize + ?Sized)) -> Result<Vec<String>, Unwalkable> {
+        let outer = self.collected.replace(Vec::new());
+        let result = value.serialize(&mut *self);
+        let strings = std::mem::replace(&mut self.collected, outer).unwrap_or_default();
+        result.map(|()| strings)
+    }
+
+    fn field(
+        &mut self,
+        structure: &str,
+        key: &str,
+        value: &(impl Serialize + ?Sized),
+    ) -> Result<(), Unwalkable> {
+        match (structure, key) {
+            ("FuncCall", "funcname") => {
+                let name = self.collect(value)?;
+                self.facts.functions.push(name);
+            }
+            ("AExpr" | "SubLink", "name" | "oper_name") => {
+                let name = self.collect(value)?;
+                let schema = name.len().checked_sub(2).and_then(|index| name.get(index));
+                self.facts.foreign_operator |= schema.is_some_and(|schema| schema != "pg_catalog");
+            }
+            ("RangeVar", "relpersistence") => {
+                let persistence = self.collect(value)?;
+                self.facts.temporary |= persistence.iter().any(|letter| letter == "t");
+            }
+            _ => value.serialize(self)?,
+        }
+        Ok(())
+    }
+}
+
+/// The walk met a type that parse trees do not have.
+#[derive(Debug)]
+struct Unwalkable;
+
+impl fmt::Display for Unwalkable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a parse tree of unknown shape")
+    }
+}
+
+impl std::error::Error for Unwalkable {}
+
+impl ser::Error for Unwalkable {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self
+    }
+}
+
+/// The fields of one structure.
+struct Fields<'a> {
+    walk: &'a mut Walk,
+    structure: &'static str,
+}
+
+impl ser::SerializeStruct for Fields<'_> {
+    type Ok = ();
+    type Error = Unwalkable;
+
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        key: &'static str,
+        value: &T,
+    ) -> Result<(), Unwalkable> {
+        self.walk.field(self.structure, key, value)
+    }
+
+    fn end(self) -> Result<(), Unwalkable> {
+        Ok(())
+    }
+}
+
+/// The items of one list.
+struct Items<'a>(&'a mut Walk);
+
+impl ser::SerializeSeq for Items<'_> {
+    type Ok = ();
+    type Error = Unwalkable;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwalkable> {
+        value.serialize(&mut *self.0)
+    }
+
+    fn end(self) -> Result<(), Unwalkable> {
+        Ok(())
+    }
+}
+
+/// Values that carry no names.
+macro_rules! nothing {
+    ($($method:ident: $type:ty),* $(,)?) => {
+        $(fn $method(self, _: $type) -> Result<(), Unwalkable> {
+            Ok(())
+        })*
+    };
+}
+
+impl<'a> ser::Serializer for &'a mut Walk {
+    type Ok = ();
+    type Error = Unwalkable;
+    type SerializeSeq = Items<'a>;
+    type SerializeTuple = Impossible<(), Unwalkable>;
+    type SerializeTupleStruct = Impossible<(), Unwalkable>;
+    type SerializeTupleVariant = Impossible<(), Unwalkable>;
+    type SerializeMap = Impossible<(), Unwalkable>;
+    type SerializeStruct = Fields<'a>;
+    type SerializeStructVariant = Impossible<(), Unwalkable>;
+
+    nothing! {
+        serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64,
+        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_f32: f32,
+        serialize_f64: f64, serialize_char: char, serialize_bytes: &[u8], serialize_unit_struct: &'static str,
+    }
+
+    fn serialize_str(self, text: &str) -> Result<(), Unwalkable> {
+        self.facts.temporary |= text.starts_with("pg_temp");
+        if let Some(collected) = &mut self.collected {
+            collected.push(text.to_owned());
+        }
+        Ok(())
+    }
+
+    fn serialize_none(self) -> Result<(), Unwalkable> {
+        Ok(())
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Unwalkable> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), Unwalkable> {
+        Ok(())
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+    ) -> Result<(), Unwalkable> {
+        Ok(())
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Unwalkable> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Unwalkable> {
+        value.serialize(self)
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Items<'a>, Unwalkable> {
+        Ok(Items(self))
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Unwalkable> {
+        Err(Unwalkable)
+    }
+
+    fn serialize_tuple_struct(
+        self,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleStruct, Unwalkable> {
+        Err(Unwalkable)
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, Unwalkable> {
+        Err(Unwalkable)
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, Unwalkable> {
+        Err(Unwalkable)
+    }
+
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Fields<'a>, Unwalkable> {
+        self.enter(name);
+        Ok(Fields { walk: self, structure: name })
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, Unwalkable> {
+        Err(Unwalkable)
+    }
+}

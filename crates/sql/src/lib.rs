@@ -1,0 +1,40 @@
+//! What a SQL statement is: normal form, fingerprint, class, and what it does to its session.
+//!
+//! Not a catalog: names are not resolved, so nothing is known here about user functions, triggers, views or rules.
+//! Not a rewriter either: the text that runs is always the client's own.
+//!
+//! Invariant: pure (no I/O, no clock, no shared state), bounded (texts over [`MAX_ANALYSED`] bytes are not looked at),
+//! and in doubt always the careful answer: [`Class::Other`] is not a read, [`Effect::Unknown`] may be anything.
+//!
+//! All texts are read as a server with `standard_conforming_strings = on` reads them (the default since PostgreSQL 9.1,
+//! reported to every client as a parameter status). For a session that has turned it off, a text with a backslash in it
+//! must be treated as [`Analysis::unknown`].
+
+mod analyses;
+mod analysis;
+mod classify;
+mod facts;
+mod functions;
+#[cfg(fuzzing)]
+mod fuzzing;
+mod lex;
+mod names;
+mod normal;
+mod operand;
+mod parse;
+mod settings;
+mod split;
+
+pub use analyses::Analyses;
+pub use analysis::{Analysis, Class, Effect, Fingerprint, Statement};
+#[cfg(fuzzing)]
+pub use fuzzing::fuzz;
+pub use names::{
+    PreparedChange, TransactionChange, prepared_names, transaction_changes,
+};
+pub use normal::normalize;
+pub use settings::{SettingChange, setting_changes};
+pub use split::split;
+
+/// Texts of more bytes are not analysed: [`Analysis::unknown`].
+pub const MAX_ANALYSED: usize = 1024 * 1024;

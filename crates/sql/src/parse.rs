@@ -1,0 +1,29 @@
+//! The one door to PostgreSQL's own parser. Not a judge of statements: that is `classify`.
+//!
+//! Invariant: bounded. The parser itself refuses text nested deeper than its stack allows, and a tree nested deeper than
+//! its decoder allows is refused here; neither can exhaust the stack of the caller.
+
+use pg_query::{DeparseOptions, FingerprintOptions, ParserOptions};
+
+pub(crate) use pg_query::NodeEnum;
+pub(crate) use pg_query::protobuf as tree;
+
+use crate::Fingerprint;
+
+/// The statements of a text, without empty ones; `None` when it does not parse or is nested too deeply.
+pub(crate) fn parse(sql: &str) -> Option<Vec<NodeEnum>> {
+    let parsed = pg_query::parse(sql, ParserOptions::DEFAULT).ok()?;
+    parsed.protobuf.stmts.into_iter().map(|raw| raw.stmt?.node).collect()
+}
+
+/// The fingerprint over the parse tree, with relations by their full names whatever they are called in the statement; `None` when the text does not parse.
+pub(crate) fn fingerprint(sql: &str) -> Option<Fingerprint> {
+    let identity = FingerprintOptions::RANGEVAR_PG17_COMPAT | FingerprintOptions::FULL_RELNAME;
+    let found = pg_query::fingerprint(sql, ParserOptions::DEFAULT, identity).ok()?;
+    Some(Fingerprint(found.value))
+}
+
+/// A statement as text again; `None` when that is not possible.
+pub(crate) fn deparse(statement: NodeEnum) -> Option<String> {
+    statement.deparse(DeparseOptions::default()).ok()
+}

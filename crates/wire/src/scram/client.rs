@@ -1,0 +1,157 @@
+//! The side of SCRAM that proves a password to a server.
+//!
+//! Not here: deriving keys, which the caller does between two steps and may remember.
+//!
+//! Invariant: the exchange succeeds only with a server that proved that it knows the verifier.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::Error;
+
+use super::MAX_ITERATIONS;
+use super::message::{Attributes, is_nonce, sum};
+use super::verifier::{ClientKeys, Key, hmac, xor};
+
+/// The header of a client that neither has nor wants channel binding, and its base64 form.
+const HEADER: &str = "n,,";
+const HEADER_BASE64: &str = "biws";
+
+/// One exchange. Steps: [`first`](Self::first), [`on_server_first`](Self::on_server_first),
+/// [`respond`](Self::respond), [`on_server_final`](Self::on_server_final).
+pub struct Client {
+    nonce: String,
+    /// The server's first message, and where in it the nonce of both sides ends.
+    server_first: String,
+    combined_nonce: String,
+    server_signature: Option<Key>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+/// What the server wants the password hashed with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Challenge {
+    /// Salt.
+    pub salt: Vec<u8>,
+    /// Iteration count, from 1 to [`MAX_ITERATIONS`].
+    pub iterations: u32,
+}
+
+impl Client {
+    /// Begins an exchange. `nonce` is fresh random text of printable ASCII without comma, such as
+    /// 18 random bytes in base64.
+    pub fn new(nonce: String) -> Self {
+        Self {
+            nonce,
+            server_first: String::new(),
+            combined_nonce: String::new(),
+            server_signature: None,
+        }
+    }
+
+    /// The first message. The user name in it is empty: PostgreSQL takes the one of the startup
+    /// packet.
+    pub fn first(&self) -> Vec<u8> {
+        format!("{HEADER}{}", self.first_bare()).into_bytes()
+    }
+
+    fn first_bare(&self) -> String {
+        format!("n=,r={}", self.nonce)
+    }
+
+    /// Takes the server's first message.
+    ///
+    /// # Errors
+    /// [`Error::Scram`], [`Error::ScramUnsupported`], [`Error::ScramRefused`].
+    pub fn on_server_first(&mut self, message: &[u8]) -> Result<Challenge, Error> {
+        let mut attributes = Attributes::new(message)?;
+        let server_first = attributes.rest().to_owned();
+        refused_or_mandatory(&server_first)?;
+        let combined = attributes
+            .value('r')
+            .ok_or(Error::Scram("the nonce is missing"))?;
+        let own_part = combined
+            .strip_prefix(&self.nonce)
+            .ok_or(Error::Scram("the nonce is not an answer to ours"))?;
+        if !is_nonce(own_part) {
+            return Err(Error::Scram("the server added nothing to the nonce"));
+        }
+        let salt = attributes
+            .value('s')
+            .and_then(|salt| STANDARD.decode(salt).ok());
+        let salt = salt
+            .filter(|salt| !salt.is_empty())
+            .ok_or(Error::Scram("the salt is missing or not base64"))?;
+        let iterations = attributes
+            .value('i')
+            .and_then(|iterations| iterations.parse().ok());
+        let iterations = iterations
+            .filter(|iterations| (1..=MAX_ITERATIONS).contains(iterations))
+            .ok_or(Error::Scram(
+                "the iteration count is missing or out of range",
+            ))?;
+        combined.clone_into(&mut self.combined_nonce);
+        self.server_first = server_first;
+        self.server_signature = None;
+        Ok(Challenge { salt, iterations })
+    }
+
+    /// The final message with the proof, for the keys derived from the challenge. Before
+    /// [`on_server_first`](Self::on_server_first) it is a message every server refuses.
+    pub fn respond(&mut self, keys: &ClientKeys) -> Vec<u8> {
+        let without_proof = format!("c={HEADER_BASE64},r={}", self.combined_nonce);
+        let exchange = [
+            self.first_bare().as_bytes(),
+            b",",
+            self.server_first.as_bytes(),
+            b",",
+            without_proof.as_bytes(),
+        ]
+        .concat();
+        let stored_key: Key = Sha256::digest(keys.client_key).into();
+        let mut proof = hmac(&stored_key, &[&exchange]);
+        xor(&mut proof, &keys.client_key);
+        self.server_signature = Some(hmac(&keys.server_key, &[&exchange]));
+        format!("{without_proof},p={}", STANDARD.encode(proof)).into_bytes()
+    }
+
+    /// Takes the server's final message: did it prove that it knows the verifier?
+    ///
+    /// # Errors
+    /// [`Error::ServerNotAuthentic`], [`Error::ScramRefused`], [`Error::Scram`], the last also
+    /// before [`respond`](Self::respond).
+    pub fn on_server_final(&self, message: &[u8]) -> Result<(), Error> {
+        let expected = self
+            .server_signature
+            .ok_or(Error::Scram("the server's last message comes too early"))?;
+        let mut attributes = Attributes::new(message)?;
+        refused_or_mandatory(attributes.rest())?;
+        let signature = attributes
+            .value('v')
+            .and_then(sum)
+            .ok_or(Error::Scram("the server's signature is missing"))?;
+        if bool::from(signature.ct_eq(&expected)) {
+            Ok(())
+        } else {
+            Err(Error::ServerNotAuthentic)
+        }
+    }
+}
+
+/// An error attribute, or a mandatory extension, in a message of the server.
+fn refused_or_mandatory(message: &str) -> Result<(), Error> {
+    if message.starts_with("e=") {
+        return Err(Error::ScramRefused);
+    }
+    if message.starts_with("m=") {
+        return Err(Error::ScramUnsupported("mandatory extensions"));
+    }
+    Ok(())
+}

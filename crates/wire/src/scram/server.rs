@@ -1,0 +1,143 @@
+//! The side of SCRAM that lets a client prove its password.
+//!
+//! Not here: who the client says it is; PostgreSQL's clients say that in the startup packet.
+//!
+//! Invariant: the two messages are taken in this order and once each; success needs a proof for
+//! exactly this exchange.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::Error;
+
+use super::Verifier;
+use super::message::{Attributes, is_nonce, sum};
+use super::verifier::{Key, hmac, xor};
+
+/// One exchange. Steps: [`on_client_first`](Self::on_client_first),
+/// [`on_client_final`](Self::on_client_final).
+#[derive(Debug)]
+pub struct Server {
+    verifier: Verifier,
+    nonce: String,
+    begun: Option<Begun>,
+}
+
+/// What the client's first message fixed.
+#[derive(Debug)]
+struct Begun {
+    /// The client's header in base64, which its last message must repeat.
+    header: String,
+    client_first_bare: String,
+    combined_nonce: String,
+    server_first: String,
+}
+
+impl Server {
+    /// Begins an exchange. `nonce` is fresh random text of printable ASCII without comma, such as
+    /// 18 random bytes in base64.
+    pub fn new(verifier: Verifier, nonce: String) -> Self {
+        Self {
+            verifier,
+            nonce,
+            begun: None,
+        }
+    }
+
+    /// Takes the client's first message and returns the answer.
+    ///
+    /// # Errors
+    /// [`Error::Scram`], [`Error::ScramUnsupported`].
+    pub fn on_client_first(&mut self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        if self.begun.is_some() {
+            return Err(Error::Scram("the client's first message comes twice"));
+        }
+        let mut attributes = Attributes::new(message)?;
+        let flag = attributes.field().unwrap_or_default();
+        if flag.starts_with("p=") {
+            return Err(Error::ScramUnsupported("channel binding"));
+        }
+        if !matches!(flag, "n" | "y") {
+            return Err(Error::Scram("the channel binding flag is none of n, y, p"));
+        }
+        match attributes.field() {
+            Some("") => {}
+            Some(identity) if identity.starts_with("a=") => {
+                return Err(Error::ScramUnsupported("authorization identities"));
+            }
+            _ => return Err(Error::Scram("the header does not end")),
+        }
+        let bare = attributes.rest().to_owned();
+        if bare.starts_with("m=") {
+            return Err(Error::ScramUnsupported("mandatory extensions"));
+        }
+        attributes
+            .value('n')
+            .ok_or(Error::Scram("the user name is missing"))?;
+        let nonce = attributes.value('r').filter(|nonce| is_nonce(nonce));
+        let nonce = nonce.ok_or(Error::Scram("the nonce is missing or not printable"))?;
+        let combined_nonce = format!("{nonce}{}", self.nonce);
+        let Verifier {
+            iterations,
+            ref salt,
+            ..
+        } = self.verifier;
+        let server_first = format!(
+            "r={combined_nonce},s={},i={iterations}",
+            STANDARD.encode(salt)
+        );
+        let answer = server_first.clone().into_bytes();
+        let header = STANDARD.encode(format!("{flag},,"));
+        self.begun = Some(Begun {
+            header,
+            client_first_bare: bare,
+            combined_nonce,
+            server_first,
+        });
+        Ok(answer)
+    }
+
+    /// Takes the client's final message, checks its proof and returns the server's final message.
+    ///
+    /// # Errors
+    /// [`Error::PasswordMismatch`], [`Error::Scram`].
+    pub fn on_client_final(&mut self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        let begun = self
+            .begun
+            .take()
+            .ok_or(Error::Scram("the client's last message comes too early"))?;
+        let mut attributes = Attributes::new(message)?;
+        let text = attributes.rest();
+        let (without_proof, proof) = text
+            .rsplit_once(",p=")
+            .ok_or(Error::Scram("the proof is missing"))?;
+        let mut client_key =
+            sum(proof).ok_or(Error::Scram("the proof is not 32 bytes in base64"))?;
+        if attributes.value('c') != Some(&begun.header) {
+            return Err(Error::Scram(
+                "the channel binding is not that of the first message",
+            ));
+        }
+        if attributes.value('r') != Some(&begun.combined_nonce) {
+            return Err(Error::Scram("the nonce is not that of this exchange"));
+        }
+        let exchange = [
+            begun.client_first_bare.as_str(),
+            &begun.server_first,
+            without_proof,
+        ]
+        .join(",");
+        xor(
+            &mut client_key,
+            &hmac(&self.verifier.stored_key, &[exchange.as_bytes()]),
+        );
+        let stored_key: Key = Sha256::digest(client_key).into();
+        if !bool::from(stored_key.ct_eq(&self.verifier.stored_key)) {
+            return Err(Error::PasswordMismatch);
+        }
+        let signature = hmac(&self.verifier.server_key, &[exchange.as_bytes()]);
+        Ok(format!("v={}", STANDARD.encode(signature)).into_bytes())
+    }
+}

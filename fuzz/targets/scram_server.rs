@@ -1,0 +1,4 @@
+//! The server's side of SCRAM.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| howdah_wire::fuzzing::scram_server(data));

@@ -1,0 +1,29 @@
+//! What the end-to-end tests are made of: a rig of real servers with a Howdah in front, a raw protocol client, and the isolation
+//! checker. Not part of the product.
+//!
+//! Invariant: everything started here is stopped when its value is dropped, or at the latest when the test process ends.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stdout,
+    reason = "tests fail by panicking"
+)]
+
+mod churn;
+pub mod isolation;
+mod process;
+mod random;
+pub mod raw;
+mod rig;
+mod script;
+mod servers;
+
+pub use churn::Churn;
+pub use process::HowdahProcess;
+pub use random::Random;
+pub use rig::{Builder, Rig};
+pub use script::{Script, Until};
+pub use servers::{Login, Servers};

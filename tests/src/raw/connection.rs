@@ -1,0 +1,506 @@
+//! One connection: login, frames out, replies in.
+
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use howdah_wire::{frame, frontend, md5, scram, startup};
+
+use super::{Address, ErrorReply, Frames, Reply, Target, Transcript};
+
+/// Why there is no reply.
+#[derive(Debug)]
+pub enum Failure {
+    /// The server refused, with its reason.
+    Server(Box<ErrorReply>),
+    /// The connection was closed.
+    Closed,
+    /// Nothing came in time.
+    TimedOut,
+    /// Anything else.
+    Other(String),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Server(error) => {
+                write!(f, "{} {}: {}", error.severity, error.code, error.message)
+            }
+            Self::Closed => f.write_str("the connection was closed"),
+            Self::TimedOut => f.write_str("nothing came in time"),
+            Self::Other(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => Self::TimedOut,
+            ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof
+            | ErrorKind::NotConnected => Self::Closed,
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Stream {
+    fn open(address: &Address, timeout: Duration) -> std::io::Result<Self> {
+        match address {
+            Address::Tcp(address) => {
+                let stream = TcpStream::connect_timeout(address, timeout)?;
+                stream.set_nodelay(true)?;
+                Ok(Self::Tcp(stream))
+            }
+            Address::Unix(path) => UnixStream::connect(path).map(Self::Unix),
+        }
+    }
+
+    fn set_timeout(&self, timeout: Duration) -> std::io::Result<()> {
+        let timeout = Some(timeout.max(Duration::from_millis(1)));
+        match self {
+            Self::Tcp(stream) => stream.set_read_timeout(timeout),
+            Self::Unix(stream) => stream.set_read_timeout(timeout),
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(buffer),
+            Self::Unix(stream) => stream.read(buffer),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.write_all(bytes),
+            Self::Unix(stream) => stream.write_all(bytes),
+        }
+    }
+
+    fn shutdown(&self, how: Shutdown) -> std::io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown(how),
+            Self::Unix(stream) => stream.shutdown(how),
+        }
+    }
+}
+
+/// A connection, logged in or not.
+#[derive(Debug)]
+pub struct Connection {
+    stream: Stream,
+    input: Vec<u8>,
+    target: Target,
+    /// Process id of the login's BackendKeyData.
+    pub process_id: u32,
+    /// Secret of the login's BackendKeyData.
+    pub secret: Vec<u8>,
+    /// Latest value of every ParameterStatus.
+    pub parameters: BTreeMap<String, String>,
+    /// Every reply of the login.
+    pub welcome: Transcript,
+    /// How long a read may take.
+    pub timeout: Duration,
+}
+
+impl Connection {
+    /// Connects without a word.
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub fn open(target: &Target) -> Result<Self, Failure> {
+        Ok(Self {
+            stream: Stream::open(&target.address, target.timeout)?,
+            input: Vec::new(),
+            target: target.clone(),
+            process_id: 0,
+            secret: Vec::new(),
+            parameters: BTreeMap::new(),
+            welcome: Transcript::default(),
+            timeout: target.timeout,
+        })
+    }
+
+    /// Sends the startup message and logs in, up to the first ReadyForQuery.
+    ///
+    /// # Errors
+    /// The refusal, or what happened to the connection.
+    pub fn login(&mut self) -> Result<(), Failure> {
+        let target = self.target.clone();
+        let mut pairs = vec![("user", target.user.as_str()), ("database", target.database.as_str())];
+        pairs.extend(target.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let mut out = Vec::new();
+        startup::startup(&mut out, target.minor, &pairs);
+        self.write(&out)?;
+        self.authenticate(&target)?;
+        loop {
+            let reply = self.reply()?;
+            if reply.tag == b'K' {
+                let (id, secret) = reply.body.split_first_chunk::<4>().ok_or_else(|| broken(&reply))?;
+                self.process_id = u32::from_be_bytes(*id);
+                self.secret = secret.to_vec();
+            }
+            let (error, done) = (reply.tag == b'E', reply.tag == b'Z');
+            if error {
+                return Err(Failure::Server(Box::new(reply.error().unwrap_or_default())));
+            }
+            self.welcome.0.push(reply);
+            if done {
+                return Ok(());
+            }
+        }
+    }
+
+    fn authenticate(&mut self, target: &Target) -> Result<(), Failure> {
+        let password = target.password.as_deref().unwrap_or_default();
+        let mut exchange = None;
+        let mut out = Vec::new();
+        loop {
+            let reply = self.reply()?;
+            match reply.tag {
+                b'R' => {}
+                b'E' => return Err(Failure::Server(Box::new(reply.error().unwrap_or_default()))),
+                // Version negotiation and notices come before.
+                _ => {
+                    self.welcome.0.push(reply);
+                    continue;
+                }
+            }
+            let (kind, data) = reply.body.split_first_chunk::<4>().ok_or_else(|| broken(&reply))?;
+            out.clear();
+            match (u32::from_be_bytes(*kind), data) {
+                (0, _) => {
+                    self.welcome.0.push(reply);
+                    return Ok(());
+                }
+                (3, _) => frontend::password(&mut out, password.as_bytes()),
+                (5, salt) => {
+                    let salt = <[u8; 4]>::try_from(salt).map_err(|_| broken(&reply))?;
+                    let answer = md5::response(&md5::shadow(&target.user, password), salt);
+                    frontend::password(&mut out, answer.as_bytes());
+                }
+                (10, _) => {
+                    let nonce = format!("raw{:x}", std::process::id() ^ self.local_number());
+                    let client = scram::Client::new(nonce);
+                    frontend::sasl_initial(&mut out, "SCRAM-SHA-256", &client.first());
+                    exchange = Some(client);
+                }
+                (11, data) => {
+                    let client = exchange.as_mut().ok_or_else(|| broken(&reply))?;
+                    let challenge = client.on_server_first(data).map_err(other)?;
+                    let keys = scram::ClientKeys::derive(password, &challenge.salt, challenge.iterations);
+                    let answer = client.respond(&keys);
+                    frontend::sasl_response(&mut out, &answer);
+                }
+                (12, data) => {
+                    let client = exchange.as_ref().ok_or_else(|| broken(&reply))?;
+                    client.on_server_final(data).map_err(other)?;
+                }
+                _ => return Err(broken(&reply)),
+            }
+            self.write(&out)?;
+        }
+    }
+
+    fn local_number(&self) -> u32 {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.local_addr().map_or(0, |address| u32::from(address.port())),
+            Stream::Unix(_) => 1 << 16,
+        }
+    }
+
+    /// Sends bytes.
+    ///
+    /// # Errors
+    /// When the connection is closed.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        Ok(self.stream.write_all(bytes)?)
+    }
+
+    /// Sends frames in one write.
+    ///
+    /// # Errors
+    /// When the connection is closed.
+    pub fn send(&mut self, frames: &Frames) -> Result<(), Failure> {
+        self.write(frames.as_bytes())
+    }
+
+    /// The next byte, before the protocol of frames begins (answers to SSLRequest and GSSENCRequest).
+    ///
+    /// # Errors
+    /// Timeout and end of the connection.
+    pub fn byte(&mut self) -> Result<u8, Failure> {
+        let deadline = Instant::now() + self.timeout;
+        while self.input.is_empty() {
+            self.fill(deadline)?;
+        }
+        Ok(self.input.remove(0))
+    }
+
+    fn fill(&mut self, deadline: Instant) -> Result<(), Failure> {
+        let left = deadline.checked_duration_since(Instant::now()).ok_or(Failure::TimedOut)?;
+        self.stream.set_timeout(left)?;
+        let mut buffer = [0; 16 * 1024];
+        let count = self.stream.read(&mut buffer)?;
+        if count == 0 {
+            return Err(Failure::Closed);
+        }
+        self.input.extend_from_slice(&buffer[..count]);
+        Ok(())
+    }
+
+    /// The next frame.
+    ///
+    /// # Errors
+    /// Timeout and end of the connection.
+    pub fn reply(&mut self) -> Result<Reply, Failure> {
+        self.reply_within(self.timeout)
+    }
+
+    /// The next frame within a time of its own.
+    ///
+    /// # Errors
+    /// Timeout and end of the connection.
+    pub fn reply_within(&mut self, limit: Duration) -> Result<Reply, Failure> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some((frame, _)) = frame::split(&self.input).map_err(other)? {
+                let reply = Reply { tag: frame.tag, body: frame.body.to_vec() };
+                let length = frame.bytes.len();
+                self.input.drain(..length);
+                if let Some((name, value)) = reply.parameter() {
+                    self.parameters.insert(name, value);
+                }
+                return Ok(reply);
+            }
+            self.fill(deadline)?;
+        }
+    }
+
+    /// Replies up to and with the `count`-th frame that has this tag.
+    ///
+    /// # Errors
+    /// Timeout and end of the connection.
+    pub fn until(&mut self, tag: u8, count: usize) -> Result<Transcript, Failure> {
+        let mut replies = Vec::new();
+        let mut seen = 0;
+        while seen < count {
+            let reply = self.reply()?;
+            seen += usize::from(reply.tag == tag);
+            replies.push(reply);
+        }
+        Ok(Transcript(replies))
+    }
+
+    /// Sends frames and reads until `count` ReadyForQuery have come.
+    ///
+    /// # Errors
+    /// Timeout and end of the connection.
+    pub fn exchange(&mut self, frames: &Frames, count: usize) -> Result<Transcript, Failure> {
+        self.send(frames)?;
+        self.until(b'Z', count)
+    }
+
+    /// A simple query, to its ReadyForQuery.
+    ///
+    /// # Errors
+    /// Timeout and end of the connection; an error of the statement is in the transcript.
+    pub fn query(&mut self, sql: &str) -> Result<Transcript, Failure> {
+        self.exchange(&Frames::new().query(sql), 1)
+    }
+
+    /// A simple query that must succeed.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[track_caller]
+    pub fn run(&mut self, sql: &str) -> Transcript {
+        match self.query(sql) {
+            Ok(transcript) if transcript.errors().is_empty() => transcript,
+            Ok(transcript) => panic!("{sql}: {:?}", transcript.errors()),
+            Err(failure) => panic!("{sql}: {failure}"),
+        }
+    }
+
+    /// First column of the only row of a query that must succeed.
+    ///
+    /// # Panics
+    /// When there is not one row.
+    #[track_caller]
+    pub fn value(&mut self, sql: &str) -> String {
+        let values = self.run(sql).values();
+        assert_eq!(values.len(), 1, "rows of {sql}: {values:?}");
+        values.into_iter().next().unwrap_or_default()
+    }
+
+    /// The error of a simple query that must fail.
+    ///
+    /// # Panics
+    /// When it succeeds.
+    #[track_caller]
+    pub fn error(&mut self, sql: &str) -> ErrorReply {
+        match self.query(sql) {
+            Ok(transcript) => match transcript.errors().into_iter().next() {
+                Some(error) => error,
+                None => panic!("{sql} succeeded: {transcript:?}"),
+            },
+            Err(failure) => panic!("{sql}: {failure}"),
+        }
+    }
+
+    /// Frames that must be answered, up to `count` ReadyForQuery.
+    ///
+    /// # Panics
+    /// When they are not.
+    #[track_caller]
+    pub fn answer(&mut self, frames: &Frames, count: usize) -> Transcript {
+        match self.exchange(frames, count) {
+            Ok(transcript) => transcript,
+            Err(failure) => panic!("{failure} (received before: {:?})", self.input.escape_ascii().to_string()),
+        }
+    }
+
+    /// Process id of the backend that serves this connection now.
+    ///
+    /// # Panics
+    /// When the query fails.
+    #[track_caller]
+    pub fn backend(&mut self) -> u32 {
+        self.value("SELECT pg_catalog.pg_backend_pid()").parse().expect("a process id")
+    }
+
+    /// Whether nothing at all arrives for that long.
+    #[must_use]
+    pub fn is_silent(&mut self, limit: Duration) -> bool {
+        matches!(self.reply_within(limit), Err(Failure::TimedOut))
+    }
+
+    /// Reads everything up to the end of the connection, which must come.
+    ///
+    /// # Errors
+    /// When the other side keeps the connection open.
+    pub fn until_closed(&mut self) -> Result<Transcript, Failure> {
+        let mut replies = Vec::new();
+        loop {
+            match self.reply() {
+                Ok(reply) => replies.push(reply),
+                Err(Failure::Closed) => return Ok(Transcript(replies)),
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// Reads and throws away to the next ReadyForQuery, in constant memory; at most `per_second` bytes a second when given.
+    ///
+    /// # Errors
+    /// Timeout, end of the connection, or an ErrorResponse.
+    pub fn discard(&mut self, per_second: Option<u64>) -> Result<Discarded, Failure> {
+        let mut counts = Discarded::default();
+        let begin = Instant::now();
+        loop {
+            let deadline = Instant::now() + self.timeout;
+            let header = loop {
+                match frame::header(&self.input).map_err(other)? {
+                    Some(header) => break header,
+                    None => self.fill(deadline)?,
+                }
+            };
+            if matches!(header.tag, b'Z' | b'E') {
+                let reply = self.reply()?;
+                return match reply.error() {
+                    Some(error) => Err(Failure::Server(Box::new(error))),
+                    None => Ok(counts),
+                };
+            }
+            let mut left = header.frame_len();
+            counts.bytes += left as u64;
+            counts.rows += u64::from(matches!(header.tag, b'D' | b'd'));
+            while left > 0 {
+                if self.input.is_empty() {
+                    self.fill(Instant::now() + self.timeout)?;
+                }
+                let taken = left.min(self.input.len());
+                self.input.drain(..taken);
+                left -= taken;
+            }
+            if let Some(rate) = per_second {
+                let due = Duration::from_micros(counts.bytes.saturating_mul(1_000_000) / rate);
+                std::thread::sleep(due.saturating_sub(begin.elapsed()));
+            }
+        }
+    }
+
+    /// Sends a CancelRequest for this connection and waits until the other side has closed it.
+    ///
+    /// # Panics
+    /// When the request cannot be sent.
+    pub fn cancel(&self) {
+        self.cancel_with(self.process_id, &self.secret);
+    }
+
+    /// A CancelRequest with any key.
+    ///
+    /// # Panics
+    /// When the request cannot be sent.
+    pub fn cancel_with(&self, process_id: u32, secret: &[u8]) {
+        let mut other = Self::open(&self.target).expect("a connection for the cancel request");
+        let mut out = Vec::new();
+        startup::cancel(&mut out, process_id, secret);
+        other.write(&out).expect("the cancel request is sent");
+        let reply = other.reply();
+        assert!(matches!(reply, Err(Failure::Closed)), "a reply to a cancel request: {reply:?}");
+    }
+
+    /// Where and as whom this connection is.
+    #[must_use]
+    pub const fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Closes the sending direction and keeps reading.
+    ///
+    /// # Errors
+    /// When the connection is closed already.
+    pub fn finish_sending(&self) -> Result<(), Failure> {
+        Ok(self.stream.shutdown(Shutdown::Write)?)
+    }
+
+    /// Says goodbye and waits until the other side has closed too.
+    pub fn close(mut self) {
+        if self.send(&Frames::new().terminate()).is_ok() {
+            let _ = self.until_closed();
+        }
+    }
+}
+
+/// What [`Connection::discard`] threw away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Discarded {
+    /// All bytes.
+    pub bytes: u64,
+    /// DataRow and CopyData frames.
+    pub rows: u64,
+}
+
+fn broken(reply: &Reply) -> Failure {
+    Failure::Other(format!("unexpected at login: {reply:?}"))
+}
+
+fn other(error: impl std::fmt::Display) -> Failure {
+    Failure::Other(error.to_string())
+}

@@ -1,0 +1,26 @@
+//! Howdah as its clients see it: real servers behind it, raw protocol in front of it, other clients all around.
+//!
+//! `HOWDAH_TESTS_AGAINST=direct` puts PostgreSQL itself in Howdah's place, `pgbouncer` PgBouncer: what is expected here is what
+//! PostgreSQL does, and a pooler that does not is found out.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod authentication;
+mod cancelling;
+mod conformance;
+mod copying;
+mod crowds;
+mod doors;
+mod errors;
+mod leaving;
+mod modes;
+mod operating;
+mod pinning;
+mod pipelines;
+mod settings;
+mod statements;
