@@ -10,24 +10,13 @@ use howdah_wire::backend::tag;
 
 /// The reply queue over one simple query that returns a row.
 pub(crate) fn replies_simple(repetitions: u64) -> Option<()> {
-    let tags = [
-        tag::ROW_DESCRIPTION,
-        tag::DATA_ROW,
-        tag::COMMAND_COMPLETE,
-        tag::READY_FOR_QUERY,
-    ];
+    let tags = [tag::ROW_DESCRIPTION, tag::DATA_ROW, tag::COMMAND_COMPLETE, tag::READY_FOR_QUERY];
     replies(&[Kind::Query], &tags, repetitions)
 }
 
 /// The reply queue over one extended request that returns a row.
 pub(crate) fn replies_extended(repetitions: u64) -> Option<()> {
-    let kinds = [
-        Kind::Parse,
-        Kind::Bind,
-        Kind::DescribePortal,
-        Kind::Execute,
-        Kind::Sync,
-    ];
+    let kinds = [Kind::Parse, Kind::Bind, Kind::DescribePortal, Kind::Execute, Kind::Sync];
     let tags = [
         tag::PARSE_COMPLETE,
         tag::BIND_COMPLETE,
@@ -69,10 +58,7 @@ pub(crate) fn align_equal(repetitions: u64) -> Option<()> {
         ("timezone", "UTC"),
         ("work_mem", "64MB"),
     ];
-    let (session, server) = (
-        Context::from_startup(settings),
-        Context::from_startup(settings),
-    );
+    let (session, server) = (Context::from_startup(settings), Context::from_startup(settings));
     for _ in 0..repetitions {
         if align(black_box(&server), black_box(&session)).is_some() {
             return None;

@@ -4,11 +4,7 @@
 //! Invariant: an operation does the same work in every repetition, with no clock, no random number and no I/O, so that the
 //! difference of two runs is exactly the work of the repetitions between them.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program that prints its results"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints its results")]
 
 mod decisions;
 mod protocol;
@@ -22,19 +18,10 @@ type Operation = fn(repetitions: u64) -> Option<()>;
 
 const OPERATIONS: &[(&str, Operation)] = &[
     ("wire_split_read_reply", protocol::split_read_reply),
-    (
-        "wire_split_extended_request",
-        protocol::split_extended_request,
-    ),
+    ("wire_split_extended_request", protocol::split_extended_request),
     ("wire_bind_renamed", protocol::bind_renamed),
-    (
-        "sql_analyse_known_literals",
-        statements::analyse_known_literals,
-    ),
-    (
-        "sql_analyse_known_parameters",
-        statements::analyse_known_parameters,
-    ),
+    ("sql_analyse_known_literals", statements::analyse_known_literals),
+    ("sql_analyse_known_parameters", statements::analyse_known_parameters),
     ("core_replies_simple", decisions::replies_simple),
     ("core_replies_extended", decisions::replies_extended),
     ("core_align_equal", decisions::align_equal),

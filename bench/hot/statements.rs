@@ -17,20 +17,13 @@ pub(crate) fn analyse_known_literals(repetitions: u64) -> Option<()> {
 
 /// The same with a parameter: the text never changes.
 pub(crate) fn analyse_known_parameters(repetitions: u64) -> Option<()> {
-    analyse(
-        &[b"SELECT abalance FROM pgbench_accounts WHERE aid = $1;"],
-        repetitions,
-    )
+    analyse(&[b"SELECT abalance FROM pgbench_accounts WHERE aid = $1;"], repetitions)
 }
 
 fn analyse(texts: &[&[u8]], repetitions: u64) -> Option<()> {
     let mut analyses = Analyses::new(1000);
     let known = analyses.analyse(texts.first()?);
-    for text in texts
-        .iter()
-        .cycle()
-        .take(usize::try_from(repetitions).ok()?)
-    {
+    for text in texts.iter().cycle().take(usize::try_from(repetitions).ok()?) {
         let analysis = analyses.analyse(black_box(text));
         if analysis.fingerprint != known.fingerprint {
             return None;

@@ -69,9 +69,7 @@ impl Bed {
         let wanted = peers.contains(&Peer::PgBouncer);
         let pgbouncer = wanted.then(Program::find).transpose()?;
         versions.extend(pgbouncer.iter().map(|program| program.name.clone()));
-        options.say(&format!(
-            "starting PostgreSQL and filling pgbench's tables (scale {scale})"
-        ));
+        options.say(&format!("starting PostgreSQL and filling pgbench's tables (scale {scale})"));
         let cluster = Cluster::builder()
             .binaries(binaries)
             .setting("shared_buffers", "512MB")
@@ -81,9 +79,7 @@ impl Bed {
             .setting("checkpoint_timeout", "1h")
             .start()
             .context("cannot start PostgreSQL")?;
-        cluster
-            .primary()
-            .psql(&format!("CREATE DATABASE {DATABASE}"))?;
+        cluster.primary().psql(&format!("CREATE DATABASE {DATABASE}"))?;
         let directory = Directory::create()?;
         let workplace = Workplace::of(&directory)?;
         let pgbench = Pgbench::new(program, workplace.subdirectory("pgbench")?, USER, DATABASE);
@@ -107,10 +103,7 @@ impl Bed {
             Transport::Tcp => "127.0.0.1".to_owned(),
             Transport::Unix => node.socket_directory().display().to_string(),
         };
-        Address {
-            host,
-            port: node.port(),
-        }
+        Address { host, port: node.port() }
     }
 
     /// The process of the server, parent of all its processes.
@@ -155,12 +148,6 @@ fn raise_descriptor_limit() {
     let wanted = maximum.map_or(DESCRIPTORS, |maximum| maximum.min(DESCRIPTORS));
     if current.is_some_and(|current| current < wanted) {
         // Where it is refused, the cell with too many clients says so.
-        let _refused = setrlimit(
-            Resource::Nofile,
-            Rlimit {
-                current: Some(wanted),
-                maximum,
-            },
-        );
+        let _refused = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
     }
 }

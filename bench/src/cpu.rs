@@ -29,10 +29,7 @@ impl Sub for Cpu {
     type Output = Self;
 
     fn sub(self, earlier: Self) -> Self {
-        Self {
-            user: self.user - earlier.user,
-            system: self.system - earlier.system,
-        }
+        Self { user: self.user - earlier.user, system: self.system - earlier.system }
     }
 }
 
@@ -113,15 +110,9 @@ impl Snapshot {
         let tree = self.tree(roots);
         let stats = tree.iter().filter_map(|pid| self.0.get(pid));
         let (user, system) = stats.fold((0, 0), |(user, system), stat| {
-            (
-                user + stat.user + stat.reaped_user,
-                system + stat.system + stat.reaped_system,
-            )
+            (user + stat.user + stat.reaped_user, system + stat.system + stat.reaped_system)
         });
-        Cpu {
-            user: seconds(user),
-            system: seconds(system),
-        }
+        Cpu { user: seconds(user), system: seconds(system) }
     }
 
     /// Names and CPU seconds since `earlier` of the busiest processes outside `roots`, busiest first.
@@ -145,17 +136,12 @@ impl Snapshot {
 /// CPU seconds in which the machine was not idle, summed over its processors.
 pub(crate) fn machine_busy() -> Result<f64> {
     let text = fs::read_to_string("/proc/stat").context("cannot read /proc/stat")?;
-    parse_machine_busy(&text)
-        .map(seconds)
-        .context("/proc/stat has no line `cpu`")
+    parse_machine_busy(&text).map(seconds).context("/proc/stat has no line `cpu`")
 }
 
 fn parse_machine_busy(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
-    let fields: Vec<u64> = line
-        .split_whitespace()
-        .map_while(|field| field.parse().ok())
-        .collect();
+    let fields: Vec<u64> = line.split_whitespace().map_while(|field| field.parse().ok()).collect();
     // user nice system idle iowait irq softirq steal; guest time is part of user time.
     let busy = [0, 1, 2, 5, 6, 7];
     Some(busy.iter().filter_map(|&index| fields.get(index)).sum())
@@ -204,12 +190,8 @@ mod tests {
             reaped_user,
             reaped_system: 0,
         };
-        let processes = [
-            (1, stat(0, 1, 0)),
-            (2, stat(1, 200, 50)),
-            (3, stat(2, 100, 0)),
-            (4, stat(1, 900, 0)),
-        ];
+        let processes =
+            [(1, stat(0, 1, 0)), (2, stat(1, 200, 50)), (3, stat(2, 100, 0)), (4, stat(1, 900, 0))];
         let snapshot = Snapshot(processes.into_iter().collect());
         assert_eq!(snapshot.cpu(&[2]).user, seconds(350));
         assert_eq!(snapshot.cpu(&[2, 3]).user, seconds(350));
@@ -219,10 +201,6 @@ mod tests {
     #[test]
     fn this_process_is_in_its_own_tree() {
         let snapshot = Snapshot::take().unwrap();
-        assert!(
-            snapshot
-                .tree(&[std::process::id()])
-                .contains(&std::process::id())
-        );
+        assert!(snapshot.tree(&[std::process::id()]).contains(&std::process::id()));
     }
 }

@@ -30,11 +30,7 @@ pub(crate) fn run(arguments: &Arguments, options: &Options) -> Result<Outcome> {
     );
     // The cheapest statements: nothing else is disturbed more.
     for clients in [1, 32] {
-        let cell = Cell {
-            workload: Workload::Select,
-            protocol: Protocol::Prepared,
-            clients,
-        };
+        let cell = Cell { workload: Workload::Select, protocol: Protocol::Prepared, clients };
         let sampling = cell.sampling();
         let variants = [None, sampling, Some("1")];
         let mut shares = [Vec::new(), Vec::new()];

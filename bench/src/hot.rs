@@ -88,23 +88,12 @@ pub(crate) fn run(arguments: &Arguments, options: &Options) -> Result<Outcome> {
     let mut baseline = read_baseline(&path)?;
     let rustc = rustc_version();
     if !baseline.rustc.is_empty() && baseline.rustc != rustc {
-        options.say(&format!(
-            "the baseline was made by {}, this is {rustc}",
-            baseline.rustc
-        ));
+        options.say(&format!("the baseline was made by {}, this is {rustc}", baseline.rustc));
     }
     let mut names = operations(&program)?;
-    names.retain(|name| {
-        arguments
-            .only
-            .as_ref()
-            .is_none_or(|only| name.contains(only.as_str()))
-    });
+    names.retain(|name| arguments.only.as_ref().is_none_or(|only| name.contains(only.as_str())));
     if names.is_empty() {
-        bail!(
-            "no operation has such a name; all: {}",
-            operations(&program)?.join(", ")
-        );
+        bail!("no operation has such a name; all: {}", operations(&program)?.join(", "));
     }
     println!(
         "| operation | instructions | smallest–largest of {} | baseline | difference | |",
@@ -113,18 +102,15 @@ pub(crate) fn run(arguments: &Arguments, options: &Options) -> Result<Outcome> {
     println!("|---|---|---|---|---|---|");
     let mut bad = false;
     for name in names {
-        let counts: Result<Vec<f64>> = (0..arguments.repeat)
-            .map(|_| instructions(&program, &name))
-            .collect();
+        let counts: Result<Vec<f64>> =
+            (0..arguments.repeat).map(|_| instructions(&program, &name)).collect();
         let spread = Spread::of(counts?).context("no count")?;
         let before = baseline.instructions.get(&name).copied();
         let standing = Standing::of(spread.median, before);
         bad |= matches!(standing, Standing::Above | Standing::New);
         println!("{}", row(&name, spread, before, standing));
         if arguments.update {
-            baseline
-                .instructions
-                .insert(name, (spread.median * 10.0).round() / 10.0);
+            baseline.instructions.insert(name, (spread.median * 10.0).round() / 10.0);
         }
     }
     if arguments.update {
@@ -133,23 +119,14 @@ pub(crate) fn run(arguments: &Arguments, options: &Options) -> Result<Outcome> {
         fs::write(&path, serde_json::to_string_pretty(&baseline)? + "\n")?;
         options.say("wrote bench/hot/baseline.json");
     }
-    Ok(if arguments.check && bad {
-        Outcome::Missed
-    } else {
-        Outcome::Done
-    })
+    Ok(if arguments.check && bad { Outcome::Missed } else { Outcome::Done })
 }
 
 fn row(name: &str, spread: Spread, before: Option<f64>, standing: Standing) -> String {
     let Spread { min, median, max } = spread;
     let (baseline, difference) = before.map_or_else(
         || ("–".to_owned(), "–".to_owned()),
-        |before| {
-            (
-                format!("{before:.1}"),
-                format!("{:+.1} %", (median / before - 1.0) * 100.0),
-            )
-        },
+        |before| (format!("{before:.1}"), format!("{:+.1} %", (median / before - 1.0) * 100.0)),
     );
     format!(
         "| {name} | {median:.1} | {min:.1}–{max:.1} | {baseline} | {difference} | {} |",
@@ -161,15 +138,7 @@ fn row(name: &str, spread: Spread, before: Option<f64>, standing: Standing) -> S
 fn build() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args([
-            "build",
-            "--quiet",
-            "--release",
-            "-p",
-            "howdah-bench",
-            "--bin",
-            "howdah-hot",
-        ])
+        .args(["build", "--quiet", "--release", "-p", "howdah-bench", "--bin", "howdah-hot"])
         .current_dir(sources())
         .status()
         .context("cannot run cargo to build howdah-hot")?;
@@ -177,19 +146,13 @@ fn build() -> Result<PathBuf> {
         bail!("building howdah-hot failed");
     }
     let directory = std::env::current_exe()?;
-    let target = directory
-        .parent()
-        .and_then(Path::parent)
-        .context("no target directory")?;
+    let target = directory.parent().and_then(Path::parent).context("no target directory")?;
     Ok(target.join("release/howdah-hot"))
 }
 
 fn operations(program: &Path) -> Result<Vec<String>> {
     let output = Command::new(program).arg("list").output()?;
-    Ok(String::from_utf8(output.stdout)?
-        .lines()
-        .map(str::to_owned)
-        .collect())
+    Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
 }
 
 /// Instructions of one repetition of an operation.
@@ -235,17 +198,9 @@ fn read_baseline(path: &Path) -> Result<Baseline> {
 }
 
 fn rustc_version() -> String {
-    let output = Command::new("rustc")
-        .arg("--version")
-        .current_dir(sources())
-        .output();
-    let text = output
-        .ok()
-        .and_then(|output| String::from_utf8(output.stdout).ok());
-    text.map_or_else(
-        || "an unknown compiler".to_owned(),
-        |text| text.trim().to_owned(),
-    )
+    let output = Command::new("rustc").arg("--version").current_dir(sources()).output();
+    let text = output.ok().and_then(|output| String::from_utf8(output.stdout).ok());
+    text.map_or_else(|| "an unknown compiler".to_owned(), |text| text.trim().to_owned())
 }
 
 #[cfg(test)]

@@ -18,9 +18,7 @@ pub(crate) fn start(bed: &Bed, wrapper: &[String]) -> Result<Proxy> {
     let file = bed.directory().join(format!("howdah-{port}.toml"));
     fs::write(&file, configuration(bed, port))?;
     let mut words = wrapper.iter().map(PathBuf::from).chain([copy(bed)?]);
-    let mut command = bed
-        .workplace()
-        .command(&words.next().context("no program")?);
+    let mut command = bed.workplace().command(&words.next().context("no program")?);
     command.args(words).args(["up", "--config"]).arg(&file);
     Proxy::start(bed, command, port)
 }

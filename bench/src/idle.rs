@@ -47,17 +47,14 @@ impl Client {
         let mut client = Self(stream);
         let mut message = Vec::new();
         startup::startup(&mut message, 0, &[("user", USER), ("database", DATABASE)]);
-        client
-            .exchange(&message)
-            .context("login of an idle client")?;
+        client.exchange(&message).context("login of an idle client")?;
         Ok(client)
     }
 
     fn query(&mut self) -> Result<()> {
         let mut message = Vec::new();
         frontend::query(&mut message, b"SELECT 1");
-        self.exchange(&message)
-            .context("statement of an idle client")
+        self.exchange(&message).context("statement of an idle client")
     }
 
     /// Sends a message and reads to the next `ReadyForQuery`.
@@ -96,15 +93,9 @@ pub(crate) fn measure(bed: &Bed, peer: Peer, round: usize) -> Result<IdleReading
     // Memory that an earlier round left free would hide the growth: hence a new process.
     let peers = PeerSet::start(bed, &[peer], Pooling::Transaction)?;
     let address = peers.address(peer)?;
-    let cell = Cell {
-        workload: Workload::Select,
-        protocol: Protocol::Simple,
-        clients: 32,
-    };
+    let cell = Cell { workload: Workload::Select, protocol: Protocol::Simple, clients: 32 };
     bed.pgbench().run(&address, cell, 1, None)?;
-    let pid = peers
-        .pid(peer)
-        .context("only a proxy has idle clients of its own")?;
+    let pid = peers.pid(peer).context("only a proxy has idle clients of its own")?;
     let memory = || {
         thread::sleep(SETTLE);
         howdah_local::pss_kib(pid)

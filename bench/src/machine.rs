@@ -64,12 +64,7 @@ fn field(text: &str, name: &str) -> Option<String> {
 
 fn revision(sources: &Path) -> String {
     let git = |arguments: &[&str]| {
-        let output = Command::new("git")
-            .arg("-C")
-            .arg(sources)
-            .args(arguments)
-            .output()
-            .ok()?;
+        let output = Command::new("git").arg("-C").arg(sources).args(arguments).output().ok()?;
         let text = String::from_utf8(output.stdout).ok()?;
         output.status.success().then(|| text.trim().to_owned())
     };
@@ -77,13 +72,7 @@ fn revision(sources: &Path) -> String {
         return "no commit".to_owned();
     };
     // A result file of this very run must not make the sources look changed.
-    match git(&[
-        "status",
-        "--porcelain",
-        "--",
-        ":/",
-        ":(exclude,top)bench/results",
-    ]) {
+    match git(&["status", "--porcelain", "--", ":/", ":(exclude,top)bench/results"]) {
         Some(changes) if changes.is_empty() => commit,
         Some(_) | None => format!("{commit}-dirty"),
     }
@@ -109,11 +98,7 @@ impl Quietness {
         let others = after.busiest(&before, roots).into_iter().take(5);
         let load = fs::read_to_string("/proc/loadavg")?;
         Ok(Self {
-            load: load
-                .split(' ')
-                .next()
-                .and_then(|text| text.parse().ok())
-                .unwrap_or(0.0),
+            load: load.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0.0),
             busy: busy / processors() as f64,
             others: others
                 .map(|(name, seconds)| format!("{name} ({:.0} %)", seconds * 100.0))
@@ -129,9 +114,7 @@ impl Quietness {
 
 /// Today in UTC as `YYYY-MM-DD`.
 pub(crate) fn today() -> String {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     date(now.as_secs() / 86_400)
 }
 
@@ -144,11 +127,8 @@ fn date(days: u64) -> String {
     let day = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day + 2) / 153;
     let day = day - (153 * month + 2) / 5 + 1;
-    let (year, month) = if month < 10 {
-        (year + era * 400, month + 3)
-    } else {
-        (year + era * 400 + 1, month - 9)
-    };
+    let (year, month) =
+        if month < 10 { (year + era * 400, month + 3) } else { (year + era * 400 + 1, month - 9) };
     format!("{year:04}-{month:02}-{day:02}")
 }
 
@@ -169,20 +149,13 @@ mod tests {
 
     #[test]
     fn fields_are_found_by_name() {
-        assert_eq!(
-            field("a\t: 1\nmodel name\t: X 2\n", "model name"),
-            Some("X 2".to_owned())
-        );
+        assert_eq!(field("a\t: 1\nmodel name\t: X 2\n", "model name"), Some("X 2".to_owned()));
         assert_eq!(field("a: 1\n", "b"), None);
     }
 
     #[test]
     fn a_machine_is_quiet_up_to_the_limit() {
-        let with = |busy| Quietness {
-            load: 0.0,
-            busy,
-            others: Vec::new(),
-        };
+        let with = |busy| Quietness { load: 0.0, busy, others: Vec::new() };
         assert!(with(QUIET).is_quiet());
         assert!(!with(QUIET + 0.01).is_quiet());
     }

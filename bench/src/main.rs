@@ -3,11 +3,7 @@
 //! Invariant: results on stdout, talk on stderr; exit codes as those of `howdah`: 0 done, 1 failed, 2 usage, 5 a number was
 //! missed, 6 the run could not tell.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program that prints its results"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints its results")]
 
 mod bed;
 mod cpu;

@@ -61,9 +61,7 @@ impl<'a> PeerSet<'a> {
         if peer == Peer::Direct {
             return Ok(self.bed.server());
         }
-        let proxy = self
-            .proxy(peer)
-            .with_context(|| format!("{} does not run", peer.name()))?;
+        let proxy = self.proxy(peer).with_context(|| format!("{} does not run", peer.name()))?;
         Ok(proxy.address())
     }
 
@@ -83,10 +81,7 @@ impl<'a> PeerSet<'a> {
     }
 
     fn proxy(&self, peer: Peer) -> Option<&Proxy> {
-        self.proxies
-            .iter()
-            .find(|(known, _)| *known == peer)
-            .map(|(_, proxy)| proxy)
+        self.proxies.iter().find(|(known, _)| *known == peer).map(|(_, proxy)| proxy)
     }
 }
 

@@ -17,6 +17,9 @@ use crate::workplace::Workplace;
 /// Longer than this over its time, a run hangs and is ended.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// Different complaints that are kept of a run.
+const COMPLAINTS: usize = 5;
+
 /// Where to connect.
 #[derive(Debug, Clone)]
 pub(crate) struct Address {
@@ -53,7 +56,7 @@ pub(crate) struct Outcome {
     pub(crate) p99_ms: Option<f64>,
     /// Failed transactions and clients that gave up.
     pub(crate) errors: u64,
-    /// First lines of what pgbench complained about.
+    /// What pgbench complained about; the same only once, and not all.
     pub(crate) complaints: Vec<String>,
 }
 
@@ -69,12 +72,7 @@ pub(crate) struct Pgbench {
 impl Pgbench {
     /// `program` will write its logs to `workplace`, where nobody else works.
     pub(crate) fn new(program: PathBuf, workplace: Workplace, user: &str, database: &str) -> Self {
-        Self {
-            program,
-            workplace,
-            user: user.to_owned(),
-            database: database.to_owned(),
-        }
+        Self { program, workplace, user: user.to_owned(), database: database.to_owned() }
     }
 
     /// Creates and fills the tables.
@@ -139,12 +137,9 @@ impl Pgbench {
         let directory = self.workplace.path();
         let (out, err) = (directory.join("stdout"), directory.join("stderr"));
         command.arg(&self.database);
-        command
-            .stdout(File::create(&out)?)
-            .stderr(File::create(&err)?);
-        let mut child = command
-            .spawn()
-            .with_context(|| format!("cannot run {}", self.program.display()))?;
+        command.stdout(File::create(&out)?).stderr(File::create(&err)?);
+        let mut child =
+            command.spawn().with_context(|| format!("cannot run {}", self.program.display()))?;
         let deadline = Instant::now() + limit;
         let status = loop {
             if let Some(status) = child.try_wait()? {
@@ -153,10 +148,7 @@ impl Pgbench {
             if Instant::now() > deadline {
                 child.kill()?;
                 child.wait()?;
-                bail!(
-                    "pgbench did not end within {} s: its clients hang",
-                    limit.as_secs()
-                );
+                bail!("pgbench did not end within {} s: its clients hang", limit.as_secs());
             }
             thread::sleep(Duration::from_millis(5));
         };
@@ -190,22 +182,21 @@ fn parse_latencies(log: &str, latencies: &mut Vec<u64>) {
 }
 
 fn outcome(status: ExitStatus, stdout: &str, stderr: &str, latencies: &[u64]) -> Result<Outcome> {
-    let complaints: Vec<String> = stderr
-        .lines()
-        .filter(|line| is_complaint(line))
-        .map(str::to_owned)
-        .collect();
+    let complaints: Vec<&str> = stderr.lines().filter(|line| is_complaint(line)).collect();
     let Some(summary) = parse_summary(stdout) else {
-        bail!(
-            "pgbench ended without a summary ({status}): {}",
-            stderr.trim()
-        );
+        bail!("pgbench ended without a summary ({status}): {}", stderr.trim());
     };
     let mut errors = summary.failed + complaints.len() as u64;
     if !status.success() {
         errors = errors.max(1);
     }
     let milliseconds = |permille| quantile(latencies, permille).map(|value| value as f64 / 1000.0);
+    let mut distinct: Vec<String> = Vec::new();
+    for complaint in &complaints {
+        if distinct.len() < COMPLAINTS && !distinct.iter().any(|known| known == complaint) {
+            distinct.push((*complaint).to_owned());
+        }
+    }
     Ok(Outcome {
         transactions: summary.transactions,
         tps: summary.tps,
@@ -214,7 +205,7 @@ fn outcome(status: ExitStatus, stdout: &str, stderr: &str, latencies: &[u64]) ->
         p50_ms: milliseconds(500),
         p99_ms: milliseconds(990),
         errors,
-        complaints: complaints.into_iter().take(5).collect(),
+        complaints: distinct,
     })
 }
 
@@ -225,14 +216,10 @@ fn is_complaint(line: &str) -> bool {
 fn parse_summary(stdout: &str) -> Option<Summary> {
     let value = |name: &str| {
         let line = stdout.lines().find_map(|line| line.strip_prefix(name))?;
-        line.trim_start_matches([' ', '=', ':'])
-            .split([' ', '/'])
-            .next()
+        line.trim_start_matches([' ', '=', ':']).split([' ', '/']).next()
     };
     Some(Summary {
-        transactions: value("number of transactions actually processed")?
-            .parse()
-            .ok()?,
+        transactions: value("number of transactions actually processed")?.parse().ok()?,
         failed: value("number of failed transactions")?.parse().ok()?,
         tps: value("tps")?.parse().ok()?,
         average_ms: value("latency average")?.parse().ok()?,
@@ -262,10 +249,8 @@ mod tests {
 
     #[test]
     fn the_summary_of_a_run_that_connects_every_time_has_the_connection_time() {
-        let text = SUMMARY.replace(
-            "initial connection time = 12.345",
-            "average connection time = 1.500",
-        );
+        let text =
+            SUMMARY.replace("initial connection time = 12.345", "average connection time = 1.500");
         assert_eq!(parse_summary(&text).unwrap().connection_ms, Some(1.5));
     }
 
@@ -283,18 +268,8 @@ mod tests {
         assert_eq!(aborted.errors, 3);
         assert_eq!(aborted.complaints.len(), 1);
         let silent = SUMMARY.replace("transactions: 2 ", "transactions: 0 ");
-        assert_eq!(
-            outcome(ExitStatus::from_raw(2 << 8), &silent, "", &[])
-                .unwrap()
-                .errors,
-            1
-        );
-        assert_eq!(
-            outcome(ExitStatus::from_raw(0), &silent, "", &[])
-                .unwrap()
-                .errors,
-            0
-        );
+        assert_eq!(outcome(ExitStatus::from_raw(2 << 8), &silent, "", &[]).unwrap().errors, 1);
+        assert_eq!(outcome(ExitStatus::from_raw(0), &silent, "", &[]).unwrap().errors, 0);
     }
 
     #[test]

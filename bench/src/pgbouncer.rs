@@ -98,11 +98,7 @@ mod tests {
     impl Program {
         /// One that is not there.
         pub(crate) fn with_version(major: u32, minor: u32) -> Self {
-            Self {
-                path: PathBuf::new(),
-                name: String::new(),
-                number: (major, minor),
-            }
+            Self { path: PathBuf::new(), name: String::new(), number: (major, minor) }
         }
     }
 

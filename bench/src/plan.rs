@@ -134,11 +134,7 @@ pub(crate) fn cells(only: Option<Workload>, quick: bool) -> Vec<Cell> {
         }));
     }
     if wanted(Workload::Storm) {
-        cells.push(Cell {
-            workload: Workload::Storm,
-            protocol: Protocol::Simple,
-            clients: 32,
-        });
+        cells.push(Cell { workload: Workload::Storm, protocol: Protocol::Simple, clients: 32 });
     }
     cells
 }

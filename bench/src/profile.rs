@@ -55,21 +55,15 @@ pub(crate) fn run(arguments: &Arguments, options: &Options) -> Result<Outcome> {
     if arguments.peer == Peer::Direct {
         bail!("a direct connection has no proxy to profile");
     }
-    let method = arguments.method.unwrap_or_else(|| {
-        if perf_works() {
-            Method::Perf
-        } else {
-            Method::Callgrind
-        }
-    });
+    let method = arguments
+        .method
+        .unwrap_or_else(|| if perf_works() { Method::Perf } else { Method::Callgrind });
     let bed = Bed::start(1, arguments.transport, &[arguments.peer], options)?;
     let text = match method {
         Method::Perf => perf(&bed, arguments)?,
         Method::Callgrind => callgrind(&bed, arguments)?,
     };
-    let interesting = text
-        .lines()
-        .filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let interesting = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
     for line in interesting.take(arguments.lines) {
         println!("{}", line.trim_end());
     }
@@ -79,26 +73,13 @@ pub(crate) fn run(arguments: &Arguments, options: &Options) -> Result<Outcome> {
 /// Whether perf can sample the CPU clock here.
 fn perf_works() -> bool {
     let mut command = Command::new("perf");
-    command.args([
-        "record",
-        "-q",
-        "-e",
-        "cpu-clock",
-        "-o",
-        "/dev/null",
-        "--",
-        "true",
-    ]);
+    command.args(["record", "-q", "-e", "cpu-clock", "-o", "/dev/null", "--", "true"]);
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
 fn cell(arguments: &Arguments) -> Cell {
-    Cell {
-        workload: Workload::Select,
-        protocol: arguments.protocol,
-        clients: arguments.clients,
-    }
+    Cell { workload: Workload::Select, protocol: arguments.protocol, clients: arguments.clients }
 }
 
 fn perf(bed: &Bed, arguments: &Arguments) -> Result<String> {
@@ -110,17 +91,7 @@ fn perf(bed: &Bed, arguments: &Arguments) -> Result<String> {
     let data = bed.directory().join("perf.data");
     let seconds = arguments.seconds.to_string();
     let mut record = Command::new("perf")
-        .args([
-            "record",
-            "-q",
-            "-e",
-            "cpu-clock",
-            "-F",
-            "997",
-            "-p",
-            &pid.to_string(),
-            "-o",
-        ])
+        .args(["record", "-q", "-e", "cpu-clock", "-F", "997", "-p", &pid.to_string(), "-o"])
         .arg(&data)
         .args(["--", "sleep", &seconds])
         .stdout(Stdio::null())
@@ -132,14 +103,7 @@ fn perf(bed: &Bed, arguments: &Arguments) -> Result<String> {
     record.wait()?;
     outcome?;
     let report = Command::new("perf")
-        .args([
-            "report",
-            "--stdio",
-            "--no-children",
-            "-F",
-            "overhead,dso,symbol",
-            "-i",
-        ])
+        .args(["report", "--stdio", "--no-children", "-F", "overhead,dso,symbol", "-i"])
         .arg(&data)
         .stderr(Stdio::null())
         .output()?;
@@ -157,13 +121,16 @@ fn callgrind(bed: &Bed, arguments: &Arguments) -> Result<String> {
         format!("--callgrind-out-file={}", out.display()),
     ];
     let howdah = howdah::start(bed, &wrapper)?;
-    bed.pgbench()
-        .run(&howdah.address(), cell(arguments), arguments.seconds, None)?;
+    bed.pgbench().run(&howdah.address(), cell(arguments), arguments.seconds, None)?;
     howdah.stop()?;
     let report = Command::new("callgrind_annotate")
         .args(["--auto=no", "--threshold=95"])
         .arg(&out)
         .output()
         .context("cannot run callgrind_annotate; install it: apt-get install valgrind")?;
-    Ok(String::from_utf8_lossy(&report.stdout).into_owned())
+    // Lines without a share are the head; what follows the last bracket is the path of the copy.
+    let text = String::from_utf8_lossy(&report.stdout);
+    let functions = text.lines().filter(|line| line.contains("%)"));
+    let names = functions.map(|line| line.rsplit_once(" [").map_or(line, |(name, _)| name));
+    Ok(names.collect::<Vec<_>>().join("\n"))
 }

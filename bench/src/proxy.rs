@@ -38,21 +38,13 @@ impl Proxy {
         let output = File::create(&log)?;
         command.stdout(output.try_clone()?).stderr(output);
         let program = command.get_program().to_string_lossy().into_owned();
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot run {program}"))?;
+        let child = command.spawn().with_context(|| format!("cannot run {program}"))?;
         let host = match bed.transport() {
             Transport::Tcp => "127.0.0.1".to_owned(),
             Transport::Unix => bed.directory().display().to_string(),
         };
-        let mut proxy = Self {
-            child,
-            address: Address { host, port },
-            log,
-        };
-        proxy
-            .wait_until_it_listens()
-            .with_context(|| format!("{program} does not start"))?;
+        let mut proxy = Self { child, address: Address { host, port }, log };
+        proxy.wait_until_it_listens().with_context(|| format!("{program} does not start"))?;
         Ok(proxy)
     }
 
@@ -78,11 +70,7 @@ impl Proxy {
                 bail!("it ended ({status}): {}", self.log());
             }
             if Instant::now() > deadline {
-                bail!(
-                    "nobody listens on port {}: {}",
-                    self.address.port,
-                    self.log()
-                );
+                bail!("nobody listens on port {}: {}", self.address.port, self.log());
             }
             thread::sleep(POLL);
         }
@@ -104,11 +92,7 @@ impl Proxy {
             if Instant::now() > deadline {
                 self.child.kill()?;
                 self.child.wait()?;
-                bail!(
-                    "process {} did not end within {} s",
-                    self.child.id(),
-                    STOP_LIMIT.as_secs()
-                );
+                bail!("process {} did not end within {} s", self.child.id(), STOP_LIMIT.as_secs());
             }
             thread::sleep(POLL);
         }

@@ -85,16 +85,9 @@ impl Report {
                 machine.revision
             ),
         );
-        push(
-            text,
-            &format!("- Versions: {}", machine.versions.join("; ")),
-        );
+        push(text, &format!("- Versions: {}", machine.versions.join("; ")));
         for (moment, quietness) in [("before", &self.before), ("after", &self.after)] {
-            let warning = if quietness.is_quiet() {
-                ""
-            } else {
-                " **(not quiet)**"
-            };
+            let warning = if quietness.is_quiet() { "" } else { " **(not quiet)**" };
             push(
                 text,
                 &format!(
@@ -117,11 +110,7 @@ impl Report {
     fn table(&self, text: &mut String, workload: Workload, cells: &[Cell]) {
         let unit = workload.unit();
         push(text, &format!("\n## {}\n", workload.title()));
-        let latency = if workload == Workload::Storm {
-            "connect ms"
-        } else {
-            "P50 ms | P99 ms"
-        };
+        let latency = if workload == Workload::Storm { "connect ms" } else { "P50 ms | P99 ms" };
         let header = format!(
             "| protocol | clients | peer | per second | {latency} | CPU µs per {unit} (user + system) | errors \
              | per second × direct | per second × PgBouncer | CPU × PgBouncer |"
@@ -142,27 +131,19 @@ impl Report {
         let spread = |metric: Metric| results.spread(cell, peer, metric);
         let ratio = |base: Peer, metric: Metric| {
             let compared = (base != peer).then(|| results.ratio(cell, peer, base, metric));
-            compared
-                .flatten()
-                .map_or_else(dash, |spread| ranged(spread, 2))
+            compared.flatten().map_or_else(dash, |spread| ranged(spread, 2))
         };
         let latency = if cell.workload == Workload::Storm {
             plain(spread(|reading| reading.connection_ms), 2)
         } else {
-            let (p50, p99) = (
-                spread(|reading| reading.p50_ms),
-                spread(|reading| reading.p99_ms),
-            );
+            let (p50, p99) = (spread(|reading| reading.p50_ms), spread(|reading| reading.p99_ms));
             format!("{} | {}", plain(p50, 2), plain(p99, 2))
         };
         let mut name = peer.name().to_owned();
         if results.of(cell, peer).any(|reading| reading.session_mode) {
             name.push_str(" (session mode)");
         }
-        if results
-            .of(cell, peer)
-            .any(|reading| reading.foreign > machine::QUIET)
-        {
+        if results.of(cell, peer).any(|reading| reading.foreign > machine::QUIET) {
             name.push_str(" !");
         }
         format!(
@@ -184,10 +165,7 @@ impl Report {
         let system = spread(|reading| reading.cpu_us.map(|cpu| cpu.system));
         match (spread(cpu_us), user, system) {
             (Some(total), Some(user), Some(system)) => {
-                format!(
-                    "{:.1} ({:.1} + {:.1})",
-                    total.median, user.median, system.median
-                )
+                format!("{:.1} ({:.1} + {:.1})", total.median, user.median, system.median)
             }
             _ => dash(),
         }
@@ -197,10 +175,7 @@ impl Report {
         let Some(first) = self.results.idle.first() else {
             return;
         };
-        push(
-            text,
-            &format!("\n## Memory of {} idle clients\n", first.clients),
-        );
+        push(text, &format!("\n## Memory of {} idle clients\n", first.clients));
         let header = "| peer | process before, MiB | KiB per client after login | after one statement each |";
         push(text, header);
         push(text, &rule(header));
@@ -245,36 +220,22 @@ impl Report {
             let measured = ranged(target.measured, 2);
             push(
                 text,
-                &format!(
-                    "| {} | {sign} {} | {measured} | {verdict} |",
-                    target.what, target.limit
-                ),
+                &format!("| {} | {sign} {} | {measured} | {verdict} |", target.what, target.limit),
             );
         }
     }
 
     fn complaints(&self, text: &mut String) {
-        let readings = self
-            .results
-            .readings
-            .iter()
-            .filter(|reading| !reading.complaints.is_empty());
-        let readings = readings.map(|reading| {
-            format!(
-                "- {}: {}",
-                describe(reading),
-                reading.complaints.join(" / ")
-            )
-        });
+        let readings =
+            self.results.readings.iter().filter(|reading| !reading.complaints.is_empty());
+        let readings = readings
+            .map(|reading| format!("- {}: {}", describe(reading), reading.complaints.join(" / ")));
         let failures = self.results.failures.iter();
         let failures =
             failures.map(|failure| format!("- {}: {}", failure.peer.name(), failure.what));
         let lines: Vec<String> = readings.chain(failures).collect();
         if !lines.is_empty() {
-            push(
-                text,
-                &format!("\n## Errors and complaints\n\n{}", lines.join("\n")),
-            );
+            push(text, &format!("\n## Errors and complaints\n\n{}", lines.join("\n")));
         }
     }
 }
@@ -357,11 +318,7 @@ fn plain(spread: Option<Spread>, digits: usize) -> String {
 fn ranged(spread: Spread, digits: usize) -> String {
     let [min, median, max] =
         [spread.min, spread.median, spread.max].map(|value| format!("{value:.digits$}"));
-    if min == max {
-        median
-    } else {
-        format!("{median} ({min}–{max})")
-    }
+    if min == max { median } else { format!("{median} ({min}–{max})") }
 }
 
 #[cfg(test)]
@@ -370,15 +327,8 @@ mod tests {
     use crate::results::tests::reading;
 
     fn report(readings: Vec<Reading>) -> Report {
-        let quiet = Quietness {
-            load: 0.1,
-            busy: 0.0,
-            others: Vec::new(),
-        };
-        let results = Results {
-            readings,
-            ..Results::default()
-        };
+        let quiet = Quietness { load: 0.1, busy: 0.0, others: Vec::new() };
+        let results = Results { readings, ..Results::default() };
         Report {
             schema: "test",
             date: "2026-11-21".to_owned(),
@@ -407,10 +357,7 @@ mod tests {
         let mut columns = None;
         for line in text.lines() {
             let here = line.starts_with('|').then(|| line.matches('|').count());
-            assert!(
-                columns.is_none() || here.is_none() || here == columns,
-                "{line}"
-            );
+            assert!(columns.is_none() || here.is_none() || here == columns, "{line}");
             columns = here;
         }
         assert!(text.contains("| simple | 32 | Howdah | 110 | 0.90 | 2.00 | 9.0 (1.0 + 8.0) | 0 | 0.73 | 1.10 | 0.90 |"));
@@ -423,28 +370,8 @@ mod tests {
 
     #[test]
     fn a_range_is_shown_where_there_is_one() {
-        assert_eq!(
-            ranged(
-                Spread {
-                    min: 1.0,
-                    median: 1.5,
-                    max: 2.25
-                },
-                1
-            ),
-            "1.5 (1.0–2.2)"
-        );
-        assert_eq!(
-            ranged(
-                Spread {
-                    min: 1.0,
-                    median: 1.0,
-                    max: 1.04
-                },
-                1
-            ),
-            "1.0"
-        );
+        assert_eq!(ranged(Spread { min: 1.0, median: 1.5, max: 2.25 }, 1), "1.5 (1.0–2.2)");
+        assert_eq!(ranged(Spread { min: 1.0, median: 1.0, max: 1.04 }, 1), "1.0");
     }
 
     #[test]

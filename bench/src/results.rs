@@ -66,11 +66,7 @@ impl Reading {
 
     /// Nothing could be measured: no throughput at all, and an error.
     pub(crate) fn failed(self, error: &anyhow::Error) -> Self {
-        Self {
-            errors: 1,
-            complaints: vec![format!("{error:#}")],
-            ..self
-        }
+        Self { errors: 1, complaints: vec![format!("{error:#}")], ..self }
     }
 }
 
@@ -180,11 +176,8 @@ pub(crate) mod tests {
     use super::*;
     use crate::plan::{Protocol, Workload};
 
-    pub(crate) const CELL: Cell = Cell {
-        workload: Workload::Select,
-        protocol: Protocol::Simple,
-        clients: 32,
-    };
+    pub(crate) const CELL: Cell =
+        Cell { workload: Workload::Select, protocol: Protocol::Simple, clients: 32 };
 
     pub(crate) fn reading(peer: Peer, round: usize, tps: f64, cpu: f64) -> Reading {
         Reading {
@@ -193,10 +186,7 @@ pub(crate) mod tests {
             average_ms: 1.0,
             p50_ms: Some(0.9),
             p99_ms: Some(2.0),
-            cpu_us: (peer != Peer::Direct).then_some(Cpu {
-                user: 1.0,
-                system: cpu - 1.0,
-            }),
+            cpu_us: (peer != Peer::Direct).then_some(Cpu { user: 1.0, system: cpu - 1.0 }),
             ..Reading::blank(CELL, peer, round, false)
         }
     }
@@ -213,33 +203,17 @@ pub(crate) mod tests {
             ],
             ..Results::default()
         };
-        let ratio = results
-            .ratio(CELL, Peer::Howdah, Peer::PgBouncer, tps)
-            .unwrap();
+        let ratio = results.ratio(CELL, Peer::Howdah, Peer::PgBouncer, tps).unwrap();
         assert!((ratio.min - 1.1).abs() < 1e-9 && (ratio.max - 1.1).abs() < 1e-9);
-        let ratio = results
-            .ratio(CELL, Peer::Howdah, Peer::PgBouncer, cpu_us)
-            .unwrap();
+        let ratio = results.ratio(CELL, Peer::Howdah, Peer::PgBouncer, cpu_us).unwrap();
         assert!((ratio.median - 0.9).abs() < 1e-9);
     }
 
     #[test]
     fn there_is_no_ratio_to_a_peer_that_was_not_measured_or_has_no_process() {
-        let readings = vec![
-            reading(Peer::Howdah, 0, 1.0, 2.0),
-            reading(Peer::Direct, 0, 1.0, 2.0),
-        ];
-        let results = Results {
-            readings,
-            ..Results::default()
-        };
-        assert_eq!(
-            results.ratio(CELL, Peer::Howdah, Peer::PgBouncer, tps),
-            None
-        );
-        assert_eq!(
-            results.ratio(CELL, Peer::Howdah, Peer::Direct, cpu_us),
-            None
-        );
+        let readings = vec![reading(Peer::Howdah, 0, 1.0, 2.0), reading(Peer::Direct, 0, 1.0, 2.0)];
+        let results = Results { readings, ..Results::default() };
+        assert_eq!(results.ratio(CELL, Peer::Howdah, Peer::PgBouncer, tps), None);
+        assert_eq!(results.ratio(CELL, Peer::Howdah, Peer::Direct, cpu_us), None);
     }
 }

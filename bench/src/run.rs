@@ -72,14 +72,8 @@ pub(crate) fn run(arguments: &Arguments, options: &Options) -> Result<Outcome> {
     let before = observe("before", &[std::process::id()], options)?;
     let bed = Bed::start(scale, arguments.transport, &arguments.peers, options)?;
     let pooled = PeerSet::start(&bed, &arguments.peers, Pooling::Transaction)?;
-    let mut measurement = Measurement {
-        arguments,
-        options,
-        bed: &bed,
-        seconds,
-        pooled,
-        results: Results::default(),
-    };
+    let mut measurement =
+        Measurement { arguments, options, bed: &bed, seconds, pooled, results: Results::default() };
     measurement.warm_up()?;
     let cells = cells(arguments.only, quick);
     let runs = cells.len() * arguments.peers.len() * rounds;
@@ -91,11 +85,7 @@ pub(crate) fn run(arguments: &Arguments, options: &Options) -> Result<Outcome> {
             }
         }
     }
-    let Measurement {
-        pooled,
-        mut results,
-        ..
-    } = measurement;
+    let Measurement { pooled, mut results, .. } = measurement;
     drop(pooled);
     if arguments.only.is_none_or(|only| only == Workload::Idle) {
         measure_idle(&bed, arguments, rounds, options, &mut results);
@@ -121,14 +111,8 @@ impl Measurement<'_> {
     /// Opens the pools and fills the caches, so that the first round is like the others.
     fn warm_up(&self) -> Result<()> {
         for &peer in &self.arguments.peers {
-            let cell = Cell {
-                workload: Workload::Select,
-                protocol: Protocol::Simple,
-                clients: 32,
-            };
-            self.bed
-                .pgbench()
-                .run(&self.pooled.address(peer)?, cell, 1, None)?;
+            let cell = Cell { workload: Workload::Select, protocol: Protocol::Simple, clients: 32 };
+            self.bed.pgbench().run(&self.pooled.address(peer)?, cell, 1, None)?;
         }
         Ok(())
     }
@@ -163,19 +147,13 @@ impl Measurement<'_> {
             .collect();
         let address = peers.address(peer)?;
         let (start, busy, before) = (Instant::now(), cpu::machine_busy()?, Snapshot::take()?);
-        let outcome = self
-            .bed
-            .pgbench()
-            .run(&address, cell, self.seconds, cell.sampling())?;
+        let outcome = self.bed.pgbench().run(&address, cell, self.seconds, cell.sampling())?;
         let (after, busy) = (Snapshot::take()?, cpu::machine_busy()? - busy);
         let ours = (after.cpu(&roots) - before.cpu(&roots)).total();
         let capacity = start.elapsed().as_secs_f64() * machine::processors() as f64;
         let per_transaction = |cpu: Cpu| {
             let scale = 1e6 / outcome.transactions.max(1) as f64;
-            Cpu {
-                user: cpu.user * scale,
-                system: cpu.system * scale,
-            }
+            Cpu { user: cpu.user * scale, system: cpu.system * scale }
         };
         let pid = peers.pid(peer);
         if pid.is_some_and(|pid| !after.runs(pid)) {
@@ -266,27 +244,15 @@ fn method(bed: &Bed, rounds: usize, seconds: u64, scale: u32) -> Vec<String> {
 }
 
 fn finish(arguments: &Arguments, options: &Options, report: &Report) -> Result<Outcome> {
-    let directory = arguments
-        .results
-        .clone()
-        .unwrap_or_else(|| sources().join("results"));
-    let name = arguments
-        .name
-        .as_deref()
-        .unwrap_or(if arguments.quick { "quick" } else { "run" });
+    let directory = arguments.results.clone().unwrap_or_else(|| sources().join("results"));
+    let name = arguments.name.as_deref().unwrap_or(if arguments.quick { "quick" } else { "run" });
     if name.contains('/') {
         bail!("--name is a part of a file name");
     }
-    let file = report
-        .write(&directory, name)
-        .context("cannot write the results")?;
+    let file = report.write(&directory, name).context("cannot write the results")?;
     print!("{}", report.markdown());
     options.say(&format!("wrote {} and .json", file.display()));
-    Ok(if arguments.check {
-        verdict(&report.targets)
-    } else {
-        Outcome::Done
-    })
+    Ok(if arguments.check { verdict(&report.targets) } else { Outcome::Done })
 }
 
 fn verdict(targets: &[Target]) -> Outcome {
@@ -308,12 +274,8 @@ mod tests {
     fn verdict_of(howdah_cpu: &[f64]) -> Outcome {
         let mut results = Results::default();
         for (round, &cpu) in howdah_cpu.iter().enumerate() {
-            results
-                .readings
-                .push(reading(Peer::Howdah, round, 100.0, cpu));
-            results
-                .readings
-                .push(reading(Peer::PgBouncer, round, 100.0, 10.0));
+            results.readings.push(reading(Peer::Howdah, round, 100.0, cpu));
+            results.readings.push(reading(Peer::PgBouncer, round, 100.0, 10.0));
         }
         verdict(&judge(&results))
     }
@@ -329,9 +291,6 @@ mod tests {
     #[test]
     fn the_command_in_the_report_can_be_run_again() {
         let words = ["run", "--quick"].map(str::to_owned).into_iter();
-        assert_eq!(
-            command_line(words),
-            "cargo run --release -p howdah-bench -- run --quick"
-        );
+        assert_eq!(command_line(words), "cargo run --release -p howdah-bench -- run --quick");
     }
 }

@@ -26,11 +26,7 @@ impl Spread {
         let (min, max) = (*sorted.first()?, *sorted.last()?);
         let upper = *sorted.get(sorted.len() / 2)?;
         let lower = *sorted.get((sorted.len() - 1) / 2)?;
-        Some(Self {
-            min,
-            median: f64::midpoint(lower, upper),
-            max,
-        })
+        Some(Self { min, median: f64::midpoint(lower, upper), max })
     }
 }
 

@@ -46,22 +46,13 @@ pub(crate) fn run(arguments: &Arguments, options: &Options) -> Result<Outcome> {
         for &peer in arguments.peers.iter().filter(|&&peer| peer != Peer::Direct) {
             let pooling = Pooling::of(peer, protocol, bed.pgbouncer());
             let peers = PeerSet::start(&bed, &[peer], pooling)?;
-            let cell = Cell {
-                workload: Workload::Select,
-                protocol,
-                clients: arguments.clients,
-            };
+            let cell = Cell { workload: Workload::Select, protocol, clients: arguments.clients };
             bed.pgbench().run(&peers.address(peer)?, cell, 1, None)?;
             let pid = peers.pid(peer).context("a proxy has a process")?;
             let trace = Trace::attach(&bed, pid)?;
-            let outcome = bed
-                .pgbench()
-                .run(&peers.address(peer)?, cell, arguments.seconds, None);
+            let outcome = bed.pgbench().run(&peers.address(peer)?, cell, arguments.seconds, None);
             let calls = trace.finish()?;
-            println!(
-                "{}",
-                row(protocol, peer, pooling, &calls, outcome?.transactions)
-            );
+            println!("{}", row(protocol, peer, pooling, &calls, outcome?.transactions));
         }
     }
     Ok(Outcome::Done)
@@ -107,12 +98,8 @@ impl Trace {
 /// Who traces a process.
 fn tracer(pid: u32) -> Result<Option<u32>> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let tracer = status
-        .lines()
-        .find_map(|line| line.strip_prefix("TracerPid:"));
-    Ok(tracer
-        .and_then(|text| text.trim().parse().ok())
-        .filter(|&pid| pid != 0))
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
+    Ok(tracer.and_then(|text| text.trim().parse().ok()).filter(|&pid| pid != 0))
 }
 
 fn parse_summary(text: &str) -> Calls {
@@ -129,29 +116,13 @@ fn parse_summary(text: &str) -> Calls {
 fn row(protocol: Protocol, peer: Peer, pooling: Pooling, calls: &Calls, queries: u64) -> String {
     let queries = queries.max(1) as f64;
     let total = calls.values().sum::<u64>() as f64 / queries;
-    let mut by_number: Vec<(&String, f64)> = calls
-        .iter()
-        .map(|(name, &calls)| (name, calls as f64 / queries))
-        .collect();
+    let mut by_number: Vec<(&String, f64)> =
+        calls.iter().map(|(name, &calls)| (name, calls as f64 / queries)).collect();
     by_number.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let parts = by_number
-        .iter()
-        .filter(|(_, number)| *number >= 0.005)
-        .take(8);
-    let parts: Vec<String> = parts
-        .map(|(name, number)| format!("{number:.2} {name}"))
-        .collect();
-    let mode = if pooling == Pooling::Session {
-        " (session mode)"
-    } else {
-        ""
-    };
-    format!(
-        "| {} | {}{mode} | {total:.2} | {} |",
-        protocol.name(),
-        peer.name(),
-        parts.join(", ")
-    )
+    let parts = by_number.iter().filter(|(_, number)| *number >= 0.005).take(8);
+    let parts: Vec<String> = parts.map(|(name, number)| format!("{number:.2} {name}")).collect();
+    let mode = if pooling == Pooling::Session { " (session mode)" } else { "" };
+    format!("| {} | {}{mode} | {total:.2} | {} |", protocol.name(), peer.name(), parts.join(", "))
 }
 
 #[cfg(test)]
@@ -176,16 +147,7 @@ mod tests {
     #[test]
     fn the_row_divides_by_queries_and_begins_with_the_most_frequent() {
         let calls = parse_summary(SUMMARY);
-        let row = row(
-            Protocol::Simple,
-            Peer::Howdah,
-            Pooling::Transaction,
-            &calls,
-            1000,
-        );
-        assert_eq!(
-            row,
-            "| simple | Howdah | 4.10 | 2.10 recvfrom, 2.00 sendto |"
-        );
+        let row = row(Protocol::Simple, Peer::Howdah, Pooling::Transaction, &calls, 1000);
+        assert_eq!(row, "| simple | Howdah | 4.10 | 2.10 recvfrom, 2.00 sendto |");
     }
 }

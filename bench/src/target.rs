@@ -72,13 +72,7 @@ impl Target {
             (false, true) => Verdict::Unclear,
             (false, false) => Verdict::Missed,
         };
-        Self {
-            what,
-            bound,
-            limit,
-            measured,
-            verdict,
-        }
+        Self { what, bound, limit, measured, verdict }
     }
 }
 
@@ -90,25 +84,24 @@ pub(crate) fn judge(results: &Results) -> Vec<Target> {
         targets.extend(ratio.map(|ratio| Target::new(what, bound, limit, ratio)));
     };
     for cell in results.cells() {
-        let Cell {
-            workload,
-            protocol,
-            clients,
-        } = cell;
+        let Cell { workload, protocol, clients } = cell;
         let name = protocol.name();
+        let clients_word = if clients == 1 { "client" } else { "clients" };
         match (workload, protocol) {
             (Workload::Select, Protocol::Simple | Protocol::Extended) => {
-                let what = format!("CPU per read, {name}, {clients} clients, × PgBouncer");
+                let what = format!("CPU per read, {name}, {clients} {clients_word}, × PgBouncer");
                 against_pgbouncer(cell, what, Bound::AtMost, CPU, cpu_us);
                 if clients == 32 {
-                    let what =
-                        format!("throughput of reads, {name}, {clients} clients, × PgBouncer");
+                    let what = format!(
+                        "throughput of reads, {name}, {clients} {clients_word}, × PgBouncer"
+                    );
                     against_pgbouncer(cell, what, Bound::AtLeast, THROUGHPUT, tps);
                 }
             }
             (Workload::Tpcb, Protocol::Simple | Protocol::Extended) => {
-                let what =
-                    format!("CPU per transaction, TPC-B, {name}, {clients} clients, × PgBouncer");
+                let what = format!(
+                    "CPU per transaction, TPC-B, {name}, {clients} {clients_word}, × PgBouncer"
+                );
                 against_pgbouncer(cell, what, Bound::AtMost, CPU, cpu_us);
             }
             (Workload::Storm, _) => {
@@ -123,12 +116,7 @@ pub(crate) fn judge(results: &Results) -> Vec<Target> {
     }
     let memory = results.idle(Peer::Howdah, |reading| reading.query_kib);
     targets.extend(memory.map(|measured| {
-        Target::new(
-            "memory per idle client, KiB".to_owned(),
-            Bound::AtMost,
-            IDLE_KIB,
-            measured,
-        )
+        Target::new("memory per idle client, KiB".to_owned(), Bound::AtMost, IDLE_KIB, measured)
     }));
     targets.extend(worst_errors(results));
     targets
@@ -136,29 +124,11 @@ pub(crate) fn judge(results: &Results) -> Vec<Target> {
 
 /// One bad run is bad: the worst one stands for all.
 fn worst_errors(results: &Results) -> Option<Target> {
-    let runs = results
-        .readings
-        .iter()
-        .filter(|reading| reading.peer == Peer::Howdah);
-    let failures = results
-        .failures
-        .iter()
-        .filter(|failure| failure.peer == Peer::Howdah);
-    let errors = runs
-        .map(|reading| reading.errors)
-        .chain(failures.map(|_| 1))
-        .max()? as f64;
-    let worst = Spread {
-        min: errors,
-        median: errors,
-        max: errors,
-    };
-    Some(Target::new(
-        "errors in the worst run".to_owned(),
-        Bound::AtMost,
-        0.0,
-        worst,
-    ))
+    let runs = results.readings.iter().filter(|reading| reading.peer == Peer::Howdah);
+    let failures = results.failures.iter().filter(|failure| failure.peer == Peer::Howdah);
+    let errors = runs.map(|reading| reading.errors).chain(failures.map(|_| 1)).max()? as f64;
+    let worst = Spread { min: errors, median: errors, max: errors };
+    Some(Target::new("errors in the worst run".to_owned(), Bound::AtMost, 0.0, worst))
 }
 
 #[cfg(test)]
@@ -175,34 +145,18 @@ mod tests {
     fn the_median_decides_and_noise_is_unclear() {
         let verdict = |bound, measured| Target::new(String::new(), bound, 1.1, measured).verdict;
         assert_eq!(verdict(Bound::AtMost, spread(0.9, 1.1, 1.3)), Verdict::Met);
-        assert_eq!(
-            verdict(Bound::AtMost, spread(1.0, 1.2, 1.3)),
-            Verdict::Unclear
-        );
-        assert_eq!(
-            verdict(Bound::AtMost, spread(1.2, 1.2, 1.3)),
-            Verdict::Missed
-        );
-        assert_eq!(
-            verdict(Bound::AtLeast, spread(1.0, 1.05, 1.2)),
-            Verdict::Unclear
-        );
-        assert_eq!(
-            verdict(Bound::AtLeast, spread(0.8, 0.9, 1.0)),
-            Verdict::Missed
-        );
+        assert_eq!(verdict(Bound::AtMost, spread(1.0, 1.2, 1.3)), Verdict::Unclear);
+        assert_eq!(verdict(Bound::AtMost, spread(1.2, 1.2, 1.3)), Verdict::Missed);
+        assert_eq!(verdict(Bound::AtLeast, spread(1.0, 1.05, 1.2)), Verdict::Unclear);
+        assert_eq!(verdict(Bound::AtLeast, spread(0.8, 0.9, 1.0)), Verdict::Missed);
     }
 
     #[test]
     fn a_single_error_in_a_single_round_misses_the_target() {
-        let mut readings: Vec<_> = (0..3)
-            .map(|round| reading(Peer::Howdah, round, 1.0, 2.0))
-            .collect();
+        let mut readings: Vec<_> =
+            (0..3).map(|round| reading(Peer::Howdah, round, 1.0, 2.0)).collect();
         let errors = |readings: &[_]| {
-            let results = Results {
-                readings: readings.to_vec(),
-                ..Results::default()
-            };
+            let results = Results { readings: readings.to_vec(), ..Results::default() };
             let mut targets = judge(&results);
             targets.retain(|target| target.what.starts_with("errors"));
             targets.first().unwrap().verdict
@@ -217,10 +171,7 @@ mod tests {
         let what = "idle clients: no".to_owned();
         let of = |peer| {
             judge(&Results {
-                failures: vec![Failure {
-                    peer,
-                    what: what.clone(),
-                }],
+                failures: vec![Failure { peer, what: what.clone() }],
                 ..Results::default()
             })
         };
@@ -238,19 +189,10 @@ mod tests {
             ..Results::default()
         };
         let verdicts = |results: &Results| {
-            judge(results)
-                .iter()
-                .map(|target| target.verdict)
-                .collect::<Vec<_>>()
+            judge(results).iter().map(|target| target.verdict).collect::<Vec<_>>()
         };
-        assert_eq!(
-            verdicts(&pair(10.9, 100.0)),
-            [Verdict::Met, Verdict::Met, Verdict::Met]
-        );
-        assert_eq!(
-            verdicts(&pair(11.1, 99.0)),
-            [Verdict::Missed, Verdict::Missed, Verdict::Met]
-        );
+        assert_eq!(verdicts(&pair(10.9, 100.0)), [Verdict::Met, Verdict::Met, Verdict::Met]);
+        assert_eq!(verdicts(&pair(11.1, 99.0)), [Verdict::Missed, Verdict::Missed, Verdict::Met]);
     }
 
     #[test]

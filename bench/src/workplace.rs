@@ -29,10 +29,7 @@ impl Workplace {
         let path = directory.path().to_owned();
         let owner = fs::metadata(&path)?;
         let switch = rustix::process::geteuid().is_root();
-        Ok(Self {
-            path,
-            account: switch.then(|| (owner.uid(), owner.gid())),
-        })
+        Ok(Self { path, account: switch.then(|| (owner.uid(), owner.gid())) })
     }
 
     /// A new directory inside.
@@ -42,10 +39,7 @@ impl Workplace {
         if let Some((user, group)) = self.account {
             chown(&path, Some(user), Some(group))?;
         }
-        Ok(Self {
-            path,
-            account: self.account,
-        })
+        Ok(Self { path, account: self.account })
     }
 
     /// Where it is.
@@ -57,10 +51,7 @@ impl Workplace {
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
-            if FOREIGN
-                .iter()
-                .any(|prefix| name.to_string_lossy().starts_with(prefix))
-            {
+            if FOREIGN.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
                 command.env_remove(name);
             }
         }
@@ -79,10 +70,7 @@ mod tests {
     #[test]
     fn the_directory_is_gone_with_its_owner_whatever_was_written_into_it() {
         let directory = Directory::create().unwrap();
-        let workplace = Workplace::of(&directory)
-            .unwrap()
-            .subdirectory("work")
-            .unwrap();
+        let workplace = Workplace::of(&directory).unwrap().subdirectory("work").unwrap();
         let path = directory.path().to_owned();
         fs::write(workplace.path().join("file"), "").unwrap();
         let status = workplace

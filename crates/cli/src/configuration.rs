@@ -71,9 +71,5 @@ fn as_value(errors: &ConfigErrors) -> serde_json::Value {
 pub(crate) fn sources(loaded: &Loaded) -> String {
     let file = loaded.file.iter().map(|path| path.display().to_string());
     let all: Vec<_> = file.chain(loaded.variables.iter().cloned()).collect();
-    if all.is_empty() {
-        "command line".to_owned()
-    } else {
-        all.join(", ")
-    }
+    if all.is_empty() { "command line".to_owned() } else { all.join(", ") }
 }

@@ -45,10 +45,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure with a code of its own.
     pub(crate) fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
-        Self {
-            exit,
-            error: error.into(),
-        }
+        Self { exit, error: error.into() }
     }
 
     /// Says what is wrong on standard error; nothing when the reader of our output has simply left.

@@ -25,12 +25,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // Help and version come this way too, and are no mistakes. Nothing can be done when the terminal is gone.
             let _ = error.print();
-            return if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
-            }
-            .into();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
         }
     };
     let outcome = match cli.verb {

@@ -32,16 +32,8 @@ impl Login {
         };
         Self {
             address: address.clone(),
-            database: database
-                .server_database
-                .as_deref()
-                .unwrap_or(name)
-                .to_owned(),
-            user: user
-                .server
-                .user
-                .clone()
-                .unwrap_or_else(|| user.name.clone()),
+            database: database.server_database.as_deref().unwrap_or(name).to_owned(),
+            user: user.server.user.clone().unwrap_or_else(|| user.name.clone()),
             password: user.server.password.clone(),
         }
     }
@@ -98,10 +90,7 @@ pub(crate) struct Refused {
 /// Logs in; the connection is driven by a task until the client is dropped.
 pub(crate) async fn connect(login: &Login, limit: Duration) -> Result<Client, Refused> {
     let mut config = Config::new();
-    config
-        .user(&login.user)
-        .dbname(&login.database)
-        .application_name("howdah");
+    config.user(&login.user).dbname(&login.database).application_name("howdah");
     match &login.address {
         NodeAddress::Tcp { host, port } => config.host(host).port(*port),
         NodeAddress::Unix { directory, port } => config.host_path(directory).port(*port),
@@ -183,12 +172,7 @@ pub(crate) fn text(error: &tokio_postgres::Error) -> String {
 }
 
 fn explain(error: &tokio_postgres::Error, login: &Login) -> Refused {
-    let Login {
-        address,
-        database,
-        user,
-        password,
-    } = login;
+    let Login { address, database, user, password } = login;
     let reason = text(error);
     let Some(code) = error.code() else {
         let missing = password.is_none() && reason.contains("password");
@@ -227,22 +211,14 @@ fn explain(error: &tokio_postgres::Error, login: &Login) -> Refused {
             "add to pg_hba.conf: host {database} {user} ADDRESS/32 scram-sha-256   then: SELECT pg_reload_conf();"
         )
     } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
-        format!(
-            "GRANT CONNECT ON DATABASE {} TO {};",
-            quoted(database),
-            quoted(user)
-        )
+        format!("GRANT CONNECT ON DATABASE {} TO {};", quoted(database), quoted(user))
     } else if *code == SqlState::TOO_MANY_CONNECTIONS {
         "free connections, lower pool.max_size, or raise max_connections (restarts PostgreSQL)"
             .to_owned()
     } else {
         format!("SQLSTATE {}; look into the server's log", code.code())
     };
-    Refused {
-        reason,
-        fix,
-        unreachable: false,
-    }
+    Refused { reason, fix, unreachable: false }
 }
 
 fn quoted(name: &str) -> String {

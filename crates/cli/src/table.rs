@@ -12,10 +12,7 @@ pub(crate) struct Table {
 impl Table {
     /// An empty table.
     pub(crate) fn new(headings: &[&'static str]) -> Self {
-        Self {
-            headings: headings.to_vec(),
-            rows: Vec::new(),
-        }
+        Self { headings: headings.to_vec(), rows: Vec::new() }
     }
 
     /// Adds a row; cells beyond the headings are not shown.
@@ -39,11 +36,7 @@ impl Table {
                 }
             })
             .collect();
-        let headings: Vec<String> = self
-            .headings
-            .iter()
-            .map(|text| text.to_uppercase())
-            .collect();
+        let headings: Vec<String> = self.headings.iter().map(|text| text.to_uppercase()).collect();
         let mut text = line(&columns, &headings);
         for row in &self.rows {
             text.push_str(&line(&columns, row));
@@ -82,9 +75,6 @@ mod tests {
         let mut table = Table::new(&["name", "count"]);
         table.row(vec!["a".to_owned(), "5".to_owned()]);
         table.row(vec!["longer".to_owned(), "12345678".to_owned()]);
-        assert_eq!(
-            table.render(),
-            "NAME       COUNT\na              5\nlonger  12345678\n"
-        );
+        assert_eq!(table.render(), "NAME       COUNT\na              5\nlonger  12345678\n");
     }
 }

@@ -4,6 +4,8 @@
 
 use std::io::{self, IsTerminal, Write as _};
 
+use howdah::config::{Log, LogFormat};
+
 /// Colours and weights, or plain text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Paint {
@@ -15,9 +17,7 @@ impl Paint {
     pub(crate) fn for_stream(stream: &impl IsTerminal) -> Self {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let dumb = set("TERM").is_none_or(|term| term == "dumb");
-        Self {
-            on: stream.is_terminal() && !dumb && set("NO_COLOR").is_none(),
-        }
+        Self { on: stream.is_terminal() && !dumb && set("NO_COLOR").is_none() }
     }
 
     /// Whether it does anything.
@@ -26,11 +26,7 @@ impl Paint {
     }
 
     fn with(self, code: &str, text: &str) -> String {
-        if self.on {
-            format!("\u{1b}[{code}m{text}\u{1b}[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.on { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
     /// Good.
@@ -67,18 +63,27 @@ const NAME: usize = 14;
 pub(crate) struct Talk {
     /// For parts of a sentence.
     pub(crate) paint: Paint,
+    /// They are lines of the log instead.
+    logged: bool,
 }
 
 impl Talk {
     /// On standard error.
     pub(crate) fn new() -> Self {
-        Self {
-            paint: Paint::for_stream(&io::stderr()),
-        }
+        Self { paint: Paint::for_stream(&io::stderr()), logged: false }
+    }
+
+    /// Beside a log: in its form, when that is for programs.
+    pub(crate) fn beside(log: Log) -> Self {
+        Self { logged: log.format == LogFormat::Json, ..Self::new() }
     }
 
     /// A line as it is.
     pub(crate) fn line(self, text: &str) {
+        if self.logged {
+            tracing::info!("{text}");
+            return;
+        }
         let _ = writeln!(io::stderr(), "{text}");
     }
 
@@ -89,12 +94,20 @@ impl Talk {
 
     /// Something to know about.
     pub(crate) fn warn(self, name: &str, text: &str) {
-        self.sign(&self.paint.yellow("!"), name, text);
+        if self.logged {
+            tracing::warn!(about = name, "{text}");
+        } else {
+            self.sign(&self.paint.yellow("!"), name, text);
+        }
     }
 
     /// Something that is wrong, while the work goes on.
     pub(crate) fn bad(self, name: &str, text: &str) {
-        self.sign(&self.paint.red("✗"), name, text);
+        if self.logged {
+            tracing::error!(about = name, "{text}");
+        } else {
+            self.sign(&self.paint.red("✗"), name, text);
+        }
     }
 
     /// Something to do.
@@ -103,6 +116,10 @@ impl Talk {
     }
 
     fn sign(self, sign: &str, name: &str, text: &str) {
+        if self.logged {
+            tracing::info!(about = name, "{text}");
+            return;
+        }
         let mut lines = text.lines();
         let first = lines.next().unwrap_or_default();
         self.line(&format!(" {sign} {name:NAME$} {first}"));

@@ -74,11 +74,7 @@ fn bad_configuration_ends_every_verb_that_needs_it_with_3_and_all_mistakes() {
             "a time needs a unit",
             "listen.port = 70000  (howdah.toml:5)",
         ] {
-            assert!(
-                output.stderr.contains(part),
-                "{arguments:?}: {part} in {}",
-                output.stderr
-            );
+            assert!(output.stderr.contains(part), "{arguments:?}: {part} in {}", output.stderr);
         }
     }
 }
@@ -103,11 +99,7 @@ fn nothing_configured_says_what_the_least_is() {
     let directory = Directory::new();
     let output = howdah(&directory.0, &["up"], &[]);
     assert_eq!(output.code, 3);
-    assert!(
-        output.stderr.contains("DATABASE_URL=postgres://"),
-        "{}",
-        output.stderr
-    );
+    assert!(output.stderr.contains("DATABASE_URL=postgres://"), "{}", output.stderr);
 }
 
 #[test]
@@ -126,11 +118,7 @@ fn wrong_usage_is_2_and_help_is_0() {
     }
     for arguments in [&["--help"][..], &["up", "--help"], &["--version"]] {
         let output = howdah(&directory.0, arguments, &[]);
-        assert_eq!(
-            (output.code, output.stderr.as_str()),
-            (0, ""),
-            "{arguments:?}"
-        );
+        assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{arguments:?}");
     }
 }
 
@@ -139,42 +127,21 @@ fn what_is_in_force_is_shown_with_its_origin_and_without_secrets() {
     let directory = Directory::new();
     directory.write("howdah.toml", "[pool]\nmin_size = 2\n");
     let arguments = ["config", "show", "--origin", "--set", "pool.max_size=7"];
-    let output = howdah(
-        &directory.0,
-        &arguments,
-        &[URL, ("DB_POOL_IDLE_TIMEOUT", "2000")],
-    );
+    let output = howdah(&directory.0, &arguments, &[URL, ("DB_POOL_IDLE_TIMEOUT", "2000")]);
     assert_eq!(output.code, 0, "{}", output.stderr);
     let line = |key: &str| {
-        let found = output
-            .stdout
-            .lines()
-            .find(|line| line.starts_with(&format!("{key} = ")));
-        found
-            .unwrap_or_else(|| panic!("{key} in {}", output.stdout))
-            .to_owned()
+        let found = output.stdout.lines().find(|line| line.starts_with(&format!("{key} = ")));
+        found.unwrap_or_else(|| panic!("{key} in {}", output.stdout)).to_owned()
     };
     let squeezed = |key: &str| line(key).split_whitespace().collect::<Vec<_>>().join(" ");
-    assert_eq!(
-        squeezed("pool.max_size"),
-        "pool.max_size = 7 # command line pool.max_size"
-    );
-    assert_eq!(
-        squeezed("pool.min_size"),
-        "pool.min_size = 2 # howdah.toml:2"
-    );
+    assert_eq!(squeezed("pool.max_size"), "pool.max_size = 7 # command line pool.max_size");
+    assert_eq!(squeezed("pool.min_size"), "pool.min_size = 2 # howdah.toml:2");
     assert_eq!(
         squeezed("pool.idle_timeout"),
         "pool.idle_timeout = \"2s\" # env DB_POOL_IDLE_TIMEOUT"
     );
-    assert_eq!(
-        squeezed("pool.max_lifetime"),
-        "pool.max_lifetime = \"1h\" # default"
-    );
-    assert_eq!(
-        squeezed("user.app.password"),
-        "user.app.password = \"…\" # env DATABASE_URL"
-    );
+    assert_eq!(squeezed("pool.max_lifetime"), "pool.max_lifetime = \"1h\" # default");
+    assert_eq!(squeezed("user.app.password"), "user.app.password = \"…\" # env DATABASE_URL");
     assert!(!output.stdout.contains("s3cret"));
     let output = howdah(&directory.0, &["config", "show", "--json"], &[URL]);
     let value: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
@@ -191,42 +158,26 @@ fn init_writes_a_file_that_is_valid_and_replaces_none_unasked() {
     let again = howdah(&directory.0, &["config", "init"], &[]);
     assert_eq!(again.code, 1);
     assert!(again.stderr.contains("--force"), "{}", again.stderr);
-    assert_eq!(
-        howdah(&directory.0, &["config", "init", "--force"], &[]).code,
-        0
-    );
+    assert_eq!(howdah(&directory.0, &["config", "init", "--force"], &[]).code, 0);
     let printed = howdah(&directory.0, &["config", "init", "--stdout"], &[]).stdout;
-    assert_eq!(
-        printed,
-        std::fs::read_to_string(directory.0.join("howdah.toml")).unwrap()
-    );
+    assert_eq!(printed, std::fs::read_to_string(directory.0.join("howdah.toml")).unwrap());
 }
 
 #[test]
 fn a_server_that_is_not_there_is_4() {
     let directory = Directory::new();
     // A port that was free a moment ago has nobody listening on it.
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("postgres://app:s3cret@127.0.0.1:{port}/shop");
     let output = howdah(&directory.0, &["check"], &[("DATABASE_URL", &url)]);
     assert_eq!(output.code, 4, "{}", output.stderr);
     assert!(output.stderr.contains("refused"), "{}", output.stderr);
     assert!(
-        output
-            .stderr
-            .contains(&format!("pg_isready -h 127.0.0.1 -p {port}")),
+        output.stderr.contains(&format!("pg_isready -h 127.0.0.1 -p {port}")),
         "{}",
         output.stderr
     );
-    let output = howdah(
-        &directory.0,
-        &["check", "--json"],
-        &[("DATABASE_URL", &url)],
-    );
+    let output = howdah(&directory.0, &["check", "--json"], &[("DATABASE_URL", &url)]);
     let value: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!((value["ok"].as_bool(), output.code), (Some(false), 4));
     assert_eq!(value["findings"][0]["severity"], "unreachable");
@@ -238,13 +189,20 @@ fn a_server_that_is_not_there_is_4() {
 }
 
 #[test]
+fn an_address_in_use_is_named() {
+    let directory = Directory::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = howdah(&directory.0, &["up", "--listen", &address], &[URL]);
+    assert_eq!(output.code, 1);
+    assert!(output.stderr.contains(&format!("cannot listen on {address}")), "{}", output.stderr);
+}
+
+#[test]
 fn the_version_is_one_line_or_json() {
     let directory = Directory::new();
     let output = howdah(&directory.0, &["version"], &[]);
-    assert_eq!(
-        output.stdout,
-        format!("howdah {}\n", env!("CARGO_PKG_VERSION"))
-    );
+    assert_eq!(output.stdout, format!("howdah {}\n", env!("CARGO_PKG_VERSION")));
     let output = howdah(&directory.0, &["version", "--json"], &[]);
     let value: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(value["version"], env!("CARGO_PKG_VERSION"));
@@ -255,21 +213,14 @@ fn completions_are_made_for_a_shell() {
     let directory = Directory::new();
     let output = howdah(&directory.0, &["completions", "bash"], &[]);
     assert_eq!(output.code, 0);
-    assert!(
-        output.stdout.contains("complete -F _howdah"),
-        "{}",
-        output.stdout
-    );
+    assert!(output.stdout.contains("complete -F _howdah"), "{}", output.stdout);
 }
 
 #[test]
 fn a_demo_without_postgresql_says_which_package_to_install() {
     let directory = Directory::new();
     let nowhere = directory.0.to_str().unwrap().to_owned();
-    let environment = [
-        ("HOWDAH_PG_BIN", nowhere.as_str()),
-        ("PATH", nowhere.as_str()),
-    ];
+    let environment = [("HOWDAH_PG_BIN", nowhere.as_str()), ("PATH", nowhere.as_str())];
     let output = howdah(&directory.0, &["demo", "--duration", "1s"], &environment);
     assert_eq!(output.code, 1, "{}", output.stderr);
     assert!(output.stderr.contains("postgresql"), "{}", output.stderr);

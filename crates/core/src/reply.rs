@@ -33,7 +33,7 @@ pub enum Kind {
     Close,
     /// Sync: ReadyForQuery, and the end of skipping after an error.
     Sync,
-    /// CopyDone or CopyFail: no reply of its own.
+    /// `CopyDone` or `CopyFail`: no reply of its own.
     CopyEnd,
     /// A Sync that the server ignores, because COPY FROM STDIN runs: no reply.
     Ignored,
@@ -73,9 +73,9 @@ pub enum Disposition {
 /// A reply that Howdah gives in the server's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// ParseComplete: the server has the statement already.
+    /// `ParseComplete`: the server has the statement already.
     ParseComplete,
-    /// CloseComplete: the statement stays on the server for others.
+    /// `CloseComplete`: the statement stays on the server for others.
     CloseComplete,
 }
 
@@ -105,7 +105,7 @@ pub enum Delivery<O> {
 pub enum Event {
     /// Nothing to act on.
     None,
-    /// A statement of the message `serial` ended (CommandComplete, EmptyQueryResponse, PortalSuspended).
+    /// A statement of the message `serial` ended (`CommandComplete`, `EmptyQueryResponse`, `PortalSuspended`).
     StatementEnded {
         /// The Query or Execute.
         serial: Serial,
@@ -141,12 +141,14 @@ pub struct ReplyQueue<O> {
     expected: VecDeque<Expected<O>>,
     /// Serial of the head.
     head: Serial,
-    /// Whether the head failed and its ReadyForQuery is still to come (Query, FunctionCall).
+    /// Whether the head failed and its ReadyForQuery is still to come (Query, `FunctionCall`).
     failed: bool,
     /// COPY FROM STDIN runs: Sync and Flush get no answer until it ends.
     copy_in: bool,
     /// Extended messages were sent after the last Sync.
     open_segment: bool,
+    /// Serial of the first message after the last one that ends a request.
+    segment: Serial,
     /// A message of a segment failed whose Sync was not sent yet: the server ignores everything before it.
     skipping: bool,
 }
@@ -159,6 +161,7 @@ impl<O> Default for ReplyQueue<O> {
             failed: false,
             copy_in: false,
             open_segment: false,
+            segment: 0,
             skipping: false,
         }
     }
@@ -201,6 +204,25 @@ impl<O: Copy> ReplyQueue<O> {
         self.head + self.expected.len() as Serial
     }
 
+    /// Serial of the oldest message whose reply is owed: messages before it are settled.
+    #[must_use]
+    pub const fn head(&self) -> Serial {
+        self.head
+    }
+
+    /// Whether the message `serial` was sent in an earlier segment and its outcome is not known: what depends on it must
+    /// wait, because an error would have made the server skip it. (In the same segment an error skips both.)
+    #[must_use]
+    pub const fn is_undecided(&self, serial: Serial) -> bool {
+        serial >= self.head && serial < self.segment
+    }
+
+    /// Whether the message `serial` belongs to the segment that is being sent: its replies come only after a Sync or Flush.
+    #[must_use]
+    pub const fn is_in_open_segment(&self, serial: Serial) -> bool {
+        serial >= self.segment
+    }
+
     /// Whether the server ignores what it is sent until a Sync: do not send, and do not [`Self::push`], anything else.
     #[must_use]
     pub const fn is_skipping(&self) -> bool {
@@ -226,6 +248,9 @@ impl<O: Copy> ReplyQueue<O> {
             | Kind::Execute
             | Kind::Close => self.open_segment = true,
             Kind::Ignored => {}
+        }
+        if matches!(kind, Kind::Sync | Kind::Query | Kind::FunctionCall) {
+            self.segment = serial + 1;
         }
         self.expected.push_back(Expected { owner, kind, disposition });
         serial
@@ -337,7 +362,7 @@ impl<O: Copy> ReplyQueue<O> {
         }
     }
 
-    /// An error: for a Query or FunctionCall its ReadyForQuery follows; otherwise all up to the next Sync is skipped.
+    /// An error: for a Query or `FunctionCall` its ReadyForQuery follows; otherwise all up to the next Sync is skipped.
     fn fail(&mut self, head: &Expected<O>) -> (Delivery<O>, Event) {
         let from = self.head;
         self.copy_in = false;

@@ -56,7 +56,10 @@ impl Engine {
     ///
     /// # Errors
     /// An address cannot be listened on, or a thread cannot be started.
-    #[expect(clippy::unused_async, reason = "starting will wait for what later parts of the engine need")]
+    #[expect(
+        clippy::unused_async,
+        reason = "starting will wait for what later parts of the engine need"
+    )]
     pub async fn start(config: Config) -> Result<Self, Error> {
         let proxy = Proxy::start(config.settings(1))?;
         Ok(Self { proxy, config: parking_lot::Mutex::new(config), revision: AtomicU64::new(1) })

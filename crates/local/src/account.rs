@@ -28,22 +28,14 @@ impl Account {
         let uid = rustix::process::geteuid();
         if !uid.is_root() {
             let gid = rustix::process::getegid().as_raw();
-            return Ok(Self {
-                uid: uid.as_raw(),
-                gid,
-                switch: false,
-            });
+            return Ok(Self { uid: uid.as_raw(), gid, switch: false });
         }
         let passwd = Path::new("/etc/passwd");
         let passwd = fs::read_to_string(passwd).map_err(Error::io("read", passwd))?;
         CANDIDATES
             .iter()
             .find_map(|name| entry(&passwd, name))
-            .map(|(uid, gid)| Self {
-                uid,
-                gid,
-                switch: true,
-            })
+            .map(|(uid, gid)| Self { uid, gid, switch: true })
             .ok_or(Error::Account)
     }
 
@@ -53,6 +45,15 @@ impl Account {
             // The standard library also drops the supplementary groups when root changes the user.
             command.uid(self.uid).gid(self.gid);
         }
+    }
+
+    /// The words that a shell puts before a command to run it as this account.
+    pub(crate) fn switch_command(self) -> Vec<String> {
+        if !self.switch {
+            return Vec::new();
+        }
+        let (uid, gid) = (format!("--reuid={}", self.uid), format!("--regid={}", self.gid));
+        vec!["setpriv".to_owned(), uid, gid, "--clear-groups".to_owned()]
     }
 
     /// Gives a file or directory to this account.

@@ -82,15 +82,13 @@ pub fn find_program(name: &str, package: &str) -> Result<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut places: Vec<PathBuf> = env::split_paths(&path).collect();
     places.extend(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from));
-    places
-        .iter()
-        .map(|place| place.join(name))
-        .find(|path| path.is_file())
-        .ok_or_else(|| Error::Missing {
+    places.iter().map(|place| place.join(name)).find(|path| path.is_file()).ok_or_else(|| {
+        Error::Missing {
             program: name.to_owned(),
             package: package.to_owned(),
             searched: "$PATH, /usr/sbin".to_owned(),
-        })
+        }
+    })
 }
 
 /// Everything the search depends on.
@@ -121,29 +119,20 @@ impl Places {
             places.extend(env::split_paths(&self.path));
             places.extend(matrix.iter().cloned());
         }
-        let clients: Vec<PathBuf> = debian
-            .into_iter()
-            .chain(env::split_paths(&self.path))
-            .collect();
+        let clients: Vec<PathBuf> =
+            debian.into_iter().chain(env::split_paths(&self.path)).collect();
         places
             .iter()
             .filter_map(|place| inspect(place))
             .find(|(_, found, _)| major.is_none_or(|wanted| wanted == *found))
-            .map(|(directory, major, version)| Binaries {
-                directory,
-                major,
-                version,
-                clients,
-            })
+            .map(|(directory, major, version)| Binaries { directory, major, version, clients })
             .ok_or_else(|| Error::Missing {
                 program: major.map_or_else(
                     || "PostgreSQL server (postgres, initdb)".to_owned(),
                     |major| format!("PostgreSQL {major} server (postgres, initdb)"),
                 ),
-                package: major.map_or_else(
-                    || "postgresql".to_owned(),
-                    |major| format!("postgresql-{major}"),
-                ),
+                package: major
+                    .map_or_else(|| "postgresql".to_owned(), |major| format!("postgresql-{major}")),
                 searched: self.searched(major),
             })
     }
@@ -156,24 +145,17 @@ impl Places {
             || "$HOWDAH_PG_MATRIX, which is not set".to_owned(),
             |matrix| format!("HOWDAH_PG_MATRIX={}", matrix.display()),
         );
-        format!(
-            "$HOWDAH_PG_BIN, {}/*/bin, $PATH, {matrix}",
-            self.debian.display()
-        )
+        format!("$HOWDAH_PG_BIN, {}/*/bin, $PATH, {matrix}", self.debian.display())
     }
 }
 
 /// The `bin` directories of `<root>/<major>/bin`, newest first.
 fn versions(root: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
-    let mut majors: Vec<u32> = entries
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect();
+    let mut majors: Vec<u32> =
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     majors.sort_unstable_by(|a, b| b.cmp(a));
-    majors
-        .into_iter()
-        .map(|major| root.join(major.to_string()).join("bin"))
-        .collect()
+    majors.into_iter().map(|major| root.join(major.to_string()).join("bin")).collect()
 }
 
 /// Directory, major version and version line of the server programs in a directory, if it has them.
@@ -181,10 +163,7 @@ fn inspect(directory: &Path) -> Option<(PathBuf, u32, String)> {
     if !directory.join("initdb").is_file() {
         return None;
     }
-    let output = Command::new(directory.join("postgres"))
-        .arg("--version")
-        .output()
-        .ok()?;
+    let output = Command::new(directory.join("postgres")).arg("--version").output().ok()?;
     let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     let major = major(&version)?;
     Some((directory.to_owned(), major, version))
@@ -198,10 +177,7 @@ fn major(version: &str) -> Option<u32> {
 }
 
 fn listed<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> String {
-    paths
-        .map(|path| path.display().to_string())
-        .collect::<Vec<_>>()
-        .join(", ")
+    paths.map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -210,20 +186,14 @@ mod tests {
 
     #[test]
     fn the_major_version_is_read_from_every_kind_of_version_line() {
-        assert_eq!(
-            major("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"),
-            Some(15)
-        );
+        assert_eq!(major("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"), Some(15));
         assert_eq!(major("postgres (PostgreSQL) 19devel"), Some(19));
         assert_eq!(major("initdb: no"), None);
     }
 
     #[test]
     fn a_missing_server_is_told_with_the_command_that_installs_it() {
-        let nowhere = Places {
-            debian: "/nonexistent".into(),
-            ..Places::default()
-        };
+        let nowhere = Places { debian: "/nonexistent".into(), ..Places::default() };
         let error = nowhere.find(None).unwrap_err().to_string();
         assert_eq!(
             error,
@@ -233,10 +203,7 @@ mod tests {
         );
         let error = nowhere.find(Some(16)).unwrap_err().to_string();
         assert!(error.starts_with("PostgreSQL 16 server"), "{error}");
-        assert!(
-            error.ends_with("`apt-get install postgresql-16`"),
-            "{error}"
-        );
+        assert!(error.ends_with("`apt-get install postgresql-16`"), "{error}");
     }
 
     #[test]
@@ -244,20 +211,12 @@ mod tests {
         let mut places = Places::from_environment();
         places.chosen = Some("/nonexistent/bin".into());
         let error = places.find(None).unwrap_err().to_string();
-        assert!(
-            error.contains("looked in HOWDAH_PG_BIN=/nonexistent/bin"),
-            "{error}"
-        );
+        assert!(error.contains("looked in HOWDAH_PG_BIN=/nonexistent/bin"), "{error}");
     }
 
     #[test]
     fn a_missing_program_names_its_package() {
         let error = find_program("howdah-no-such-program", "some-package").unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .ends_with("`apt-get install some-package`"),
-            "{error}"
-        );
+        assert!(error.to_string().ends_with("`apt-get install some-package`"), "{error}");
     }
 }

@@ -134,12 +134,7 @@ impl ClusterBuilder {
             primary.psql(sql)?;
         }
         let count = self.replicas;
-        let mut cluster = Cluster {
-            primary,
-            replicas: Vec::new(),
-            directory,
-            builder: self,
-        };
+        let mut cluster = Cluster { primary, replicas: Vec::new(), directory, builder: self };
         for _ in 0..count {
             cluster.add_replica()?;
         }
@@ -245,11 +240,7 @@ impl Cluster {
     pub fn wait_for_replay(&self) -> Result<()> {
         let written = self.primary.psql("SELECT pg_current_wal_lsn()")?;
         let sql = format!("SELECT pg_last_wal_replay_lsn() >= '{written}'");
-        for replica in self
-            .replicas
-            .iter()
-            .filter(|replica| replica.pid().is_some())
-        {
+        for replica in self.replicas.iter().filter(|replica| replica.pid().is_some()) {
             self.wait("the replay", || Ok(replica.psql(&sql)? == "t"))?;
         }
         Ok(())
@@ -269,11 +260,7 @@ impl Cluster {
         while !done()? {
             if Instant::now() >= deadline {
                 let name = self.primary.name().to_owned();
-                return Err(Error::Timeout {
-                    name,
-                    event,
-                    limit: REPLAY_LIMIT,
-                });
+                return Err(Error::Timeout { name, event, limit: REPLAY_LIMIT });
             }
             std::thread::sleep(POLL);
         }

@@ -39,12 +39,7 @@ impl Daemon {
     pub(crate) fn new(directory: &Arc<Directory>, name: &str) -> Result<Self> {
         let home = directory.subdirectory(name)?;
         let directory = Arc::clone(directory);
-        Ok(Self {
-            name: name.to_owned(),
-            home,
-            directory,
-            child: Mutex::new(None),
-        })
+        Ok(Self { name: name.to_owned(), home, directory, child: Mutex::new(None) })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -76,9 +71,7 @@ impl Daemon {
 
     /// The number of the process, which must run.
     pub(crate) fn running(&self) -> Result<u32> {
-        self.pid().ok_or_else(|| Error::NotRunning {
-            name: self.name.clone(),
-        })
+        self.pid().ok_or_else(|| Error::NotRunning { name: self.name.clone() })
     }
 
     /// Everything the server has written to its standard output and error.
@@ -98,23 +91,16 @@ impl Daemon {
         mut ready: impl FnMut(u32, &str) -> bool,
     ) -> Result<()> {
         if self.pid().is_some() {
-            return Err(Error::Running {
-                name: self.name.clone(),
-            });
+            return Err(Error::Running { name: self.name.clone() });
         }
         let path = self.log_path();
         let mut options = OpenOptions::new();
-        let log = options
-            .append(true)
-            .create(true)
-            .open(&path)
-            .map_err(Error::io("open", &path))?;
+        let log =
+            options.append(true).create(true).open(&path).map_err(Error::io("open", &path))?;
         let earlier = self.log().len();
         let errors = log.try_clone().map_err(Error::io("open", &path))?;
         command.stdout(log).stderr(errors);
-        let child = command
-            .spawn()
-            .map_err(Error::io("run", Path::new(command.get_program())))?;
+        let child = command.spawn().map_err(Error::io("run", Path::new(command.get_program())))?;
         let pid = child.id();
         *self.child.lock() = Some(child);
         let deadline = Instant::now() + START_LIMIT;
@@ -135,11 +121,7 @@ impl Daemon {
             self.kill()?;
             let log = self.log();
             let log = last_lines(log.get(earlier..).unwrap_or_default());
-            return Err(Error::Start {
-                name: self.name.clone(),
-                reason,
-                log,
-            });
+            return Err(Error::Start { name: self.name.clone(), reason, log });
         }
     }
 
@@ -167,15 +149,14 @@ impl Daemon {
     pub(crate) fn stop(&self, signal: Signal) -> Result<()> {
         let pid = self.running()?;
         process::signal(pid, signal);
-        let deadline = Instant::now() + STOP_LIMIT;
+        self.wait_end(STOP_LIMIT)
+    }
+
+    fn wait_end(&self, limit: Duration) -> Result<()> {
+        let deadline = Instant::now() + limit;
         while self.pid().is_some() {
             if Instant::now() >= deadline {
-                let name = self.name.clone();
-                return Err(Error::Timeout {
-                    name,
-                    event: "the end",
-                    limit: STOP_LIMIT,
-                });
+                return Err(Error::Timeout { name: self.name.clone(), event: "the end", limit });
             }
             std::thread::sleep(POLL);
         }
@@ -194,16 +175,15 @@ impl Daemon {
         if !process::wait_gone(&members, SIGNAL_LIMIT) {
             return Err(self.slow("the end"));
         }
-        let _reaped = self.pid();
-        Ok(())
+        // A process with threads can look dead while one of them still holds its sockets; it has
+        // ended when it can be waited for.
+        self.wait_end(SIGNAL_LIMIT)
     }
 
     /// Stops the process and all its descendants in place (SIGSTOP): connections stay open and silent.
     pub(crate) fn freeze(&self) -> Result<()> {
         let pid = self.running()?;
-        process::freeze(pid, SIGNAL_LIMIT)
-            .map(drop)
-            .ok_or_else(|| self.slow("the freeze"))
+        process::freeze(pid, SIGNAL_LIMIT).map(drop).ok_or_else(|| self.slow("the freeze"))
     }
 
     /// Lets a frozen process and its descendants run again.
@@ -213,11 +193,7 @@ impl Daemon {
     }
 
     fn slow(&self, event: &'static str) -> Error {
-        Error::Timeout {
-            name: self.name.clone(),
-            event,
-            limit: SIGNAL_LIMIT,
-        }
+        Error::Timeout { name: self.name.clone(), event, limit: SIGNAL_LIMIT }
     }
 }
 
@@ -230,10 +206,7 @@ impl Drop for Daemon {
 
 fn last_lines(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
-    lines
-        .get(lines.len().saturating_sub(LOG_LINES)..)
-        .unwrap_or_default()
-        .join("\n")
+    lines.get(lines.len().saturating_sub(LOG_LINES)..).unwrap_or_default().join("\n")
 }
 
 #[cfg(test)]
@@ -244,10 +217,7 @@ mod tests {
     fn only_the_end_of_a_long_log_is_told() {
         let log: String = (0..100).map(|line| format!("line {line}\n")).collect();
         let told = last_lines(&log);
-        assert!(
-            told.starts_with("line 75\n") && told.ends_with("\nline 99"),
-            "{told}"
-        );
+        assert!(told.starts_with("line 75\n") && told.ends_with("\nline 99"), "{told}");
         assert_eq!(last_lines("one\n"), "one");
     }
 }

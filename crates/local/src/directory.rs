@@ -1,7 +1,7 @@
 //! A private directory with everything of one cluster or server in it, and the watchdog that ends it.
 //!
 //! Not a place for anything worth keeping. Invariant: cleaning up is one piece of code
-//! (`watchdog.sh`), run by a process that notices the end of this one however it comes; an orderly
+//! (`watchdog.sh` and `end.sh`), run by a process that notices the end of this one however it comes; an orderly
 //! end takes the same way.
 
 use std::env;
@@ -19,6 +19,7 @@ use crate::port::random;
 use crate::{Error, Result};
 
 const WATCHDOG: &str = include_str!("watchdog.sh");
+const END: &str = include_str!("end.sh");
 const NAME_ATTEMPTS: u32 = 16;
 
 /// A directory `howdah-XXXXXXXX` under `$TMPDIR` or `/tmp`, readable by the server account alone.
@@ -41,27 +42,16 @@ impl Directory {
         let path = unique(&env::temp_dir())?;
         account.own(&path)?;
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", WATCHDOG, "howdah-watchdog"]).arg(&path);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        command.args(["-c", WATCHDOG, "howdah-watchdog"]).arg(&path).arg(END);
+        command.args(account.switch_command());
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         // Its own process group keeps Ctrl-C at the terminal from reaching it.
         command.current_dir("/").process_group(0);
-        account.apply(&mut command);
         let watchdog = command.spawn().map_err(|source| {
             let _unused = fs::remove_dir(&path);
-            Error::Io {
-                action: "run",
-                path: "/bin/sh".into(),
-                source,
-            }
+            Error::Io { action: "run", path: "/bin/sh".into(), source }
         })?;
-        Ok(Arc::new(Self {
-            path,
-            account,
-            watchdog,
-        }))
+        Ok(Arc::new(Self { path, account, watchdog }))
     }
 
     /// Where it is.
@@ -79,14 +69,8 @@ impl Directory {
         for (name, _) in env::vars_os().filter(|(name, _)| is_libpq(name)) {
             command.env_remove(name);
         }
-        command
-            .env("HOME", &self.path)
-            .env("LC_ALL", "C")
-            .env("TZ", "UTC");
-        command
-            .stdin(Stdio::null())
-            .current_dir(home)
-            .process_group(0);
+        command.env("HOME", &self.path).env("LC_ALL", "C").env("TZ", "UTC");
+        command.stdin(Stdio::null()).current_dir(home).process_group(0);
         self.account.apply(&mut command);
         command
     }
@@ -106,12 +90,7 @@ impl Directory {
     /// Writes a file inside this directory, owned by the server account.
     pub(crate) fn write(&self, path: &Path, contents: &str) -> Result<()> {
         let mut options = fs::OpenOptions::new();
-        let file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(path);
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
         file.and_then(|mut file| file.write_all(contents.as_bytes()))
             .map_err(Error::io("write", path))?;
         self.account.own(path)
@@ -135,10 +114,7 @@ impl Drop for Directory {
 pub(crate) fn run(mut command: Command, input: &str) -> Result<String> {
     let program = PathBuf::from(command.get_program());
     let failed = Error::io("run", &program);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let output = command.spawn().and_then(|mut child| {
         let stdin = child.stdin.take();
         // Written beside the reading: a program may answer before it has read everything.
@@ -154,24 +130,12 @@ pub(crate) fn run(mut command: Command, input: &str) -> Result<String> {
     });
     let output = output.map_err(failed)?;
     if !output.status.success() {
-        let stderr = String::from_utf8_lossy(&output.stderr)
-            .trim_end()
-            .to_owned();
-        let program = program
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let stderr = if stderr.is_empty() {
-            output.status.to_string()
-        } else {
-            stderr
-        };
+        let stderr = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+        let program = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let stderr = if stderr.is_empty() { output.status.to_string() } else { stderr };
         return Err(Error::Program { program, stderr });
     }
-    Ok(String::from_utf8_lossy(&output.stdout)
-        .trim_end_matches('\n')
-        .to_owned())
+    Ok(String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned())
 }
 
 fn unique(parent: &Path) -> Result<PathBuf> {

@@ -50,12 +50,7 @@ impl Node {
         settings: Settings,
     ) -> Result<Self> {
         let daemon = Daemon::new(directory, name)?;
-        Ok(Self {
-            daemon,
-            binaries: binaries.clone(),
-            settings: Mutex::new(settings),
-            port: 0,
-        })
+        Ok(Self { daemon, binaries: binaries.clone(), settings: Mutex::new(settings), port: 0 })
     }
 
     /// Starts for the first time, on a port that is free.
@@ -79,9 +74,7 @@ impl Node {
 
     fn write_settings(&self) -> Result<()> {
         let text = self.settings.lock().render();
-        self.daemon
-            .directory()
-            .write(&self.data().join("howdah.conf"), &text)
+        self.daemon.directory().write(&self.data().join("howdah.conf"), &text)
     }
 
     pub(crate) fn home(&self) -> &Path {
@@ -151,8 +144,7 @@ impl Node {
         let mut command = self.daemon.command(&self.binaries.program("postgres")?);
         command.arg("-D").arg(self.data());
         let pid_file = self.data().join("postmaster.pid");
-        self.daemon
-            .start(command, |pid, _log| is_ready(&pid_file, pid))
+        self.daemon.start(command, |pid, _log| is_ready(&pid_file, pid))
     }
 
     /// Asks the node to stop and waits until it has. A frozen node does not stop: thaw it first.
@@ -250,18 +242,7 @@ impl Node {
             conninfo_value(database),
         );
         let mut command = self.daemon.command(&self.binaries.program("psql")?);
-        command.args([
-            "-X",
-            "-A",
-            "-t",
-            "-q",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-d",
-            &conninfo,
-            "-f",
-            "-",
-        ]);
+        command.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", &conninfo, "-f", "-"]);
         run(command, sql)
     }
 
@@ -294,11 +275,7 @@ impl Node {
         if done == "t" {
             return Ok(());
         }
-        Err(Error::Timeout {
-            name: self.name().to_owned(),
-            event: "the promotion",
-            limit,
-        })
+        Err(Error::Timeout { name: self.name().to_owned(), event: "the promotion", limit })
     }
 }
 

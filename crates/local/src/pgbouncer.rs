@@ -93,30 +93,18 @@ impl PgBouncerBuilder {
         let version = version()?;
         let daemon = Daemon::new(&Directory::create()?, "pgbouncer")?;
         let users = self.users.iter();
-        let users: String = users
-            .map(|(n, p)| format!("{} {}\n", quoted(n), quoted(p)))
-            .collect();
-        daemon
-            .directory()
-            .write(&daemon.home().join("users"), &users)?;
+        let users: String = users.map(|(n, p)| format!("{} {}\n", quoted(n), quoted(p))).collect();
+        daemon.directory().write(&daemon.home().join("users"), &users)?;
         let port = daemon.start_on_free_port(|port| {
-            daemon
-                .directory()
-                .write(&daemon.home().join("ini"), &self.ini(port))?;
+            daemon.directory().write(&daemon.home().join("ini"), &self.ini(port))?;
             launch(&daemon, port)
         })?;
-        Ok(PgBouncer {
-            daemon,
-            port,
-            version,
-        })
+        Ok(PgBouncer { daemon, port, version })
     }
 
     fn ini(&self, port: u16) -> String {
         let lines = self.settings.iter();
-        let lines: String = lines
-            .map(|(name, value)| format!("{name} = {value}\n"))
-            .collect();
+        let lines: String = lines.map(|(name, value)| format!("{name} = {value}\n")).collect();
         format!(
             "[databases]\n* = host=127.0.0.1 port={}\n\n[pgbouncer]\nlisten_port = {port}\n{lines}",
             self.node_port
@@ -137,11 +125,7 @@ impl PgBouncer {
     #[must_use]
     pub fn builder(node: &Node) -> PgBouncerBuilder {
         let settings = BTreeMap::new();
-        let builder = PgBouncerBuilder {
-            node_port: node.port(),
-            settings,
-            users: BTreeMap::new(),
-        };
+        let builder = PgBouncerBuilder { node_port: node.port(), settings, users: BTreeMap::new() };
         builder
             .user(SUPERUSER, "")
             .pool_mode(PoolMode::Transaction)
@@ -194,11 +178,7 @@ impl PgBouncer {
     /// [`crate::Error::NotRunning`], or [`crate::Error::Timeout`] after a minute.
     pub fn stop(&self) -> Result<()> {
         // Since 1.23 SIGTERM waits for the clients, and SIGQUIT has its old meaning.
-        self.daemon.stop(if self.version >= (1, 23) {
-            Signal::QUIT
-        } else {
-            Signal::TERM
-        })
+        self.daemon.stop(if self.version >= (1, 23) { Signal::QUIT } else { Signal::TERM })
     }
 
     /// Starts it again after [`PgBouncer::stop`] or [`PgBouncer::kill`], on the same port.
@@ -268,10 +248,7 @@ mod tests {
 
     #[test]
     fn the_version_is_read_from_the_first_line() {
-        assert_eq!(
-            parse_version("PgBouncer 1.18.0\nlibevent 2.1.12"),
-            Some((1, 18))
-        );
+        assert_eq!(parse_version("PgBouncer 1.18.0\nlibevent 2.1.12"), Some((1, 18)));
         assert_eq!(parse_version("pgbouncer?"), None);
     }
 }

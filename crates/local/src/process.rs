@@ -31,17 +31,9 @@ impl Stat {
         let mut fields = rest.split_whitespace();
         let state = fields.next()?.chars().next()?;
         let parent = fields.next()?.parse().ok()?;
-        let times: Vec<u64> = fields
-            .skip(9)
-            .take(4)
-            .map_while(|field| field.parse().ok())
-            .collect();
-        (times.len() == 4).then(|| Self {
-            pid,
-            parent,
-            state,
-            ticks: times.iter().sum(),
-        })
+        let times: Vec<u64> =
+            fields.skip(9).take(4).map_while(|field| field.parse().ok()).collect();
+        (times.len() == 4).then(|| Self { pid, parent, state, ticks: times.iter().sum() })
     }
 
     fn of(pid: u32) -> Option<Self> {
@@ -53,8 +45,9 @@ impl Stat {
         matches!(self.state, 'Z' | 'X')
     }
 
-    fn is_stopped(self) -> bool {
-        matches!(self.state, 'T' | 't')
+    /// Makes no move until told to.
+    fn is_still(self) -> bool {
+        matches!(self.state, 'T' | 't') || self.is_gone()
     }
 }
 
@@ -67,10 +60,7 @@ impl Stat {
 pub fn cpu_seconds(pid: u32) -> io::Result<f64> {
     let tree = tree(pid);
     if tree.is_empty() {
-        return Err(io::Error::new(
-            io::ErrorKind::NotFound,
-            format!("no process {pid}"),
-        ));
+        return Err(io::Error::new(io::ErrorKind::NotFound, format!("no process {pid}")));
     }
     let ticks: u64 = tree.iter().map(|stat| stat.ticks).sum();
     Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
@@ -87,10 +77,7 @@ pub fn pss_kib(pid: u32) -> io::Result<u64> {
     // A descendant may end between being listed and being read: it then holds nothing.
     let others = tree(pid).into_iter().filter(|stat| stat.pid != pid);
     let others = others.filter_map(|stat| rollup(stat.pid).ok());
-    Ok(std::iter::once(own)
-        .chain(others)
-        .filter_map(|text| pss_line(&text))
-        .sum())
+    Ok(std::iter::once(own).chain(others).filter_map(|text| pss_line(&text)).sum())
 }
 
 fn pss_line(rollup: &str) -> Option<u64> {
@@ -98,18 +85,16 @@ fn pss_line(rollup: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// A process and all its living descendants, parents before children. Empty when it is dead.
+/// A process and all its descendants, parents before children. Empty when it does not exist. The
+/// dead that nobody has waited for yet belong to it: their time is not yet in their parent's.
 fn tree(pid: u32) -> Vec<Stat> {
     let mut children: HashMap<u32, Vec<Stat>> = HashMap::new();
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    for stat in pids.filter_map(Stat::of).filter(|stat| !stat.is_gone()) {
+    for stat in pids.filter_map(Stat::of) {
         children.entry(stat.parent).or_default().push(stat);
     }
-    let mut found: Vec<Stat> = Stat::of(pid)
-        .filter(|stat| !stat.is_gone())
-        .into_iter()
-        .collect();
+    let mut found: Vec<Stat> = Stat::of(pid).into_iter().collect();
     let mut next = 0;
     while let Some(parent) = found.get(next).map(|stat| stat.pid) {
         found.extend(children.remove(&parent).unwrap_or_default());
@@ -132,10 +117,10 @@ pub(crate) fn freeze(pid: u32, limit: Duration) -> Option<Vec<u32>> {
     let deadline = Instant::now() + limit;
     while Instant::now() < deadline {
         let members = tree(pid);
-        if members.iter().all(|stat| stat.is_stopped()) {
+        if members.iter().all(|stat| stat.is_still()) {
             return Some(members.iter().map(|stat| stat.pid).collect());
         }
-        for member in members.iter().filter(|stat| !stat.is_stopped()) {
+        for member in members.iter().filter(|stat| !stat.is_still()) {
             signal(member.pid, Signal::STOP);
         }
         std::thread::sleep(POLL);
@@ -154,10 +139,7 @@ pub(crate) fn thaw(pid: u32) {
 pub(crate) fn wait_gone(pids: &[u32], limit: Duration) -> bool {
     let deadline = Instant::now() + limit;
     loop {
-        if pids
-            .iter()
-            .all(|pid| Stat::of(*pid).is_none_or(Stat::is_gone))
-        {
+        if pids.iter().all(|pid| Stat::of(*pid).is_none_or(Stat::is_gone)) {
             return true;
         }
         if Instant::now() >= deadline {
@@ -175,15 +157,7 @@ mod tests {
     fn a_stat_line_survives_a_name_with_parentheses_and_spaces() {
         let line = "42 (a) R (b) S 7 42 42 0 -1 4 9 9 9 9 10 20 3 4 20 0 1 0 5 6 7";
         let stat = Stat::parse(line).unwrap();
-        assert_eq!(
-            stat,
-            Stat {
-                pid: 42,
-                parent: 7,
-                state: 'S',
-                ticks: 37
-            }
-        );
+        assert_eq!(stat, Stat { pid: 42, parent: 7, state: 'S', ticks: 37 });
         assert_eq!(Stat::parse("42 (a) S 7"), None);
     }
 

@@ -106,18 +106,8 @@ impl Redis {
 fn launch(daemon: &Daemon, port: u16) -> Result<()> {
     let mut command = daemon.command(&find_program("redis-server", "redis-server")?);
     let socket = daemon.home().join("redis.sock");
-    command
-        .args([
-            "--port",
-            &port.to_string(),
-            "--bind",
-            "127.0.0.1",
-            "--unixsocket",
-        ])
-        .arg(&socket);
-    command
-        .args(["--save", "", "--appendonly", "no", "--dir"])
-        .arg(daemon.home());
+    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--unixsocket"]).arg(&socket);
+    command.args(["--save", "", "--appendonly", "no", "--dir"]).arg(daemon.home());
     daemon.start(command, |_pid, _log| answers(&socket))
 }
 

@@ -32,16 +32,11 @@ pub(crate) fn settings(primary: &Node, name: &str) -> Settings {
 pub(crate) fn copy(primary: &Node, replica: &Node) -> Result<()> {
     let name = replica.name();
     replica.directory().subdirectory(&format!("{name}/data"))?;
-    primary.psql(&format!(
-        "SELECT pg_create_physical_replication_slot('{name}', true)"
-    ))?;
+    primary.psql(&format!("SELECT pg_create_physical_replication_slot('{name}', true)"))?;
     let (start, stop) = if primary.binaries().major() >= 15 {
         ("pg_backup_start('replica', true)", "pg_backup_stop(false)")
     } else {
-        (
-            "pg_start_backup('replica', true, false)",
-            "pg_stop_backup(false, false)",
-        )
+        ("pg_start_backup('replica', true, false)", "pg_stop_backup(false, false)")
     };
     // One session must start and stop the backup, so psql runs the copy. The result of tar does not
     // count: 1 is usual for files that change meanwhile, and those the log repairs.
@@ -55,8 +50,6 @@ pub(crate) fn copy(primary: &Node, replica: &Node) -> Result<()> {
     let data = replica.data();
     fs::metadata(data.join("global/pg_control"))
         .map_err(Error::io("copy the primary to", &data))?;
-    replica
-        .directory()
-        .write(&data.join("backup_label"), &format!("{label}\n"))?;
+    replica.directory().write(&data.join("backup_label"), &format!("{label}\n"))?;
     replica.directory().write(&data.join("standby.signal"), "")
 }

@@ -15,20 +15,13 @@ impl Settings {
 
     /// Takes over all settings of `other`.
     pub(crate) fn extend(&mut self, other: &Self) {
-        self.0.extend(
-            other
-                .0
-                .iter()
-                .map(|(name, value)| (name.clone(), value.clone())),
-        );
+        self.0.extend(other.0.iter().map(|(name, value)| (name.clone(), value.clone())));
     }
 
     /// The text of a configuration file.
     pub(crate) fn render(&self) -> String {
         let lines = self.0.iter();
-        lines
-            .map(|(name, value)| format!("{name} = {}\n", quoted(value)))
-            .collect()
+        lines.map(|(name, value)| format!("{name} = {}\n", quoted(value))).collect()
     }
 }
 
@@ -52,10 +45,7 @@ mod tests {
         settings.set("port", "1");
         settings.set("Port", "2");
         settings.set("archive_command", r"printf 'a\n'");
-        assert_eq!(
-            settings.render(),
-            "archive_command = 'printf ''a\\\\n'''\nport = '2'\n"
-        );
+        assert_eq!(settings.render(), "archive_command = 'printf ''a\\\\n'''\nport = '2'\n");
     }
 
     #[test]

@@ -15,13 +15,8 @@ use crate::directory::{Directory, run};
 use crate::{Error, Result};
 
 /// Part of the key of an archive, next to the version.
-const OPTIONS: [&str; 5] = [
-    "--no-sync",
-    "--username=howdah",
-    "--auth=trust",
-    "--encoding=UTF8",
-    "--locale=C.UTF-8",
-];
+const OPTIONS: [&str; 5] =
+    ["--no-sync", "--username=howdah", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"];
 
 /// Fills `home`/data (inside `directory`) with a new, cleanly shut down data directory.
 pub(crate) fn create_data(directory: &Directory, binaries: &Binaries, home: &Path) -> Result<()> {

@@ -1,39 +1,15 @@
-# The watchdog of a private directory, run as `sh -c <this> howdah-watchdog <directory>`.
+# The watchdog of a private directory, run as
+# `sh -c <this> howdah-watchdog <directory> <text of end.sh> [<command that changes the account>…]`.
 #
 # Its standard input is a pipe that the owner of the directory holds open. When the owner lets go, or
-# dies in whatever way, the input ends. Then every process that works in the directory is killed and
-# the directory is removed. A process works in a directory if its current directory lies in it; one
-# whose standard input is a terminal is somebody looking around, and is left alone.
+# dies in whatever way, the input ends. Then every process that works in the directory is killed, and
+# the directory is removed with whatever anybody has put there.
 
 trap '' HUP INT QUIT TERM
 while read -r _; do :; done
 
-members() {
-    find /proc -maxdepth 2 -path '/proc/[0-9]*/cwd' \( -lname "$1" -o -lname "$1/*" \) 2>/dev/null |
-    while IFS=/ read -r _ _ pid _; do
-        case $(readlink "/proc/$pid/fd/0") in
-        /dev/pts/* | /dev/tty*) ;;
-        *) echo "$pid" ;;
-        esac
-    done
-}
-
-# Repeated, because a process may have started another one meanwhile; bounded, because one may hang
-# in the kernel for ever.
-rounds=0
-while [ "$rounds" -lt 200 ]; do
-    pids=$(members "$1")
-    [ -n "$pids" ] || break
-    # shellcheck disable=SC2086 # one word per process
-    kill -KILL $pids 2>/dev/null
-    rounds=$((rounds + 1))
-    sleep 0.02
-done
-
-# A killed PostgreSQL leaves a segment of System V shared memory; its number is in postmaster.pid.
-for file in "$1"/*/data/postmaster.pid; do
-    segment=$(sed -n '7s/^ *[0-9]* *//p' "$file" 2>/dev/null)
-    [ -z "$segment" ] || ipcrm -m "$segment" 2>/dev/null
-done
-
-rm -rf -- "$1"
+directory=$1
+end=$2
+shift 2
+"$@" sh -c "$end" howdah-end "$directory"
+rm -rf -- "$directory"

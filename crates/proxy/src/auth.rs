@@ -56,10 +56,10 @@ impl Link {
         self.flush(worker).await;
         loop {
             let header = frame::header(self.inbox.unread()).map_err(Refusal::protocol)?;
-            if let Some(header) = header {
-                if header.tag != frontend::tag::PASSWORD || header.frame_len() > LOGIN_MESSAGE {
-                    return Err(Refusal::protocol("expected a password message"));
-                }
+            if let Some(header) = header
+                && (header.tag != frontend::tag::PASSWORD || header.frame_len() > LOGIN_MESSAGE)
+            {
+                return Err(Refusal::protocol("expected a password message"));
             }
             let complete = frame::split(self.inbox.unread()).map_err(Refusal::protocol)?;
             if let Some((found, _)) = complete {
@@ -90,7 +90,10 @@ pub(crate) async fn authenticate(
         return Ok(());
     }
     let failed = || {
-        Refusal::new(SqlState::INVALID_PASSWORD, format!("password authentication failed for user {name:?}"))
+        Refusal::new(
+            SqlState::INVALID_PASSWORD,
+            format!("password authentication failed for user {name:?}"),
+        )
     };
     let Some(user) = user else {
         if settings.users.iter().all(|user| matches!(user.login, Login::Trust)) {
@@ -129,17 +132,24 @@ async fn refuse_stranger(
     name: &str,
 ) -> Result<(), Refusal> {
     let nobody = Secret::Plain(worker.shared.stranger().to_owned());
-    match settings.users.iter().map(|user| &user.login).find(|login| !matches!(login, Login::Trust)) {
+    match settings.users.iter().map(|user| &user.login).find(|login| !matches!(login, Login::Trust))
+    {
         Some(Login::Password(_)) => clear_text(worker, link, name, &nobody).await.map(drop),
         Some(Login::Md5(_)) => md5_challenge(worker, link, name, &nobody).await.map(drop),
         _ => {
-            let verifier = scram::Verifier::mock(name.as_bytes(), worker.shared.stranger().as_bytes());
+            let verifier =
+                scram::Verifier::mock(name.as_bytes(), worker.shared.stranger().as_bytes());
             scram_exchange(worker, link, verifier).await.map(drop)
         }
     }
 }
 
-async fn clear_text(worker: &Worker, link: &mut Link, name: &str, secret: &Secret) -> Result<bool, Refusal> {
+async fn clear_text(
+    worker: &Worker,
+    link: &mut Link,
+    name: &str,
+    secret: &Secret,
+) -> Result<bool, Refusal> {
     backend::authentication_cleartext(link.outbox.bytes(&worker.shelf));
     let body = link.password(worker).await?;
     let given = frontend::password_text(&body).map_err(Refusal::protocol)?;
@@ -158,7 +168,12 @@ async fn clear_text(worker: &Worker, link: &mut Link, name: &str, secret: &Secre
     })
 }
 
-async fn md5_challenge(worker: &Worker, link: &mut Link, name: &str, secret: &Secret) -> Result<bool, Refusal> {
+async fn md5_challenge(
+    worker: &Worker,
+    link: &mut Link,
+    name: &str,
+    secret: &Secret,
+) -> Result<bool, Refusal> {
     let salt = crate::random::bytes::<4>().map_err(no_randomness)?;
     backend::authentication_md5(link.outbox.bytes(&worker.shelf), salt);
     let body = link.password(worker).await?;
@@ -171,7 +186,11 @@ async fn md5_challenge(worker: &Worker, link: &mut Link, name: &str, secret: &Se
     Ok(md5::verify(&shadow, salt, given))
 }
 
-async fn scram_exchange(worker: &Worker, link: &mut Link, verifier: scram::Verifier) -> Result<bool, Refusal> {
+async fn scram_exchange(
+    worker: &Worker,
+    link: &mut Link,
+    verifier: scram::Verifier,
+) -> Result<bool, Refusal> {
     let nonce = crate::random::token().map_err(no_randomness)?;
     let mut server = scram::Server::new(verifier, nonce);
     backend::authentication_sasl(link.outbox.bytes(&worker.shelf), &["SCRAM-SHA-256"]);
@@ -183,7 +202,9 @@ async fn scram_exchange(worker: &Worker, link: &mut Link, verifier: scram::Verif
     let first = server.on_client_first(data.unwrap_or_default()).map_err(Refusal::protocol)?;
     backend::authentication_sasl_continue(link.outbox.bytes(&worker.shelf), &first);
     let body = link.password(worker).await?;
-    let Ok(last) = server.on_client_final(&body) else { return Ok(false) };
+    let Ok(last) = server.on_client_final(&body) else {
+        return Ok(false);
+    };
     backend::authentication_sasl_final(link.outbox.bytes(&worker.shelf), &last);
     Ok(true)
 }

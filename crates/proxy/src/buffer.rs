@@ -207,7 +207,12 @@ impl Outbox {
     }
 
     /// Sends a range of somebody else's bytes: at once if nothing waits before it, and keeps what the stream does not take.
-    pub(crate) fn send(&mut self, stream: &mut Stream, shelf: &Shelf, range: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(
+        &mut self,
+        stream: &mut Stream,
+        shelf: &Shelf,
+        range: &[u8],
+    ) -> io::Result<()> {
         let mut sent = 0;
         if self.is_empty() && !range.is_empty() {
             sent = stream.write_now(range)?;

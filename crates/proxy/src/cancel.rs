@@ -46,7 +46,9 @@ pub(crate) fn deliver(worker: &Rc<Worker>, entry: Option<Rc<Entry>>, secret: &[u
 
 /// Cancels what the session's server runs now, if it has one.
 pub(crate) fn send(worker: &Rc<Worker>, pool: &Rc<Pool>, entry: &Entry) {
-    let Some(target) = entry.cancel.borrow().clone() else { return };
+    let Some(target) = entry.cancel.borrow().clone() else {
+        return;
+    };
     send_to(worker, pool, target);
 }
 
@@ -69,7 +71,9 @@ pub(crate) fn send_to(worker: &Rc<Worker>, pool: &Rc<Pool>, target: Rc<CancelTar
 async fn request(target: &CancelTarget) {
     let mut stream = match connect::connect(&target.address).await {
         Ok(stream) => stream,
-        Err(error) => return tracing::warn!(address = %target.address, %error, "cannot send a cancel request"),
+        Err(error) => {
+            return tracing::warn!(address = %target.address, %error, "cannot send a cancel request");
+        }
     };
     let mut out = Vec::with_capacity(16 + target.secret.len());
     startup::cancel(&mut out, target.process_id, &target.secret);

@@ -4,7 +4,6 @@
 //! Invariant: a server goes back only after it has said that it is idle, and, if its client was pinned, after `DISCARD ALL`.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use howdah_core::limits;
@@ -56,7 +55,8 @@ async fn clean(worker: &Rc<Worker>, pool: &Rc<Pool>, mut server: Box<Server>, di
             server.push_internal(NOBODY, "DISCARD ALL", &worker.shelf);
             server.prepared.forget_all();
             settle(worker, &mut server).await?;
-            server.settings.assume(Arc::clone(&worker.no_settings()));
+            server.settings.assume(worker.no_settings());
+            server.tainted = None;
         }
         Ok::<(), Unclean>(())
     };
@@ -120,7 +120,9 @@ fn step(server: &mut Server) -> Result<Option<usize>, Unclean> {
         server.inbox.consume(count);
         return Ok((count > 0).then_some(count));
     }
-    let Some(header) = frame::header(unread).map_err(|_| Unclean)? else { return Ok(None) };
+    let Some(header) = frame::header(unread).map_err(|_| Unclean)? else {
+        return Ok(None);
+    };
     let whole = header.frame_len();
     let streams = matches!(header.tag, tag::DATA_ROW | tag::COPY_DATA | tag::ERROR | tag::NOTICE);
     if unread.len() < whole && !streams {

@@ -107,8 +107,10 @@ impl OpenError {
 /// [`OpenError`] for everything that keeps the server from being ready. Dropping the future closes the socket.
 pub(crate) async fn open(login: &Login<'_>, shelf: &Shelf) -> Result<Opened, OpenError> {
     let address = login.address.to_string();
-    let unreachable =
-        |error: io::Error| OpenError::Unreachable { address: address.clone(), reason: error.to_string() };
+    let unreachable = |error: io::Error| OpenError::Unreachable {
+        address: address.clone(),
+        reason: error.to_string(),
+    };
     let stream = connect(login.address).await.map_err(unreachable)?;
     let mut opening = Opening { stream, inbox: Inbox::default(), shelf, address: &address };
     let mut out = Vec::with_capacity(128);
@@ -156,7 +158,7 @@ impl Opening<'_> {
         Ok(())
     }
 
-    /// The next frame: tag and body. An ErrorResponse is an error.
+    /// The next frame: tag and body. An `ErrorResponse` is an error.
     async fn frame(&mut self) -> Result<(u8, Vec<u8>), OpenError> {
         loop {
             match frame::split(self.inbox.unread()) {
@@ -172,12 +174,20 @@ impl Opening<'_> {
                     return Err(self.cannot("it sent a message that is too long for a login"));
                 }
                 Ok(None) => {}
-                Err(error) => return Err(self.cannot(format!("it does not speak PostgreSQL's protocol: {error}"))),
+                Err(error) => {
+                    return Err(
+                        self.cannot(format!("it does not speak PostgreSQL's protocol: {error}"))
+                    );
+                }
             }
             let (inbox, stream, shelf) = (&mut self.inbox, &mut self.stream, self.shelf);
             let count = std::future::poll_fn(|cx| inbox.poll_fill(stream, shelf, cx)).await;
             match count {
-                Ok(0) => return Err(self.io(&io::Error::other("it closed the connection during the login"))),
+                Ok(0) => {
+                    return Err(
+                        self.io(&io::Error::other("it closed the connection during the login"))
+                    );
+                }
                 Ok(_) => {}
                 Err(error) => return Err(self.io(&error)),
             }
@@ -202,16 +212,26 @@ impl Opening<'_> {
             match tag {
                 tag::AUTHENTICATION => {}
                 tag::NEGOTIATE_VERSION | tag::NOTICE => continue,
-                other => return Err(self.cannot(format!("unexpected message {other:#04x} during the login"))),
+                other => {
+                    return Err(
+                        self.cannot(format!("unexpected message {other:#04x} during the login"))
+                    );
+                }
             }
-            let request = backend::authentication(&body).map_err(|error| self.cannot(error.to_string()))?;
+            let request =
+                backend::authentication(&body).map_err(|error| self.cannot(error.to_string()))?;
             let password = login.password.ok_or_else(|| {
-                self.cannot(format!("it asks for a password and none is configured for user {:?}", login.user))
+                self.cannot(format!(
+                    "it asks for a password and none is configured for user {:?}",
+                    login.user
+                ))
             });
             let mut out = Vec::new();
             match request {
                 Authentication::Ok => return Ok(()),
-                Authentication::CleartextPassword => frontend::password(&mut out, password?.as_bytes()),
+                Authentication::CleartextPassword => {
+                    frontend::password(&mut out, password?.as_bytes())
+                }
                 Authentication::Md5Password(salt) => {
                     let shadow = md5::shadow(login.user, password?);
                     frontend::password(&mut out, md5::response(&shadow, salt).as_bytes());
@@ -229,7 +249,9 @@ impl Opening<'_> {
                     return Err(self.cannot("unexpected SASL or GSS message"));
                 }
                 Authentication::Unsupported(method) => {
-                    return Err(self.cannot(format!("it asks for authentication method {method}, which Howdah cannot do")));
+                    return Err(self.cannot(format!(
+                        "it asks for authentication method {method}, which Howdah cannot do"
+                    )));
                 }
             }
             self.send(&out).await?;
@@ -246,7 +268,8 @@ impl Opening<'_> {
         let Ok(Authentication::SaslContinue(data)) = backend::authentication(&body) else {
             return Err(self.cannot("unexpected SASL message"));
         };
-        let challenge = client.on_server_first(data).map_err(|error| self.cannot(error.to_string()))?;
+        let challenge =
+            client.on_server_first(data).map_err(|error| self.cannot(error.to_string()))?;
         let known = cache.0.borrow().as_ref().is_some_and(|cached| {
             cached.salt == challenge.salt && cached.iterations == challenge.iterations
         });
@@ -272,7 +295,9 @@ impl Opening<'_> {
     async fn sasl_body(&mut self) -> Result<Vec<u8>, OpenError> {
         match self.frame().await? {
             (tag::AUTHENTICATION, body) => Ok(body),
-            (other, _) => Err(self.cannot(format!("unexpected message {other:#04x} during the login"))),
+            (other, _) => {
+                Err(self.cannot(format!("unexpected message {other:#04x} during the login")))
+            }
         }
     }
 
@@ -299,7 +324,11 @@ impl Opening<'_> {
                     return Err(self.cannot("it is not idle after the login"));
                 }
                 tag::NOTICE => {}
-                other => return Err(self.cannot(format!("unexpected message {other:#04x} after the login"))),
+                other => {
+                    return Err(
+                        self.cannot(format!("unexpected message {other:#04x} after the login"))
+                    );
+                }
             }
         }
     }

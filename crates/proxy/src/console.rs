@@ -33,12 +33,16 @@ pub(crate) fn is_console(settings: &Settings, database: &str) -> bool {
 /// What the client is told.
 pub(crate) fn admit(settings: &Settings, peer: Peer, user: &str) -> Result<(), Refusal> {
     let listed = settings.admin_users.iter().any(|admin| admin == user);
-    let trusted = settings.user(user).is_some_and(|user| matches!(user.login, Login::Trust)) && peer.is_local();
+    let trusted = settings.user(user).is_some_and(|user| matches!(user.login, Login::Trust))
+        && peer.is_local();
     if listed || trusted || peer == Peer::Memory {
         return Ok(());
     }
-    Err(Refusal::new(SqlState::INSUFFICIENT_PRIVILEGE, format!("user {user:?} may not use the console"))
-        .hint("Add the user to admin.users."))
+    Err(Refusal::new(
+        SqlState::INSUFFICIENT_PRIVILEGE,
+        format!("user {user:?} may not use the console"),
+    )
+    .hint("Add the user to admin.users."))
 }
 
 /// A table of text.
@@ -100,7 +104,9 @@ async fn serve(worker: &Rc<Worker>, link: &mut Link) -> Result<(), Refusal> {
                 let answer = answer(worker, &String::from_utf8_lossy(sql)).await;
                 write_answer(link.outbox.bytes(&worker.shelf), answer);
             }
-            tag::SYNC => backend::ready_for_query(link.outbox.bytes(&worker.shelf), TransactionStatus::Idle),
+            tag::SYNC => {
+                backend::ready_for_query(link.outbox.bytes(&worker.shelf), TransactionStatus::Idle)
+            }
             _ => {
                 let refusal = Refusal::new(
                     SqlState::FEATURE_NOT_SUPPORTED,
@@ -138,9 +144,12 @@ async fn answer(worker: &Rc<Worker>, sql: &str) -> Result<Table, Refusal> {
         ["show", "servers"] => Ok(servers(worker).await),
         ["show", "databases"] => Ok(databases(&worker.settings())),
         ["show", "config"] => Ok(config(&report(&worker.shared).await, &worker.settings())),
-        ["show", "version"] => Ok(single(&["version"], format!("howdah {}", env!("CARGO_PKG_VERSION")))),
+        ["show", "version"] => {
+            Ok(single(&["version"], format!("howdah {}", env!("CARGO_PKG_VERSION"))))
+        }
         ["show" | "help"] | ["show", "help"] => Ok(single(&["commands"], TOPICS.to_owned())),
-        _ => Err(Refusal::new(SqlState::SYNTAX_ERROR, "the console does not know this command").hint(TOPICS)),
+        _ => Err(Refusal::new(SqlState::SYNTAX_ERROR, "the console does not know this command")
+            .hint(TOPICS)),
     }
 }
 
@@ -154,11 +163,25 @@ fn text(value: impl ToString) -> Option<String> {
 
 fn pools(report: &Report) -> Table {
     let columns = &[
-        "database", "user", "cl_active", "cl_waiting", "cl_idle", "sv_active", "sv_idle", "sv_login", "maxwait",
-        "maxwait_us", "pool_mode", "node", "pool_size", "pinned", "last_error",
+        "database",
+        "user",
+        "cl_active",
+        "cl_waiting",
+        "cl_idle",
+        "sv_active",
+        "sv_idle",
+        "sv_login",
+        "maxwait",
+        "maxwait_us",
+        "pool_mode",
+        "node",
+        "pool_size",
+        "pinned",
+        "last_error",
     ];
     let row = |pool: &crate::report::PoolReport| {
-        let pinned: Vec<String> = pool.pinned.iter().map(|(reason, count)| format!("{reason}={count}")).collect();
+        let pinned: Vec<String> =
+            pool.pinned.iter().map(|(reason, count)| format!("{reason}={count}")).collect();
         vec![
             text(&pool.database),
             text(&pool.user),
@@ -182,9 +205,22 @@ fn pools(report: &Report) -> Table {
 
 fn stats(report: &Report) -> Table {
     let columns = &[
-        "total_connections", "total_failed_logins", "total_query_count", "total_xact_count", "total_errors",
-        "total_received", "total_sent", "total_waits", "total_servers_opened", "total_open_failures",
-        "total_servers_closed", "query_p50_us", "query_p99_us", "wait_p50_us", "wait_p99_us", "uptime_s",
+        "total_connections",
+        "total_failed_logins",
+        "total_query_count",
+        "total_xact_count",
+        "total_errors",
+        "total_received",
+        "total_sent",
+        "total_waits",
+        "total_servers_opened",
+        "total_open_failures",
+        "total_servers_closed",
+        "query_p50_us",
+        "query_p99_us",
+        "wait_p50_us",
+        "wait_p99_us",
+        "uptime_s",
     ];
     let totals = &report.totals;
     let numbers = [
@@ -209,8 +245,17 @@ fn stats(report: &Report) -> Table {
 }
 
 async fn clients(worker: &Worker) -> Table {
-    let columns =
-        &["user", "database", "state", "addr", "connected_s", "requests", "pid", "server_pid", "pinned"];
+    let columns = &[
+        "user",
+        "database",
+        "state",
+        "addr",
+        "connected_s",
+        "requests",
+        "pid",
+        "server_pid",
+        "pinned",
+    ];
     let reports = worker_reports(&worker.shared).await;
     let row = |client: &crate::rows::ClientRow| {
         vec![
@@ -225,11 +270,15 @@ async fn clients(worker: &Worker) -> Table {
             client.pin.map(str::to_owned),
         ]
     };
-    Table { columns, rows: reports.iter().flat_map(|report| report.clients.iter().map(row)).collect() }
+    Table {
+        columns,
+        rows: reports.iter().flat_map(|report| report.clients.iter().map(row)).collect(),
+    }
 }
 
 async fn servers(worker: &Worker) -> Table {
-    let columns = &["user", "database", "state", "addr", "pid", "age_s", "idle_s", "prepared_statements"];
+    let columns =
+        &["user", "database", "state", "addr", "pid", "age_s", "idle_s", "prepared_statements"];
     let reports = worker_reports(&worker.shared).await;
     let idle = |server: &crate::rows::ServerRow| {
         vec![
@@ -256,13 +305,23 @@ async fn servers(worker: &Worker) -> Table {
             None,
         ])
     };
-    let mut rows: Vec<_> = reports.iter().flat_map(|report| report.servers.iter().map(idle)).collect();
+    let mut rows: Vec<_> =
+        reports.iter().flat_map(|report| report.servers.iter().map(idle)).collect();
     rows.extend(reports.iter().flat_map(|report| report.clients.iter().filter_map(busy)));
     Table { columns, rows }
 }
 
 fn databases(settings: &Settings) -> Table {
-    let columns = &["name", "database", "node", "host", "pool_mode", "min_pool_size", "pool_size", "reserve_pool_size"];
+    let columns = &[
+        "name",
+        "database",
+        "node",
+        "host",
+        "pool_mode",
+        "min_pool_size",
+        "pool_size",
+        "reserve_pool_size",
+    ];
     let row = |database: &crate::settings::Database| {
         let node = settings.nodes.get(database.primary);
         vec![

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use howdah_core::reply::Serial;
 use howdah_core::session::PinReason;
-use howdah_sql::{Analysis, Effect, PreparedChange, SettingChange, TransactionChange};
+use howdah_sql::{Analysis, Effect, PreparedChange, SettingChange, Statement, TransactionChange};
 
 use crate::server::Server;
 use crate::session::Session;
@@ -33,27 +33,51 @@ pub(crate) struct PendingEffects {
 
 impl Session {
     /// A Query or Execute with effects is sent as message `serial`.
-    pub(crate) fn expect_effects(&mut self, server: &mut Server, serial: Serial, analysis: &Arc<Analysis>, sql: &[u8]) {
-        let has = |wanted: &[Effect]| analysis.statements.iter().any(|statement| wanted.contains(&statement.effect));
-        let settings = if has(&[Effect::Settings]) { howdah_sql::setting_changes(sql) } else { Vec::new() };
+    pub(crate) fn expect_effects(&mut self, serial: Serial, analysis: &Arc<Analysis>, sql: &[u8]) {
+        let has = |wanted: &[Effect]| {
+            analysis.statements.iter().any(|statement| wanted.contains(&statement.effect))
+        };
+        let settings =
+            if has(&[Effect::Settings]) { howdah_sql::setting_changes(sql) } else { Vec::new() };
         let transaction = if has(&[Effect::Savepoint, Effect::Release, Effect::RollbackTo]) {
             howdah_sql::transaction_changes(sql)
         } else {
             Vec::new()
         };
-        let names = if has(&[Effect::Deallocate]) { howdah_sql::prepared_names(sql) } else { Vec::new() };
-        if has(&[Effect::DiscardAll]) || names.iter().any(|(_, change)| *change == PreparedChange::Deallocate(None)) {
-            // Whatever follows in this pipeline finds none of the server's statements.
-            server.prepared.forget_all();
-            server.unnamed = None;
-        }
+        let names =
+            if has(&[Effect::Deallocate]) { howdah_sql::prepared_names(sql) } else { Vec::new() };
         let analysis = Arc::clone(analysis);
-        self.effects.push_back(PendingEffects { serial, analysis, next: 0, settings, transaction, names });
+        self.effects.push_back(PendingEffects {
+            serial,
+            analysis,
+            next: 0,
+            settings,
+            transaction,
+            names,
+        });
+    }
+
+    /// The message that, when it is answered, changes which named statements exist: what names one has to wait for it.
+    pub(crate) fn deallocation(&self) -> Option<Serial> {
+        let deallocates = |statement: &Statement| {
+            matches!(statement.effect, Effect::Deallocate | Effect::DiscardAll)
+        };
+        let mut pending = self.effects.iter();
+        pending
+            .find(|pending| pending.analysis.statements.iter().any(deallocates))
+            .map(|pending| pending.serial)
     }
 
     /// A statement of message `serial` has ended with this command tag.
-    pub(crate) fn on_statement_ended(&mut self, server: &mut Server, serial: Serial, command_tag: &[u8]) {
-        let Some(mut pending) = self.effects.pop_front() else { return };
+    pub(crate) fn on_statement_ended(
+        &mut self,
+        server: &mut Server,
+        serial: Serial,
+        command_tag: &[u8],
+    ) {
+        let Some(mut pending) = self.effects.pop_front() else {
+            return;
+        };
         if pending.serial == serial {
             let index = pending.next;
             pending.next += 1;
@@ -96,12 +120,25 @@ impl Session {
         server.settings.on_rollback();
     }
 
-    fn apply(&mut self, server: &mut Server, pending: &PendingEffects, index: usize, effect: Effect, command_tag: &[u8]) {
+    fn apply(
+        &mut self,
+        server: &mut Server,
+        pending: &PendingEffects,
+        index: usize,
+        effect: Effect,
+        command_tag: &[u8],
+    ) {
         match effect {
-            Effect::None | Effect::Begin | Effect::Execute | Effect::Discard | Effect::Unlisten
+            Effect::None
+            | Effect::Begin
+            | Effect::Execute
+            | Effect::Discard
+            | Effect::Unlisten
             | Effect::AdvisoryUnlock => {}
             // COMMIT of a failed transaction is a rollback, and says so.
-            Effect::Commit | Effect::PrepareTransaction if !command_tag.starts_with(b"ROLLBACK") => {
+            Effect::Commit | Effect::PrepareTransaction
+                if !command_tag.starts_with(b"ROLLBACK") =>
+            {
                 self.on_commit(server);
                 self.failed = false;
             }
@@ -125,12 +162,15 @@ impl Session {
                         PreparedChange::Deallocate(Some(name)) => self.on_deallocated(server, name),
                         PreparedChange::Deallocate(None) => {
                             self.statements.on_deallocate_all(pending.serial);
+                            server.prepared.forget_all();
                         }
                         PreparedChange::Prepare(_) | PreparedChange::Execute(_) => {}
                     }
                 }
             }
             Effect::DiscardAll => {
+                server.prepared.forget_all();
+                server.tainted = None;
                 self.statements.on_deallocate_all(pending.serial);
                 self.unnamed.clear();
                 self.settings.on_discard_all();
@@ -159,7 +199,9 @@ impl Session {
         let mut kept = Ok(());
         for settings in [&mut self.settings, &mut server.settings] {
             match change {
-                TransactionChange::Savepoint(name) => kept = kept.and(settings.on_savepoint(name)),
+                TransactionChange::Savepoint(name) => {
+                    kept = kept.and_then(|()| settings.on_savepoint(name))
+                }
                 TransactionChange::Release(name) => settings.on_release(name),
                 TransactionChange::RollbackTo(name) => settings.on_rollback_to(name),
                 TransactionChange::Begin

@@ -88,11 +88,8 @@ impl Refusal {
     }
 
     pub(crate) fn shutting_down() -> Self {
-        Self::new(
-            SqlState::ADMIN_SHUTDOWN,
-            "terminating connection: Howdah is shutting down",
-        )
-        .hint("Connect again in a moment.")
+        Self::new(SqlState::ADMIN_SHUTDOWN, "terminating connection: Howdah is shutting down")
+            .hint("Connect again in a moment.")
     }
 
     pub(crate) fn canceled() -> Self {
@@ -102,7 +99,10 @@ impl Refusal {
     pub(crate) fn query_timeout(after: Duration) -> Self {
         Self::new(
             SqlState::QUERY_CANCELED,
-            format!("canceling statement: it ran longer than pool.query_timeout ({})", seconds(after)),
+            format!(
+                "canceling statement: it ran longer than pool.query_timeout ({})",
+                seconds(after)
+            ),
         )
     }
 

@@ -7,21 +7,20 @@
 use std::sync::Arc;
 
 use howdah_core::limits;
-use howdah_core::reply::{Answer, Disposition, Kind};
+use howdah_core::reply::{Answer, Disposition, Kind, Serial};
 use howdah_core::session::PinReason;
-use howdah_sql::{Analysis, Effect, PreparedChange};
+use howdah_sql::Analysis;
 use howdah_wire::frame::{self, Header};
 use howdah_wire::frontend::{self, tag};
-use howdah_wire::sqlstate::SqlState;
 
-use crate::effects::Portal;
 use crate::error::Refusal;
 use crate::gather::{protocol, unknown_message};
+use crate::prepare::Whole;
 use crate::server::Server;
 use crate::session::{ClientBody, End, Session};
 
 /// What became of the frame at the head of the inbox.
-enum Fed {
+pub(crate) enum Fed {
     /// So many bytes of it were used; if it is longer, the rest follows as it comes.
     Used(usize),
     /// More of it is needed, this many bytes in all.
@@ -36,10 +35,17 @@ impl Session {
     /// # Errors
     /// The client does not speak the protocol.
     pub(crate) fn feed(&mut self) -> Result<(), End> {
-        let Some(mut server) = self.server.take() else { return Ok(()) };
+        let Some(mut server) = self.server.take() else {
+            return Ok(());
+        };
         let mut inbox = std::mem::take(&mut self.inbox);
+        self.stalled = false;
         let result = loop {
-            if inbox.is_empty() || self.terminating || server.outbox.is_full() {
+            if inbox.is_empty() || self.terminating {
+                break Ok(());
+            }
+            if server.outbox.is_full() {
+                self.stalled = true;
                 break Ok(());
             }
             if let Some(body) = self.body {
@@ -77,7 +83,10 @@ impl Session {
     fn feed_body(&mut self, server: &mut Server, body: ClientBody, unread: &[u8]) -> usize {
         let count = body.left.min(unread.len());
         if !body.discard {
-            server.outbox.bytes(&self.worker.shelf).extend_from_slice(unread.get(..count).unwrap_or_default());
+            server
+                .outbox
+                .bytes(&self.worker.shelf)
+                .extend_from_slice(unread.get(..count).unwrap_or_default());
         }
         let left = body.left - count;
         self.body = (left > 0).then_some(ClientBody { left, ..body });
@@ -85,7 +94,9 @@ impl Session {
     }
 
     fn feed_frame(&mut self, server: &mut Server, unread: &[u8]) -> Result<Fed, End> {
-        let Some(header) = frame::header(unread).map_err(protocol)? else { return Ok(Fed::Stop) };
+        let Some(header) = frontend::header(unread).map_err(protocol)? else {
+            return Ok(Fed::Stop);
+        };
         if server.queue.is_skipping() && header.tag != tag::SYNC && header.tag != tag::TERMINATE {
             // The server would ignore it, too.
             return Ok(self.drop_frame(header, unread));
@@ -96,6 +107,7 @@ impl Session {
         let whole = header.frame_len();
         let body = unread.get(frame::HEADER_LEN..whole.min(unread.len())).unwrap_or_default();
         let complete = unread.len() >= whole;
+        let frame = Whole { bytes: unread.get(..whole).unwrap_or_default(), body };
         match header.tag {
             tag::QUERY | tag::PARSE if !complete && whole > limits::ANALYSED_STATEMENT => {
                 self.feed_large_statement(server, header, unread)
@@ -113,11 +125,11 @@ impl Session {
                 Ok(Fed::Stop)
             }
             _ if !complete => self.needs_whole(header),
-            tag::QUERY => self.feed_query(server, body, unread, whole),
-            tag::PARSE => self.feed_parse(server, body, unread, whole),
-            tag::DESCRIBE => self.feed_describe(server, body, unread, whole),
-            tag::CLOSE => self.feed_close(server, body, unread, whole),
-            tag::EXECUTE => self.feed_execute(server, body, unread, whole),
+            tag::QUERY => self.feed_query(server, frame),
+            tag::PARSE => self.feed_parse(server, frame),
+            tag::DESCRIBE => self.feed_describe(server, frame),
+            tag::CLOSE => self.feed_close(server, frame),
+            tag::EXECUTE => self.feed_execute(server, frame),
             tag::SYNC => {
                 if self.has_had_its_share() {
                     return Ok(Fed::Stop);
@@ -140,7 +152,9 @@ impl Session {
         let bound = match header.tag {
             tag::QUERY | tag::PARSE => limits::ANALYSED_STATEMENT,
             tag::COPY_FAIL => limits::INSPECTED_FRAME,
-            tag::DESCRIBE | tag::CLOSE | tag::EXECUTE | tag::SYNC | tag::FLUSH | tag::COPY_DONE => limits::NAME,
+            tag::DESCRIBE | tag::CLOSE | tag::EXECUTE | tag::SYNC | tag::FLUSH | tag::COPY_DONE => {
+                limits::NAME
+            }
             other => return Err(unknown_message(other)),
         };
         if header.frame_len() > bound + frame::HEADER_LEN {
@@ -154,9 +168,12 @@ impl Session {
     }
 
     /// Forwards the frame as it comes.
-    fn pass(&mut self, server: &mut Server, header: Header, unread: &[u8]) -> Fed {
+    pub(crate) fn pass(&mut self, server: &mut Server, header: Header, unread: &[u8]) -> Fed {
         let arrived = header.frame_len().min(unread.len());
-        server.outbox.bytes(&self.worker.shelf).extend_from_slice(unread.get(..arrived).unwrap_or_default());
+        server
+            .outbox
+            .bytes(&self.worker.shelf)
+            .extend_from_slice(unread.get(..arrived).unwrap_or_default());
         self.expect_rest(header, arrived, false)
     }
 
@@ -164,7 +181,7 @@ impl Session {
         self.expect_rest(header, header.frame_len().min(unread.len()), true)
     }
 
-    fn expect_rest(&mut self, header: Header, arrived: usize, discard: bool) -> Fed {
+    pub(crate) fn expect_rest(&mut self, header: Header, arrived: usize, discard: bool) -> Fed {
         let left = header.frame_len() - arrived;
         self.body = (left > 0).then_some(ClientBody { left, discard });
         Fed::Used(arrived)
@@ -179,31 +196,42 @@ impl Session {
         self.watch_request();
     }
 
-    fn feed_query(&mut self, server: &mut Server, body: &[u8], unread: &[u8], whole: usize) -> Result<Fed, End> {
+    fn feed_query(&mut self, server: &mut Server, frame: Whole<'_>) -> Result<Fed, End> {
         if self.has_had_its_share() {
             return Ok(Fed::Stop);
         }
-        let sql = frontend::query_text(body).map_err(protocol)?;
-        let analysis = self.worker.analyse(sql);
-        self.begin_request(server);
+        let sql = frontend::query_text(frame.body).map_err(protocol)?;
+        let analysis = self.analyse(sql);
         // A simple query destroys the unnamed statement.
         self.unnamed.clear();
         server.unnamed = None;
-        let rewritten = self.rewrite_deallocate(server, &analysis, sql);
+        let rewritten = match self.rewrite_deallocate(server, &analysis, sql) {
+            Ok(rewritten) => rewritten,
+            Err(serial) => return Ok(self.wait_for(server, serial)),
+        };
+        self.begin_request(server);
+        if analysis.calls_unknown_functions {
+            self.taint(server);
+        }
         let out = server.outbox.bytes(&self.worker.shelf);
         match &rewritten {
             Some(text) => frontend::query(out, text.as_bytes()),
-            None => out.extend_from_slice(unread.get(..whole).unwrap_or_default()),
+            None => out.extend_from_slice(frame.bytes),
         }
         let serial = server.queue.push(self.entry.id, Kind::Query, Disposition::Forward);
         if analysis.has_effects {
-            self.expect_effects(server, serial, &analysis, sql);
+            self.expect_effects(serial, &analysis, sql);
         }
-        Ok(Fed::Used(whole))
+        Ok(Fed::Used(frame.bytes.len()))
     }
 
     /// A statement too long to look at: whatever it does, nobody else gets this server afterwards.
-    fn feed_large_statement(&mut self, server: &mut Server, header: Header, unread: &[u8]) -> Result<Fed, End> {
+    fn feed_large_statement(
+        &mut self,
+        server: &mut Server,
+        header: Header,
+        unread: &[u8],
+    ) -> Result<Fed, End> {
         let kind = if header.tag == tag::QUERY { Kind::Query } else { Kind::Parse };
         self.set_pin(PinReason::LargeStatement);
         self.unnamed.clear();
@@ -215,226 +243,25 @@ impl Session {
         Ok(self.pass(server, header, unread))
     }
 
-    /// `DEALLOCATE` of a statement that was prepared by the protocol: the server knows it by another name.
-    fn rewrite_deallocate(&self, server: &mut Server, analysis: &Analysis, sql: &[u8]) -> Option<String> {
-        let [statement] = &*analysis.statements else { return None };
-        if statement.effect != Effect::Deallocate || !self.renames() {
-            return None;
+    /// What a statement is, for this session.
+    pub(crate) fn analyse(&self, sql: &[u8]) -> Arc<Analysis> {
+        let odd_strings = self.settings.context().get("standard_conforming_strings").is_some();
+        if odd_strings && sql.contains(&b'\\') {
+            // The analysis reads backslashes as PostgreSQL does by default, this session perhaps not.
+            return Arc::new(Analysis::unknown());
         }
-        let Some((_, PreparedChange::Deallocate(Some(name)))) = howdah_sql::prepared_names(sql).pop() else {
-            return None;
-        };
-        let prepared = self.statements.get(name.as_bytes())?;
-        server.ensure_prepared(self.entry.id, prepared, self.max_prepared(), &self.worker.shelf);
-        Some(format!("DEALLOCATE {}", server.prepared.name(prepared.id)))
+        self.worker.analyse(sql)
     }
 
-    /// Whether statements are shared under names of their own. In session pooling the server is the client's alone.
-    fn renames(&self) -> bool {
-        self.pin != Some(PinReason::SessionMode)
+    /// The next frame depends on message `serial`: nothing is fed before its reply.
+    pub(crate) fn wait_for(&self, server: &mut Server, serial: Serial) -> Fed {
+        server.hurry(serial, &self.worker.shelf);
+        Fed::Stop
     }
 
-    fn max_prepared(&self) -> usize {
-        self.pool.ledger.borrow().config().max_prepared
+    /// What is being sent may leave on the server what nobody can see.
+    pub(crate) fn taint(&mut self, server: &mut Server) {
+        server.tainted = Some(self.entry.id);
+        self.taints = true;
     }
-
-    fn feed_parse(&mut self, server: &mut Server, body: &[u8], unread: &[u8], whole: usize) -> Result<Fed, End> {
-        let parse = frontend::parse(body).map_err(protocol)?;
-        let bytes = unread.get(..whole).unwrap_or_default();
-        let session = self.entry.id;
-        if parse.name.is_empty() {
-            let analysis = self.worker.analyse(parse.sql);
-            self.unnamed.on_parse(bytes, analysis);
-            server.unnamed = Some((session, self.unnamed.version()));
-        }
-        if parse.name.is_empty() || !self.renames() {
-            if !parse.name.is_empty() {
-                self.remember_name(server, &parse)?;
-            }
-            server.queue.push(session, Kind::Parse, Disposition::Forward);
-            server.outbox.bytes(&self.worker.shelf).extend_from_slice(bytes);
-            return Ok(Fed::Used(whole));
-        }
-        if self.statements.get(parse.name).is_some() {
-            return Ok(self.feed_duplicate(server, &parse, whole));
-        }
-        let prepared = self.worker.prepare(parse.sql, parse.parameter_types);
-        let shelf = &self.worker.shelf;
-        let serial = if server.prepared.touch(prepared.id) {
-            server.queue.push(session, Kind::Parse, Disposition::Answer(Answer::ParseComplete))
-        } else {
-            server.make_room(session, self.pool.ledger.borrow().config().max_prepared, shelf);
-            let name = server.prepared.name(prepared.id);
-            let out = server.outbox.bytes(shelf);
-            frontend::parse_message(out, name.as_bytes(), parse.sql, parse.parameter_types);
-            let serial = server.queue.push(session, Kind::Parse, Disposition::Forward);
-            server.prepared.insert(prepared.id, serial);
-            serial
-        };
-        self.statements.on_parse(parse.name, prepared, serial).map_err(|_| too_many_statements())?;
-        Ok(Fed::Used(whole))
-    }
-
-    /// In session pooling names are the server's own; they are remembered only for their effects.
-    fn remember_name(&mut self, server: &Server, parse: &frontend::Parse<'_>) -> Result<(), End> {
-        let analysis = self.worker.analyse(parse.sql);
-        if analysis.has_effects && self.statements.get(parse.name).is_none() {
-            let prepared = self.worker.prepare(parse.sql, parse.parameter_types);
-            let serial = server.queue.next_serial();
-            self.statements.on_parse(parse.name, prepared, serial).map_err(|_| too_many_statements())?;
-        }
-        Ok(())
-    }
-
-    /// The client prepares under a name that it has in use: the server has to say so, in its own words, so the statement is
-    /// made there under the client's name and then once more. The server is not used again.
-    fn feed_duplicate(&mut self, server: &mut Server, parse: &frontend::Parse<'_>, whole: usize) -> Fed {
-        for disposition in [Disposition::Swallow, Disposition::Forward] {
-            let out = server.outbox.bytes(&self.worker.shelf);
-            frontend::parse_message(out, parse.name, parse.sql, parse.parameter_types);
-            server.queue.push(self.entry.id, Kind::Parse, disposition);
-        }
-        server.doomed = Some("a client's own statement name is on it");
-        Fed::Used(whole)
-    }
-
-    /// Puts the session's unnamed statement on the server if another one is there.
-    fn ensure_unnamed(&mut self, server: &mut Server) {
-        let wanted = (self.entry.id, self.unnamed.version());
-        if server.unnamed == Some(wanted) {
-            return;
-        }
-        if let Some((parse, _)) = self.unnamed.get() {
-            server.outbox.bytes(&self.worker.shelf).extend_from_slice(parse);
-            server.queue.push(self.entry.id, Kind::Parse, Disposition::Swallow);
-            server.unnamed = Some(wanted);
-        }
-    }
-
-    fn feed_bind(&mut self, server: &mut Server, header: Header, body: &[u8], unread: &[u8]) -> Result<Fed, End> {
-        let Some(names) = frontend::bind_names(body).map_err(protocol)? else {
-            if body.len() > 2 * limits::NAME || unread.len() >= header.frame_len() {
-                return Err(End::Fatal(Refusal::protocol("names in Bind are too long")));
-            }
-            return Ok(Fed::Needs(header.frame_len().min(2 * limits::NAME + frame::HEADER_LEN)));
-        };
-        let session = self.entry.id;
-        if names.statement.is_empty() {
-            self.ensure_unnamed(server);
-            let effects = self.unnamed.get().filter(|(_, analysis)| analysis.has_effects);
-            let source = effects.map(|(parse, analysis)| (Arc::clone(analysis), sql_of(parse)));
-            self.remember_portal(names.portal, source);
-            server.queue.push(session, Kind::Bind, Disposition::Forward);
-            return Ok(self.pass(server, header, unread));
-        }
-        let prepared = self.statements.get(names.statement).map(Arc::clone);
-        let source = prepared
-            .as_ref()
-            .filter(|prepared| prepared.analysis.has_effects)
-            .map(|prepared| (Arc::clone(&prepared.analysis), prepared.sql.clone()));
-        self.remember_portal(names.portal, source);
-        let Some(prepared) = prepared.filter(|_| self.renames()) else {
-            // Not a statement of this session: the server says so.
-            server.queue.push(session, Kind::Bind, Disposition::Forward);
-            return Ok(self.pass(server, header, unread));
-        };
-        let shelf = &self.worker.shelf;
-        server.ensure_prepared(session, &prepared, self.pool.ledger.borrow().config().max_prepared, shelf);
-        let name = server.prepared.name(prepared.id);
-        let rest = body.get(names.rest_at..).unwrap_or_default();
-        frontend::bind_renamed(server.outbox.bytes(shelf), header, &names, name.as_bytes(), rest).map_err(protocol)?;
-        server.queue.push(session, Kind::Bind, Disposition::Forward);
-        Ok(self.expect_rest(header, header.frame_len().min(unread.len()), false))
-    }
-
-    fn remember_portal(&mut self, name: &[u8], source: Option<(Arc<Analysis>, Box<[u8]>)>) {
-        if !self.portals.is_empty() {
-            self.portals.retain(|portal| *portal.name != *name);
-        }
-        if let Some((analysis, sql)) = source {
-            self.portals.push(Portal { name: name.into(), analysis, sql });
-        }
-    }
-
-    fn feed_describe(&mut self, server: &mut Server, body: &[u8], unread: &[u8], whole: usize) -> Result<Fed, End> {
-        let (target, name) = frontend::target(body).map_err(protocol)?;
-        let session = self.entry.id;
-        let kind = match target {
-            frontend::Kind::Statement => Kind::DescribeStatement,
-            frontend::Kind::Portal => Kind::DescribePortal,
-        };
-        let prepared = match target {
-            frontend::Kind::Statement if name.is_empty() => {
-                self.ensure_unnamed(server);
-                None
-            }
-            frontend::Kind::Statement if self.renames() => self.statements.get(name),
-            frontend::Kind::Statement | frontend::Kind::Portal => None,
-        };
-        let shelf = &self.worker.shelf;
-        match prepared {
-            Some(prepared) => {
-                server.ensure_prepared(session, prepared, self.max_prepared(), shelf);
-                let name = server.prepared.name(prepared.id);
-                frontend::describe(server.outbox.bytes(shelf), target, name.as_bytes());
-            }
-            None => server.outbox.bytes(shelf).extend_from_slice(unread.get(..whole).unwrap_or_default()),
-        }
-        server.queue.push(session, kind, Disposition::Forward);
-        Ok(Fed::Used(whole))
-    }
-
-    fn feed_close(&mut self, server: &mut Server, body: &[u8], unread: &[u8], whole: usize) -> Result<Fed, End> {
-        let (target, name) = frontend::target(body).map_err(protocol)?;
-        let session = self.entry.id;
-        let named_statement = target == frontend::Kind::Statement && !name.is_empty();
-        if named_statement && self.renames() {
-            // The statement stays on the server for others.
-            let answer = Disposition::Answer(Answer::CloseComplete);
-            let serial = server.queue.push(session, Kind::Close, answer);
-            self.statements.on_close(name, serial);
-            return Ok(Fed::Used(whole));
-        }
-        if target == frontend::Kind::Statement {
-            if name.is_empty() {
-                self.unnamed.clear();
-                server.unnamed = None;
-            } else {
-                self.statements.on_close(name, server.queue.next_serial());
-            }
-        }
-        server.outbox.bytes(&self.worker.shelf).extend_from_slice(unread.get(..whole).unwrap_or_default());
-        server.queue.push(session, Kind::Close, Disposition::Forward);
-        Ok(Fed::Used(whole))
-    }
-
-    fn feed_execute(&mut self, server: &mut Server, body: &[u8], unread: &[u8], whole: usize) -> Result<Fed, End> {
-        let serial = server.queue.push(self.entry.id, Kind::Execute, Disposition::Forward);
-        server.outbox.bytes(&self.worker.shelf).extend_from_slice(unread.get(..whole).unwrap_or_default());
-        if !self.portals.is_empty() {
-            let (name, _) = frontend::execute_portal(body).map_err(protocol)?;
-            if let Some(at) = self.portals.iter().position(|portal| *portal.name == *name) {
-                let portal = self.portals.swap_remove(at);
-                self.expect_effects(server, serial, &portal.analysis, &portal.sql);
-                self.portals.push(portal);
-            }
-        }
-        Ok(Fed::Used(whole))
-    }
-}
-
-/// The statement text in a Parse frame that was checked before.
-fn sql_of(parse: &[u8]) -> Box<[u8]> {
-    let body = parse.get(frame::HEADER_LEN..).unwrap_or_default();
-    frontend::parse(body).map(|parse| parse.sql).unwrap_or_default().into()
-}
-
-fn too_many_statements() -> End {
-    End::Fatal(
-        Refusal::new(
-            SqlState::CONFIGURATION_LIMIT,
-            format!("this session has {} prepared statements already", limits::STATEMENTS_PER_SESSION),
-        )
-        .hint("Close (or DEALLOCATE) statements that are not needed any more."),
-    )
 }

@@ -6,7 +6,7 @@
 use howdah_core::limits;
 use howdah_wire::backend::{self, TransactionStatus};
 use howdah_wire::frame::{self, Header};
-use howdah_wire::frontend::tag;
+use howdah_wire::frontend::{self, tag};
 
 use crate::error::Refusal;
 use crate::session::{ClientBody, End, Session};
@@ -32,7 +32,7 @@ impl Session {
                 return Ok(Gathered::Incomplete);
             }
             let unread = self.inbox.unread();
-            let Some(header) = frame::header(unread).map_err(protocol)? else {
+            let Some(header) = frontend::header(unread).map_err(protocol)? else {
                 self.flush_client()?;
                 return Ok(Gathered::Incomplete);
             };
@@ -51,7 +51,12 @@ impl Session {
         match frame_tag {
             // Without a transaction, Sync has nothing to do and Flush nothing to flush; COPY data that comes late, after
             // its COPY has failed, is ignored, as PostgreSQL does.
-            tag::SYNC | tag::FLUSH | tag::COPY_DATA | tag::COPY_DONE | tag::COPY_FAIL | tag::TERMINATE => true,
+            tag::SYNC
+            | tag::FLUSH
+            | tag::COPY_DATA
+            | tag::COPY_DONE
+            | tag::COPY_FAIL
+            | tag::TERMINATE => true,
             _ => self.dropping,
         }
     }
@@ -61,7 +66,10 @@ impl Session {
             tag::TERMINATE => self.terminating = true,
             tag::SYNC => {
                 self.dropping = false;
-                backend::ready_for_query(self.outbox.bytes(&self.worker.shelf), TransactionStatus::Idle);
+                backend::ready_for_query(
+                    self.outbox.bytes(&self.worker.shelf),
+                    TransactionStatus::Idle,
+                );
             }
             _ => {}
         }
@@ -94,7 +102,9 @@ impl Session {
         let mut at = 0;
         loop {
             let rest = unread.get(at..).unwrap_or_default();
-            let Some(header) = frame::header(rest).map_err(protocol)? else { break };
+            let Some(header) = frontend::header(rest).map_err(protocol)? else {
+                break;
+            };
             let whole = header.frame_len();
             let complete = rest.len() >= whole;
             match header.tag {
@@ -105,9 +115,21 @@ impl Session {
                     self.inbox.reserve(at + whole);
                     return Ok(Gathered::Incomplete);
                 }
-                tag::QUERY | tag::PARSE | tag::FUNCTION_CALL if !complete => return Ok(Gathered::Request),
-                tag::PARSE | tag::BIND | tag::DESCRIBE | tag::EXECUTE | tag::CLOSE | tag::QUERY | tag::SYNC
-                | tag::FLUSH | tag::FUNCTION_CALL | tag::COPY_DATA | tag::COPY_DONE | tag::COPY_FAIL => {}
+                tag::QUERY | tag::PARSE | tag::FUNCTION_CALL if !complete => {
+                    return Ok(Gathered::Request);
+                }
+                tag::PARSE
+                | tag::BIND
+                | tag::DESCRIBE
+                | tag::EXECUTE
+                | tag::CLOSE
+                | tag::QUERY
+                | tag::SYNC
+                | tag::FLUSH
+                | tag::FUNCTION_CALL
+                | tag::COPY_DATA
+                | tag::COPY_DONE
+                | tag::COPY_FAIL => {}
                 // Without a Sync nothing of it would be committed or answered.
                 tag::TERMINATE => return Err(End::Terminated),
                 other => return Err(unknown_message(other)),

@@ -19,6 +19,7 @@ mod listener;
 mod login;
 mod options;
 mod pool;
+mod prepare;
 mod proxy;
 mod quota;
 mod random;

@@ -47,7 +47,8 @@ impl Listeners {
         }
         for socket in &listen.unix {
             let path = socket.directory.join(format!(".s.PGSQL.{}", socket.port));
-            let refused = |source| StartError::Listen { address: path.display().to_string(), source };
+            let refused =
+                |source| StartError::Listen { address: path.display().to_string(), source };
             let listener = bind_unix(&path).map_err(refused)?;
             listeners.unix.push((listener, path.clone()));
         }
@@ -56,14 +57,20 @@ impl Listeners {
 
     /// Where it listens, with the ports that were taken.
     pub(crate) fn addresses(&self) -> Vec<ListenAddress> {
-        let tcp = self.tcp.iter().filter_map(|listener| listener.local_addr().ok()).map(ListenAddress::Tcp);
+        let tcp = self
+            .tcp
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok())
+            .map(ListenAddress::Tcp);
         tcp.chain(self.unix.iter().map(|(_, path)| ListenAddress::Unix(path.clone()))).collect()
     }
 }
 
 fn bind_unix(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
     // A socket file that nobody listens on is left over from a process that was killed.
-    if std::os::unix::net::UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+    if std::os::unix::net::UnixStream::connect(path)
+        .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    {
         std::fs::remove_file(path)?;
     }
     let listener = std::os::unix::net::UnixListener::bind(path)?;
@@ -85,7 +92,11 @@ pub(crate) async fn run(listeners: Listeners, shared: Arc<Shared>, stop: watch::
     while tasks.join_next().await.is_some() {}
 }
 
-async fn accept_tcp(listener: std::net::TcpListener, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+async fn accept_tcp(
+    listener: std::net::TcpListener,
+    shared: Arc<Shared>,
+    mut stop: watch::Receiver<bool>,
+) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "cannot listen"),
@@ -154,7 +165,8 @@ pub(crate) async fn hand_over(shared: &Shared, accepted: Accepted) {
 /// Far too many: told without being asked what it wants.
 fn refuse(shared: &Shared, accepted: &Accepted) {
     let mut out = Vec::new();
-    Refusal::too_many_clients(shared.settings().max_clients, "listen.max_clients").write_fatal(&mut out);
+    Refusal::too_many_clients(shared.settings().max_clients, "listen.max_clients")
+        .write_fatal(&mut out);
     match accepted {
         Accepted::Tcp(stream, _) => drop(io::Write::write(&mut &*stream, &out)),
         Accepted::Unix(stream) => drop(io::Write::write(&mut &*stream, &out)),

@@ -86,9 +86,13 @@ pub(crate) async fn say_goodbye(worker: &Worker, mut stream: Stream, mut outbox:
 }
 
 async fn arrive(worker: &Rc<Worker>, slot: &mut Option<Link>) -> Result<Arrival, Refusal> {
-    let Some(link) = slot else { return Ok(Arrival::Done) };
+    let Some(link) = slot else {
+        return Ok(Arrival::Done);
+    };
     let settings = worker.settings();
-    let Some(request) = first_message(worker, link).await? else { return Ok(Arrival::Done) };
+    let Some(request) = first_message(worker, link).await? else {
+        return Ok(Arrival::Done);
+    };
     if worker.shared.clients() > settings.max_clients {
         return Err(Refusal::too_many_clients(settings.max_clients, "listen.max_clients"));
     }
@@ -211,7 +215,9 @@ async fn greet(
 ) -> Result<Arrival, Refusal> {
     let key = PoolKey { database: request.database.clone(), user: request.user.clone() };
     let pool = worker.pool(key).ok_or_else(|| unknown_database(settings, &request.database))?;
-    let Some(link) = slot.take() else { return Ok(Arrival::Done) };
+    let Some(link) = slot.take() else {
+        return Ok(Arrival::Done);
+    };
     let secret = match request.minor {
         0 | 1 => crate::random::bytes::<4>().map(Vec::from),
         _ => crate::random::bytes::<32>().map(Vec::from),
@@ -245,13 +251,20 @@ async fn greet(
 }
 
 fn unknown_database(settings: &Settings, name: &str) -> Refusal {
-    let known: Vec<&str> = settings.databases.iter().map(|database| database.name.as_str()).collect();
-    Refusal::new(SqlState::INVALID_CATALOG_NAME, format!("database {name:?} is not configured in Howdah"))
-        .hint(format!("Configured: {}. Add a [[database]] with this name, or name = \"*\" for all.", known.join(", ")))
+    let known: Vec<&str> =
+        settings.databases.iter().map(|database| database.name.as_str()).collect();
+    Refusal::new(
+        SqlState::INVALID_CATALOG_NAME,
+        format!("database {name:?} is not configured in Howdah"),
+    )
+    .hint(format!(
+        "Configured: {}. Add a [[database]] with this name, or name = \"*\" for all.",
+        known.join(", ")
+    ))
 }
 
 impl Session {
-    /// AuthenticationOk to the first ReadyForQuery, in one write.
+    /// `AuthenticationOk` to the first ReadyForQuery, in one write.
     fn write_greeting(&mut self, welcome: &Welcome) {
         let out = self.outbox.bytes(&self.worker.shelf);
         backend::authentication_ok(out);

@@ -64,7 +64,8 @@ mod tests {
     #[track_caller]
     fn check(options: &str, expected: &[(&str, &str)]) {
         let found = parse(options).expect("options are accepted");
-        let found: Vec<(&str, &str)> = found.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let found: Vec<(&str, &str)> =
+            found.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         assert_eq!(found, expected);
     }
 

@@ -22,7 +22,7 @@ use crate::entry::{Entry, Grant};
 use crate::error::Refusal;
 use crate::quota::{Permit, Quota};
 use crate::report::PoolReport;
-use crate::server::{CancelTarget, PreparedSet, Server};
+use crate::server::{CancelTarget, PreparedSet, Server, SessionId};
 use crate::settings::{NodeAddress, ServerCredentials};
 use crate::worker::Worker;
 
@@ -64,7 +64,12 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn new(key: PoolKey, target: Target, config: PoolConfig, quotas: Vec<Arc<Quota>>) -> Self {
+    pub(crate) fn new(
+        key: PoolKey,
+        target: Target,
+        config: PoolConfig,
+        quotas: Vec<Arc<Quota>>,
+    ) -> Self {
         Self {
             key,
             target: RefCell::new(target),
@@ -112,7 +117,11 @@ impl Pool {
     ///
     /// # Errors
     /// The queue is full, or the last attempt to open a server failed in a way that waiting does not mend.
-    pub(crate) fn enqueue(self: &Rc<Self>, worker: &Rc<Worker>, entry: &Rc<Entry>) -> Result<(), Refusal> {
+    pub(crate) fn enqueue(
+        self: &Rc<Self>,
+        worker: &Rc<Worker>,
+        entry: &Rc<Entry>,
+    ) -> Result<(), Refusal> {
         if let Some(refusal) = self.hopeless(worker.now()) {
             return Err(refusal);
         }
@@ -157,7 +166,8 @@ impl Pool {
     /// Opens one server and puts it where it is needed.
     async fn open(self: Rc<Self>, worker: &Rc<Worker>, permit: Permit) {
         let target = self.target.borrow().clone();
-        let (generation, timeout) = (self.generation.get(), self.ledger.borrow().config().connect_timeout);
+        let (generation, timeout) =
+            (self.generation.get(), self.ledger.borrow().config().connect_timeout);
         let login = Login {
             address: &target.address,
             database: &target.database,
@@ -165,7 +175,8 @@ impl Pool {
             password: target.credentials.password.as_deref(),
             keys: &self.keys,
         };
-        let opened = match tokio::time::timeout(timeout, connect::open(&login, &worker.shelf)).await {
+        let opened = match tokio::time::timeout(timeout, connect::open(&login, &worker.shelf)).await
+        {
             Ok(result) => result,
             Err(_) => Err(OpenError::Timeout { address: target.address.to_string() }),
         };
@@ -206,6 +217,8 @@ impl Pool {
             settings: SessionSettings::new(worker.no_settings()),
             prepared: PreparedSet::default(),
             unnamed: None,
+            tainted: None,
+            flushed: 0,
             parameters: greeting.parameters,
             cancel: Rc::new(CancelTarget {
                 address: target.address.clone(),
@@ -259,8 +272,8 @@ impl Pool {
             return;
         }
         let now = worker.now();
-        let wanted_elsewhere =
-            self.ledger.borrow().counts().waiting == 0 && self.quotas.borrow().iter().any(|quota| quota.is_wanted());
+        let wanted_elsewhere = self.ledger.borrow().counts().waiting == 0
+            && self.quotas.borrow().iter().any(|quota| quota.is_wanted());
         if wanted_elsewhere || !server.is_reusable(now, self.generation.get()) {
             self.close(worker, server);
             self.open_wanted(worker, now);
@@ -302,8 +315,9 @@ impl Pool {
             let mut ledger = self.ledger.borrow_mut();
             let expired = ledger.take_expired_waiters(now);
             let wanted = self.quotas.borrow().iter().any(|quota| quota.is_wanted());
-            let leave = |server: &Box<Server>| wanted || !server.is_reusable(now, generation);
-            (expired, ledger.take_surplus(now, leave), ledger.config().clone())
+            let surplus =
+                ledger.take_surplus(now, |server| wanted || !server.is_reusable(now, generation));
+            (expired, surplus, ledger.config().clone())
         };
         for entry in expired {
             let refusal = match self.last_error.borrow().as_ref() {
@@ -326,6 +340,14 @@ impl Pool {
         let idle = self.ledger.borrow_mut().take_surplus(worker.now(), |_| true);
         for server in idle {
             self.drop_server(worker, server);
+        }
+    }
+
+    /// A session that has tainted servers has ended: those that are idle are cleaned now.
+    pub(crate) fn clean_tainted(self: &Rc<Self>, worker: &Rc<Worker>, session: SessionId) {
+        let tainted = self.ledger.borrow_mut().take_idle(|server| server.tainted == Some(session));
+        for server in tainted {
+            crate::clean::leave(worker, self, server, true);
         }
     }
 
@@ -396,12 +418,16 @@ fn absorb(server: &mut Server) -> bool {
         if unread.is_empty() {
             return true;
         }
-        let Ok(Some((frame, _))) = howdah_wire::frame::split(unread) else { return false };
+        let Ok(Some((frame, _))) = howdah_wire::frame::split(unread) else {
+            return false;
+        };
         let whole = frame.bytes.len();
         match frame.tag {
             howdah_wire::backend::tag::NOTICE | howdah_wire::backend::tag::NOTIFICATION => {}
             howdah_wire::backend::tag::PARAMETER_STATUS => {
-                let Ok((name, value)) = howdah_wire::backend::parameter_status(frame.body) else { return false };
+                let Ok((name, value)) = howdah_wire::backend::parameter_status(frame.body) else {
+                    return false;
+                };
                 let (name, value): (Box<[u8]>, Box<[u8]>) = (name.into(), value.into());
                 server.on_parameter(&name, &value);
             }

@@ -39,17 +39,22 @@ impl Proxy {
         let listeners = Listeners::bind(&settings.listen)?;
         let stranger = crate::random::token().map_err(StartError::Worker)?;
         let count = settings.workers.max(1);
-        let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::channel(COMMANDS)).unzip();
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            (0..count).map(|_| mpsc::channel(COMMANDS)).unzip();
         let shared = Arc::new(Shared::new(settings, senders, stranger));
         shared.set_listening(listeners.addresses());
         let (stop_listening, stop) = watch::channel(false);
         let mut proxy = Self { shared: Arc::clone(&shared), stop_listening, threads: Vec::new() };
         for (index, commands) in receivers.into_iter().enumerate() {
             let shared = Arc::clone(&shared);
-            let run = move |runtime: &tokio::runtime::Runtime| worker::run(runtime, index, shared, commands);
+            let run = move |runtime: &tokio::runtime::Runtime| {
+                worker::run(runtime, index, shared, commands)
+            };
             proxy.spawn(&format!("howdah-worker-{index}"), run)?;
         }
-        proxy.spawn("howdah-listen", move |runtime| runtime.block_on(listener::run(listeners, shared, stop)))?;
+        proxy.spawn("howdah-listen", move |runtime| {
+            runtime.block_on(listener::run(listeners, shared, stop))
+        })?;
         Ok(proxy)
     }
 
@@ -58,8 +63,10 @@ impl Proxy {
         name: &str,
         run: impl FnOnce(&tokio::runtime::Runtime) + Send + 'static,
     ) -> Result<(), StartError> {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Worker)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(StartError::Worker)?;
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || run(&runtime))
@@ -166,7 +173,9 @@ pub(crate) async fn report(shared: &Shared) -> Report {
             let key = (pool.database.clone(), pool.user.clone(), pool.node.clone());
             match pools.entry(key) {
                 std::collections::btree_map::Entry::Vacant(entry) => drop(entry.insert(pool)),
-                std::collections::btree_map::Entry::Occupied(mut entry) => entry.get_mut().merge(&pool),
+                std::collections::btree_map::Entry::Occupied(mut entry) => {
+                    entry.get_mut().merge(&pool)
+                }
             }
         }
     }

@@ -27,7 +27,9 @@ impl Quota {
     fn take(&self) -> bool {
         let max = self.max.load(Ordering::Relaxed);
         self.taken
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |taken| (taken < max).then_some(taken + 1))
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |taken| {
+                (taken < max).then_some(taken + 1)
+            })
             .is_ok()
     }
 
@@ -87,7 +89,11 @@ mod tests {
         let first = Permit::take(&both);
         assert!(first.is_some());
         assert!(Permit::take(&both).is_none());
-        assert_eq!(wide.taken.load(Ordering::Relaxed), 1, "the place in the wide quota was given back");
+        assert_eq!(
+            wide.taken.load(Ordering::Relaxed),
+            1,
+            "the place in the wide quota was given back"
+        );
         drop(first);
         assert!(Permit::take(&both).is_some());
         assert_eq!(narrow.taken.load(Ordering::Relaxed), 0);

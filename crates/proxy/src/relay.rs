@@ -14,8 +14,11 @@ use howdah_wire::sqlstate::SqlState;
 
 use crate::error::Refusal;
 use crate::faults::{self, Fault};
-use crate::server::{Body, Server, SessionId};
+use crate::server::{Body, STATEMENT_PREFIX, Server, SessionId};
 use crate::session::{End, Session};
+
+/// Bytes at the head of an error or notice that say what it is: severity and SQLSTATE come first.
+const TOLD: usize = 4096;
 
 /// What becomes of a frame.
 enum Fate {
@@ -31,7 +34,9 @@ impl Session {
     /// # Errors
     /// The server is out of step or said goodbye, or the client is gone.
     pub(crate) fn relay(&mut self) -> Result<(), End> {
-        let Some(mut server) = self.server.take() else { return Ok(()) };
+        let Some(mut server) = self.server.take() else {
+            return Ok(());
+        };
         let mut inbox = std::mem::take(&mut server.inbox);
         let mut whole = 0;
         let (used, result) = self.relay_bytes(&mut server, inbox.unread(), &mut whole);
@@ -45,7 +50,12 @@ impl Session {
     }
 
     /// Returns how many bytes were used; `whole` is set to the length of a frame that must be in one piece and is not.
-    fn relay_bytes(&mut self, server: &mut Server, bytes: &[u8], whole: &mut usize) -> (usize, Result<(), End>) {
+    fn relay_bytes(
+        &mut self,
+        server: &mut Server,
+        bytes: &[u8],
+        whole: &mut usize,
+    ) -> (usize, Result<(), End>) {
         let (mut at, mut run) = (0, 0);
         let result = loop {
             let rest = bytes.get(at..).unwrap_or_default();
@@ -72,8 +82,14 @@ impl Session {
             };
             let length = header.frame_len();
             let streams = matches!(header.tag, tag::DATA_ROW | tag::COPY_DATA);
-            if rest.len() < length && !streams {
-                if length > limits::INSPECTED_FRAME {
+            let long = length > limits::INSPECTED_FRAME;
+            let telling = matches!(header.tag, tag::ERROR | tag::NOTICE);
+            if rest.len() < length && !streams && !(long && telling && rest.len() > TOLD) {
+                if long && telling {
+                    *whole = TOLD + 1;
+                    break Ok(());
+                }
+                if long {
                     break Err(out_of_step(server, "a message is too long"));
                 }
                 *whole = length;
@@ -83,6 +99,8 @@ impl Session {
             let body = rest.get(frame::HEADER_LEN..arrived).unwrap_or_default();
             let fate = if streams {
                 self.on_data(server, header.tag, length - arrived)
+            } else if arrived < length {
+                self.on_long_frame(server, header.tag, body, length - arrived)
             } else {
                 self.on_frame(server, header.tag, body)
             };
@@ -124,10 +142,28 @@ impl Session {
     }
 
     /// A row, or COPY data: streams.
-    fn on_data(&mut self, server: &mut Server, frame_tag: u8, left: usize) -> Result<Fate, End> {
-        let (delivery, _) = server.queue.on_frame(frame_tag).map_err(|violation| violated(server, violation))?;
+    fn on_data(&self, server: &mut Server, frame_tag: u8, left: usize) -> Result<Fate, End> {
+        let (delivery, _) =
+            server.queue.on_frame(frame_tag).map_err(|violation| violated(server, violation))?;
         server.body = (left > 0).then_some(Body { left, delivery });
         self.fate(server, delivery)
+    }
+
+    /// An error or a notice of more than a megabyte: its first fields say what it is, the rest streams.
+    fn on_long_frame(
+        &mut self,
+        server: &mut Server,
+        frame_tag: u8,
+        arrived: &[u8],
+        left: usize,
+    ) -> Result<Fate, End> {
+        let fate = self.on_frame(server, frame_tag, &first_fields(arrived))?;
+        let delivery = match fate {
+            Fate::Forward => Delivery::To(self.entry.id),
+            Fate::Drop | Fate::Replace(_) => Delivery::Nobody,
+        };
+        server.body = Some(Body { left, delivery });
+        Ok(fate)
     }
 
     fn on_frame(&mut self, server: &mut Server, frame_tag: u8, body: &[u8]) -> Result<Fate, End> {
@@ -150,13 +186,14 @@ impl Session {
                 return self.on_failed(server, (from, until), internal, body);
             }
             Event::Ready { until } => {
-                let status = backend::ready_status(body).map_err(|error| out_of_step(server, &error.to_string()))?;
+                let status = backend::ready_status(body)
+                    .map_err(|error| out_of_step(server, &error.to_string()))?;
                 self.on_ready(server, until, status, delivery)?;
             }
         }
         if frame_tag == tag::PARAMETER_STATUS {
-            let (name, value) =
-                backend::parameter_status(body).map_err(|error| out_of_step(server, &error.to_string()))?;
+            let (name, value) = backend::parameter_status(body)
+                .map_err(|error| out_of_step(server, &error.to_string()))?;
             server.on_parameter(name, value);
         }
         if internal && matches!(frame_tag, tag::PARAMETER_STATUS | tag::NOTICE) {
@@ -166,14 +203,23 @@ impl Session {
         self.fate(server, delivery)
     }
 
-    fn on_ended(&mut self, server: &mut Server, serial: Serial, frame_tag: u8, body: &[u8]) -> Result<(), End> {
+    fn on_ended(
+        &mut self,
+        server: &mut Server,
+        serial: Serial,
+        frame_tag: u8,
+        body: &[u8],
+    ) -> Result<(), End> {
+        if frame_tag == tag::COMMAND_COMPLETE && is_definition(body) {
+            // Plans made before it may not fit any more.
+            self.worker.forget_prepared();
+        }
         if self.effects.is_empty() {
             return Ok(());
         }
         let command_tag = match frame_tag {
-            tag::COMMAND_COMPLETE => {
-                backend::command_tag(body).map_err(|error| out_of_step(server, &error.to_string()))?
-            }
+            tag::COMMAND_COMPLETE => backend::command_tag(body)
+                .map_err(|error| out_of_step(server, &error.to_string()))?,
             // EmptyQueryResponse stands for a text without statements.
             tag::EMPTY_QUERY => return Ok(()),
             _ => b"",
@@ -189,26 +235,37 @@ impl Session {
         internal: bool,
         body: &[u8],
     ) -> Result<Fate, End> {
-        let fields = backend::error_fields(body).map_err(|error| out_of_step(server, &error.to_string()))?;
+        let fields =
+            backend::error_fields(body).map_err(|error| out_of_step(server, &error.to_string()))?;
         server.prepared.on_failed(from, until);
         if fields.is_fatal() {
             server.doomed = Some("it ended with an error");
         }
         if internal {
-            if self.align_error.is_none() {
-                self.align_error = Some(body.to_vec());
+            if self.aligning.as_ref().is_none_or(|(_, serial)| *serial != from) {
+                return Err(out_of_step(server, "it could not be cleaned"));
             }
+            self.align_error = Some(body.to_vec());
             return Ok(Fate::Drop);
         }
         self.worker.stats.on_error();
         self.statements.on_failed(from, until);
         self.on_effects_failed(from, until);
-        if server.unnamed.is_some_and(|(owner, _)| owner == self.entry.id) {
-            // The unnamed statement may not have been made.
+        if let Some(unnamed) = server.unnamed
+            && (from..until).contains(&unnamed.since)
+        {
+            // It was not made; what was there before may be there still, or not.
+            if unnamed.of == (self.entry.id, self.unnamed.version()) {
+                self.unnamed.clear();
+            }
             server.unnamed = None;
         }
         let stale_plan = fields.code == SqlState::FEATURE_NOT_SUPPORTED
             && fields.routine == Some(b"RevalidateCachedQuery".as_slice());
+        if stale_plan {
+            // A Parse made from now on never meets the old plan: it gets a new statement.
+            self.worker.forget_prepared();
+        }
         if stale_plan || fields.code == SqlState::INVALID_STATEMENT_NAME {
             server.doomed = Some("its prepared statements are out of date");
         }
@@ -219,7 +276,21 @@ impl Session {
             refusal.write_error(&mut instead);
             return Ok(Fate::Replace(instead));
         }
-        Ok(Fate::Forward)
+        Ok(self.in_the_clients_words(server, body).map_or(Fate::Forward, Fate::Replace))
+    }
+
+    /// An error that names a statement as the server knows it, with the name that the client gave it.
+    fn in_the_clients_words(&self, server: &Server, body: &[u8]) -> Option<Vec<u8>> {
+        let (before, named, after) = find_name(body)?;
+        let id = server.prepared.id_of(named)?;
+        let name = self.statements.name_of(id)?;
+        let mut instead = vec![tag::ERROR];
+        let length = u32::try_from(4 + before.len() + name.len() + after.len()).ok()?;
+        instead.extend_from_slice(&length.to_be_bytes());
+        for part in [before, name, after] {
+            instead.extend_from_slice(part);
+        }
+        Some(instead)
     }
 
     fn on_ready(
@@ -231,7 +302,7 @@ impl Session {
     ) -> Result<(), End> {
         server.status = status;
         if delivery == Delivery::Nobody {
-            return self.on_aligned(server);
+            return self.on_aligned(server, until);
         }
         let idle = status == TransactionStatus::Idle;
         let now = Instant::now();
@@ -257,9 +328,11 @@ impl Session {
         Ok(())
     }
 
-    /// The server has the session's settings now, or refused them.
-    fn on_aligned(&mut self, server: &mut Server) -> Result<(), End> {
-        let Some(context) = self.aligning.take() else { return Ok(()) };
+    /// Messages of Howdah's own before `until` are answered: the server has the session's settings now, or refused them.
+    fn on_aligned(&mut self, server: &mut Server, until: Serial) -> Result<(), End> {
+        let Some((context, _)) = self.aligning.take_if(|(_, serial)| *serial < until) else {
+            return Ok(());
+        };
         if self.align_error.is_none() {
             server.on_aligned(&context);
             return Ok(());
@@ -269,13 +342,14 @@ impl Session {
             return Ok(());
         }
         // Statements that cannot fail did; the request behind them runs under wrong settings.
-        server.doomed = Some("it refused settings");
-        Err(End::Fatal(Refusal::server_lost()))
+        Err(out_of_step(server, "it refused settings"))
     }
 
     fn fate(&self, server: &mut Server, delivery: Delivery<SessionId>) -> Result<Fate, End> {
         match delivery {
-            Delivery::To(owner) if owner == self.entry.id || faults::is_planted(Fault::EarlyRelease) => {
+            Delivery::To(owner)
+                if owner == self.entry.id || faults::is_planted(Fault::EarlyRelease) =>
+            {
                 Ok(Fate::Forward)
             }
             Delivery::To(_) => Err(out_of_step(server, "a reply belongs to another session")),
@@ -296,13 +370,47 @@ impl Session {
     }
 }
 
+/// Whether a command tag is that of a statement that changes definitions.
+fn is_definition(command_tag: &[u8]) -> bool {
+    [b"ALTER ".as_slice(), b"CREATE ", b"DROP "]
+        .iter()
+        .any(|prefix| command_tag.starts_with(prefix))
+}
+
+/// What is before, inside and behind the quotes of the first name that a server knows a statement by.
+fn find_name(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let quoted = format!("\"{STATEMENT_PREFIX}");
+    let at = body.windows(quoted.len()).position(|window| window == quoted.as_bytes())? + 1;
+    let (before, rest) = body.split_at_checked(at)?;
+    let end = rest.iter().position(|byte| *byte == b'"')?;
+    let (named, after) = rest.split_at_checked(end)?;
+    Some((before, named, after))
+}
+
+/// The fields of an error that are there in whole, as a body of their own.
+fn first_fields(arrived: &[u8]) -> Vec<u8> {
+    let mut fields = arrived.get(..TOLD.min(arrived.len())).unwrap_or_default().to_vec();
+    fields.extend_from_slice(b"\0\0");
+    fields
+}
+
 fn violated(server: &mut Server, violation: Violation) -> End {
-    out_of_step(server, &format!("unexpected message {:?} (expected: {:?})", char::from(violation.tag), violation.expected))
+    out_of_step(
+        server,
+        &format!(
+            "unexpected message {:?} (expected: {:?})",
+            char::from(violation.tag),
+            violation.expected
+        ),
+    )
 }
 
 /// The server is not what we think it is: nobody uses it any more.
 fn out_of_step(server: &mut Server, what: &str) -> End {
-    tracing::error!(process_id = server.cancel.process_id, "closing a server that is out of step: {what}");
+    tracing::error!(
+        process_id = server.cancel.process_id,
+        "closing a server that is out of step: {what}"
+    );
     server.doomed = Some("it is out of step");
     End::Fatal(Refusal::server_lost())
 }

@@ -86,7 +86,7 @@ pub struct Totals {
     pub requests: u64,
     /// Transactions ended (a ReadyForQuery that says idle).
     pub transactions: u64,
-    /// ErrorResponses sent to clients, from servers and from Howdah.
+    /// `ErrorResponses` sent to clients, from servers and from Howdah.
     pub errors: u64,
     /// Bytes from clients.
     pub bytes_received: u64,

@@ -59,15 +59,17 @@ impl ServerRow {
     /// The idle servers of a pool.
     pub(crate) fn of(pool: &Pool, now: Instant) -> Vec<Self> {
         let ledger = pool.ledger.borrow();
-        let row = |(server, since): (&Box<crate::server::Server>, Instant)| Self {
-            user: pool.key.user.to_string(),
-            database: pool.key.database.to_string(),
-            address: server.cancel.address.to_string(),
-            process_id: server.cancel.process_id,
-            age: now.saturating_duration_since(server.opened),
-            idle: now.saturating_duration_since(since),
-            prepared: server.prepared.len(),
-        };
-        ledger.idle().map(row).collect()
+        ledger
+            .idle()
+            .map(|(server, since)| Self {
+                user: pool.key.user.to_string(),
+                database: pool.key.database.to_string(),
+                address: server.cancel.address.to_string(),
+                process_id: server.cancel.process_id,
+                age: now.saturating_duration_since(server.opened),
+                idle: now.saturating_duration_since(since),
+                prepared: server.prepared.len(),
+            })
+            .collect()
     }
 }

@@ -22,6 +22,11 @@ use crate::faults::{self, Fault};
 use crate::quota::Permit;
 use crate::settings::NodeAddress;
 use crate::stream::Stream;
+use crate::worker::Worker;
+
+/// What `DISCARD ALL` does, except that prepared statements stay.
+const WASH: &str = "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; \
+                    SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD SEQUENCES; DISCARD TEMP";
 
 /// Number of a session, unique in its worker.
 pub(crate) type SessionId = u64;
@@ -43,29 +48,47 @@ pub(crate) struct CancelTarget {
 pub(crate) struct PreparedSet {
     known: HashMap<u64, Known, foldhash::fast::RandomState>,
     clock: u64,
-    /// Grows when all statements are deallocated, so that a name is never made twice.
-    epoch: u32,
+    /// Names made so far: one is never made twice, so a statement whose Close was skipped is in nobody's way.
+    names: u64,
 }
 
 #[derive(Debug)]
 struct Known {
+    /// The Parse that made it.
     since: Serial,
     used: u64,
+    name: u64,
+}
+
+/// Whether a server has a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    Here,
+    Absent,
+    /// It was sent in an earlier segment, by this message, which may still fail: what needs it has to wait.
+    Undecided(Serial),
 }
 
 impl PreparedSet {
     /// Whether the server has the statement; marks it as used.
-    pub(crate) fn touch(&mut self, id: u64) -> bool {
+    pub(crate) fn touch(&mut self, id: u64, queue: &ReplyQueue<SessionId>) -> Presence {
         self.clock += 1;
-        self.known.get_mut(&id).is_some_and(|known| {
-            known.used = self.clock;
-            true
-        })
+        match self.known.get_mut(&id) {
+            None => Presence::Absent,
+            Some(known) if queue.is_undecided(known.since) => Presence::Undecided(known.since),
+            Some(known) => {
+                known.used = self.clock;
+                Presence::Here
+            }
+        }
     }
 
-    pub(crate) fn insert(&mut self, id: u64, since: Serial) {
+    /// The statement is being made by message `since`, under the name that is returned.
+    pub(crate) fn insert(&mut self, id: u64, since: Serial) -> String {
         self.clock += 1;
-        self.known.insert(id, Known { since, used: self.clock });
+        self.names += 1;
+        self.known.insert(id, Known { since, used: self.clock, name: self.names });
+        name(self.names)
     }
 
     pub(crate) fn remove(&mut self, id: u64) {
@@ -80,30 +103,48 @@ impl PreparedSet {
     /// Forgets all: they are deallocated, or nobody knows.
     pub(crate) fn forget_all(&mut self) {
         self.known.clear();
-        self.epoch += 1;
     }
 
-    /// The least recently used statement when there are `max` or more; it is forgotten.
-    pub(crate) fn evict(&mut self, max: usize) -> Option<u64> {
+    /// The name of the least recently used statement when there are `max` or more; it is forgotten.
+    pub(crate) fn evict(&mut self, max: usize) -> Option<String> {
         if self.known.len() < max.max(1) {
             return None;
         }
         let (&id, _) = self.known.iter().min_by_key(|(_, known)| known.used)?;
-        self.known.remove(&id);
-        Some(id)
+        self.known.remove(&id).map(|known| name(known.name))
     }
 
     /// The statement's name on this server.
-    pub(crate) fn name(&self, id: u64) -> String {
-        match self.epoch {
-            0 => format!("howdah_{id}"),
-            epoch => format!("howdah_{id}_{epoch}"),
-        }
+    pub(crate) fn name(&self, id: u64) -> Option<String> {
+        self.known.get(&id).map(|known| name(known.name))
+    }
+
+    /// The statement that has a name on this server.
+    pub(crate) fn id_of(&self, name: &[u8]) -> Option<u64> {
+        let number = name.strip_prefix(STATEMENT_PREFIX.as_bytes())?;
+        let number: u64 = std::str::from_utf8(number).ok()?.parse().ok()?;
+        self.known.iter().find(|(_, known)| known.name == number).map(|(id, _)| *id)
     }
 
     pub(crate) fn len(&self) -> usize {
         self.known.len()
     }
+}
+
+/// What the names of shared statements begin with on servers.
+pub(crate) const STATEMENT_PREFIX: &str = "howdah_";
+
+fn name(number: u64) -> String {
+    format!("{STATEMENT_PREFIX}{number}")
+}
+
+/// The unnamed statement that a server has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UnnamedOn {
+    /// Whose it is, and which version of it.
+    pub(crate) of: (SessionId, u64),
+    /// The Parse that made it.
+    pub(crate) since: Serial,
 }
 
 /// A backend frame whose body is passed on as it comes.
@@ -126,9 +167,13 @@ pub(crate) struct Server {
     /// Settings made on it since it was opened.
     pub(crate) settings: Settings,
     pub(crate) prepared: PreparedSet,
-    /// Whose unnamed statement it has, and which version.
-    pub(crate) unnamed: Option<(SessionId, u64)>,
-    /// What it reported as ParameterStatus.
+    /// The unnamed statement on it, if that is known.
+    pub(crate) unnamed: Option<UnnamedOn>,
+    /// The session that ran functions which may have left anything on it; cleaned before another one uses it.
+    pub(crate) tainted: Option<SessionId>,
+    /// Up to which message a Flush was sent so that replies come before a Sync.
+    pub(crate) flushed: Serial,
+    /// What it reported as `ParameterStatus`.
     pub(crate) parameters: BTreeMap<Box<[u8]>, Box<[u8]>>,
     pub(crate) cancel: Rc<CancelTarget>,
     pub(crate) opened: Instant,
@@ -146,56 +191,83 @@ impl Server {
     pub(crate) fn is_free(&self) -> bool {
         let settled = is_free(&self.queue, self.status)
             || (faults::is_planted(Fault::EarlyRelease) && self.status == TransactionStatus::Idle);
-        settled
-            && self.outbox.is_empty()
-            && self.inbox.is_empty()
-            && self.body.is_none()
+        settled && self.outbox.is_empty() && self.inbox.is_empty() && self.body.is_none()
     }
 
     /// Whether it may be used again at `now` in a pool of this generation.
     pub(crate) fn is_reusable(&self, now: Instant, generation: u64) -> bool {
-        self.doomed.is_none() && now < self.expires && self.generation == generation && self.is_free()
+        self.doomed.is_none()
+            && now < self.expires
+            && self.generation == generation
+            && self.is_free()
     }
 
-    /// Sends a simple query for Howdah itself.
-    pub(crate) fn push_internal(&mut self, session: SessionId, sql: &str, shelf: &Shelf) {
+    /// Sends a simple query for Howdah itself. Returns its serial.
+    pub(crate) fn push_internal(&mut self, session: SessionId, sql: &str, shelf: &Shelf) -> Serial {
         frontend::query(self.outbox.bytes(shelf), sql.as_bytes());
-        self.queue.push(session, Kind::Query, Disposition::Internal);
         // A simple query destroys the unnamed statement.
         self.unnamed = None;
+        self.queue.push(session, Kind::Query, Disposition::Internal)
     }
 
-    /// Puts the statement on the server unless it is there, before what is sent next.
+    /// Puts the statement on the server unless it is there, before what is sent next. Returns its name there.
+    ///
+    /// # Errors
+    /// Whether it is there is not known before message `.0` is answered.
     pub(crate) fn ensure_prepared(
         &mut self,
         session: SessionId,
         prepared: &Prepared,
         max_prepared: usize,
         shelf: &Shelf,
-    ) {
-        if self.prepared.touch(prepared.id) {
-            return;
+    ) -> Result<String, Serial> {
+        match self.prepared.touch(prepared.id, &self.queue) {
+            Presence::Undecided(serial) => return Err(serial),
+            Presence::Here => {
+                if let Some(name) = self.prepared.name(prepared.id) {
+                    return Ok(name);
+                }
+            }
+            Presence::Absent => {}
         }
-        self.make_room(session, max_prepared, shelf);
-        let name = self.prepared.name(prepared.id);
-        frontend::parse_message(
-            self.outbox.bytes(shelf),
-            name.as_bytes(),
-            &prepared.sql,
-            &prepared.parameter_types,
-        );
-        let serial = self.queue.push(session, Kind::Parse, Disposition::Swallow);
-        self.prepared.insert(prepared.id, serial);
+        Ok(self.parse(session, prepared, Disposition::Swallow, max_prepared, shelf).0)
     }
 
-    /// Closes the least recently used statement if the server has as many as it may.
-    pub(crate) fn make_room(&mut self, session: SessionId, max_prepared: usize, shelf: &Shelf) {
+    /// Sends a Parse for a statement that the server does not have. Returns its name there and the message's serial.
+    pub(crate) fn parse(
+        &mut self,
+        session: SessionId,
+        prepared: &Prepared,
+        disposition: Disposition,
+        max_prepared: usize,
+        shelf: &Shelf,
+    ) -> (String, Serial) {
         if let Some(evicted) = self.prepared.evict(max_prepared) {
-            let name = self.prepared.name(evicted);
             let out = self.outbox.bytes(shelf);
-            frontend::close(out, frontend::Kind::Statement, name.as_bytes());
+            frontend::close(out, frontend::Kind::Statement, evicted.as_bytes());
             self.queue.push(session, Kind::Close, Disposition::Swallow);
         }
+        let serial = self.queue.push(session, Kind::Parse, disposition);
+        let name = self.prepared.insert(prepared.id, serial);
+        let out = self.outbox.bytes(shelf);
+        frontend::parse_message(out, name.as_bytes(), &prepared.sql, &prepared.parameter_types);
+        (name, serial)
+    }
+
+    /// Makes the replies up to message `serial` come, also before a Sync.
+    pub(crate) fn hurry(&mut self, serial: Serial, shelf: &Shelf) {
+        if self.queue.is_in_open_segment(serial) && self.flushed <= serial {
+            frontend::flush(self.outbox.bytes(shelf));
+            self.flushed = self.queue.next_serial();
+        }
+    }
+
+    /// Takes away what functions of another session may have left, in the same write as what comes next. Prepared
+    /// statements stay. None of it can fail outside a transaction.
+    pub(crate) fn wash(&mut self, session: SessionId, worker: &Worker) {
+        self.push_internal(session, WASH, &worker.shelf);
+        self.settings.assume(worker.no_settings());
+        self.tainted = None;
     }
 
     /// Records a parameter status.

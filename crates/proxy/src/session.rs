@@ -13,6 +13,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Instant;
 
 use howdah_core::pool::PoolMode;
+use howdah_core::reply::Serial;
 use howdah_core::session::{Context, PinReason, Settings, Statements, Unnamed, align};
 use howdah_wire::backend::TransactionStatus;
 use howdah_wire::sqlstate::SqlState;
@@ -22,6 +23,7 @@ use crate::clean;
 use crate::effects::{PendingEffects, Portal};
 use crate::entry::{Activity, Deadline, Entry, Grant, Signal};
 use crate::error::{Refusal, seconds};
+use crate::faults::{self, Fault};
 use crate::gather::Gathered;
 use crate::pool::{Pool, Welcome};
 use crate::server::Server;
@@ -94,14 +96,18 @@ pub(crate) struct Session {
     pub(crate) started: Option<Instant>,
     /// Requests sent since the checkout.
     pub(crate) fed: u32,
-    /// The context that the server is being given.
-    pub(crate) aligning: Option<Arc<Context>>,
-    /// The server's ErrorResponse to the alignment.
+    /// The context that the server is being given, and by which message.
+    pub(crate) aligning: Option<(Arc<Context>, Serial)>,
+    /// The server's `ErrorResponse` to the alignment.
     pub(crate) align_error: Option<Vec<u8>>,
     /// The client sent Terminate.
     pub(crate) terminating: bool,
     /// Ends as soon as no transaction is open.
     pub(crate) draining: bool,
+    /// Bytes wait in the inbox only because the server's outbox was full.
+    pub(crate) stalled: bool,
+    /// It ran functions that may have left something on servers.
+    pub(crate) taints: bool,
     /// The request ran into a limit of Howdah's and was cancelled: this is what the client is told.
     pub(crate) overruled: Option<Refusal>,
 }
@@ -141,6 +147,8 @@ impl Session {
             align_error: None,
             terminating: false,
             draining: false,
+            stalled: false,
+            taints: false,
             overruled: None,
         }
     }
@@ -159,7 +167,9 @@ impl Session {
         while self.aligning.is_some() {
             self.next_exchange_event().await?;
         }
-        let Some(server) = &self.server else { return Err(End::ServerGone) };
+        let Some(server) = &self.server else {
+            return Err(End::ServerGone);
+        };
         let welcome = self.pool.on_welcome(&context, server);
         self.release();
         aligned.map(|()| welcome).map_err(End::Fatal)
@@ -309,19 +319,25 @@ impl Session {
     /// # Errors
     /// The outer one ends the session; the inner one is the answer to the request.
     async fn align(&mut self) -> Result<Result<(), Refusal>, End> {
-        let Some(server) = &mut self.server else { return Ok(Ok(())) };
+        let Some(server) = &mut self.server else {
+            return Ok(Ok(()));
+        };
+        let session = self.entry.id;
+        if server.tainted.is_some_and(|owner| owner != session) {
+            server.wash(session, &self.worker);
+        }
         let wanted = self.settings.context();
         if Arc::ptr_eq(server.settings.context(), wanted) {
             return Ok(Ok(()));
         }
-        let skip = crate::faults::is_planted(crate::faults::Fault::SkipAlign);
+        let skip = faults::is_planted(Fault::SkipAlign);
         let alignment = align(server.settings.context(), wanted).filter(|_| !skip);
         let Some(alignment) = alignment else {
             server.on_aligned(wanted);
             return Ok(Ok(()));
         };
-        server.push_internal(self.entry.id, &alignment.sql, &self.worker.shelf);
-        self.aligning = Some(Arc::clone(wanted));
+        let serial = server.push_internal(session, &alignment.sql, &self.worker.shelf);
+        self.aligning = Some((Arc::clone(wanted), serial));
         if !alignment.certain {
             while self.aligning.is_some() {
                 self.next_exchange_event().await?;
@@ -344,7 +360,9 @@ impl Session {
                 self.release();
                 return Ok(());
             }
-            let Some(server) = &self.server else { return Ok(()) };
+            let Some(server) = &self.server else {
+                return Ok(());
+            };
             if self.terminating && server.queue.is_empty() {
                 return Err(End::Terminated);
             }
@@ -357,7 +375,10 @@ impl Session {
 
     /// Waits for one event while a server is held, and acts on it.
     async fn next_exchange_event(&mut self) -> Result<(), End> {
-        self.flush_server()?;
+        self.flush_server();
+        if self.stalled && self.server.as_ref().is_some_and(|server| server.outbox.is_empty()) {
+            return Ok(());
+        }
         match self.event().await {
             Event::Client | Event::Written => Ok(()),
             Event::Server => self.relay(),
@@ -419,7 +440,7 @@ impl Session {
         if written { Poll::Ready(Event::Written) } else { Poll::Pending }
     }
 
-    fn flush_server(&mut self) -> Result<(), End> {
+    fn flush_server(&mut self) {
         if let Some(server) = &mut self.server
             && !server.outbox.is_empty()
             && server.outbox.flush_now(&mut server.stream, &self.worker.shelf).is_err()
@@ -427,7 +448,6 @@ impl Session {
             // What the server said before it went is still to be read.
             server.doomed = Some("it cannot be written to");
         }
-        Ok(())
     }
 
     /// A pinned server whose settings differ from the session's, between transactions: after RESET of a setting that the
@@ -505,13 +525,15 @@ impl Session {
                 crate::cancel::send(&self.worker, &self.pool, &self.entry);
                 Ok(())
             }
-            Signal::Deadline(Deadline::IdleInTransaction(timeout)) => Err(End::Fatal(Refusal::new(
-                SqlState::IDLE_IN_TRANSACTION_TIMEOUT,
-                format!(
-                    "terminating connection: idle in transaction longer than pool.idle_in_transaction_timeout ({})",
-                    seconds(timeout)
-                ),
-            ))),
+            Signal::Deadline(Deadline::IdleInTransaction(timeout)) => {
+                Err(End::Fatal(Refusal::new(
+                    SqlState::IDLE_IN_TRANSACTION_TIMEOUT,
+                    format!(
+                        "terminating connection: idle in transaction longer than pool.idle_in_transaction_timeout ({})",
+                        seconds(timeout)
+                    ),
+                )))
+            }
             Signal::Deadline(Deadline::Idle(timeout)) => Err(End::Fatal(Refusal::new(
                 SqlState::IDLE_SESSION_TIMEOUT,
                 format!(
@@ -536,6 +558,9 @@ impl Session {
         if let Some(server) = self.server.take() {
             let dirty = self.pin.is_some() || !self.effects.is_empty();
             clean::leave(&self.worker, &self.pool, server, dirty);
+        }
+        if self.taints {
+            self.pool.clean_tainted(&self.worker, self.entry.id);
         }
         self.drop_pin();
         self.pool.clients.set(self.pool.clients.get().saturating_sub(1));

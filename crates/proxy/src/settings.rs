@@ -54,7 +54,11 @@ impl Settings {
     }
 
     /// Where servers for a database and user are opened, and how many; `None`: not configured.
-    pub(crate) fn pool(&self, database_name: &str, user_name: &str) -> Option<(Target, PoolConfig)> {
+    pub(crate) fn pool(
+        &self,
+        database_name: &str,
+        user_name: &str,
+    ) -> Option<(Target, PoolConfig)> {
         let database = self.database(database_name)?;
         let user = self.user(user_name)?;
         let node = self.nodes.get(database.primary)?;

@@ -42,7 +42,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(settings: Settings, commands: Vec<mpsc::Sender<Command>>, stranger: String) -> Self {
+    pub(crate) fn new(
+        settings: Settings,
+        commands: Vec<mpsc::Sender<Command>>,
+        stranger: String,
+    ) -> Self {
         Self {
             settings: Mutex::new(Arc::new(settings)),
             quotas: Mutex::default(),
@@ -103,7 +107,12 @@ impl Shared {
     }
 
     /// The SCRAM verifier for a user's plain password: the one made before, or a new one.
-    pub(crate) fn verifier(&self, user: &str, password: &str, make: impl FnOnce() -> scram::Verifier) -> scram::Verifier {
+    pub(crate) fn verifier(
+        &self,
+        user: &str,
+        password: &str,
+        make: impl FnOnce() -> scram::Verifier,
+    ) -> scram::Verifier {
         if let Some((of, verifier)) = self.verifiers.lock().get(user)
             && of == password
         {
@@ -123,7 +132,9 @@ impl Shared {
             Arc::clone(quota)
         };
         let mut found = Vec::new();
-        let Some(database) = settings.database(&key.database) else { return found };
+        let Some(database) = settings.database(&key.database) else {
+            return found;
+        };
         let pool = &database.pool;
         let size = pool.max_size.saturating_add(pool.reserve_size);
         found.push(quota(Scope::Pool(key.clone()), size));

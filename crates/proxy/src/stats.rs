@@ -30,7 +30,9 @@ pub(crate) struct Stats {
 /// A histogram of microseconds up to an hour with two significant digits, about 20 KiB.
 pub(crate) fn histogram() -> Histogram<u64> {
     // The bounds are constants that the crate accepts; the fallback grows by itself.
-    Histogram::new_with_bounds(1, LONGEST, 2).unwrap_or_else(|_| Histogram::new(2).unwrap_or_else(|_| unreachable!("2 significant digits are valid")))
+    Histogram::new_with_bounds(1, LONGEST, 2).unwrap_or_else(|_| {
+        Histogram::new(2).unwrap_or_else(|_| unreachable!("2 significant digits are valid"))
+    })
 }
 
 impl Default for Stats {

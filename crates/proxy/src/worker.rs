@@ -163,7 +163,12 @@ impl Worker {
     }
 
     /// The shared statement for a text and parameter types.
-    pub(crate) fn prepare(&self, sql: &[u8], parameter_types: &[u8]) -> Arc<Prepared> {
+    pub(crate) fn prepare(
+        &self,
+        sql: &[u8],
+        parameter_types: &[u8],
+        analysis: Arc<Analysis>,
+    ) -> Arc<Prepared> {
         let mut table = self.prepared.borrow_mut();
         let key: PreparedKey = (sql.into(), parameter_types.into());
         if let Some(known) = table.get(&key) {
@@ -176,10 +181,15 @@ impl Worker {
             id: self.new_id(),
             sql: key.0.clone(),
             parameter_types: key.1.clone(),
-            analysis: self.analyse(sql),
+            analysis,
         });
         table.insert(key, Arc::clone(&prepared));
         prepared
+    }
+
+    /// From now on every text is prepared anew. Sessions that hold a statement keep it.
+    pub(crate) fn forget_prepared(&self) {
+        self.prepared.borrow_mut().clear();
     }
 
     /// A number unique in this worker.
@@ -297,12 +307,8 @@ impl Worker {
 
     fn report(&self) -> WorkerReport {
         let now = Instant::now();
-        let mut pools: HashMap<PoolKey, PoolReport> = self
-            .pools
-            .borrow()
-            .iter()
-            .map(|(key, pool)| (key.clone(), pool.report(now)))
-            .collect();
+        let mut pools: HashMap<PoolKey, PoolReport> =
+            self.pools.borrow().iter().map(|(key, pool)| (key.clone(), pool.report(now))).collect();
         let entries = self.entries.borrow();
         for entry in entries.values() {
             let key = PoolKey { database: entry.database.clone(), user: entry.user.clone() };
@@ -318,7 +324,12 @@ impl Worker {
             pools: pools.into_values().collect(),
             totals: self.stats.totals(),
             clients: entries.values().map(|entry| ClientRow::of(entry, now)).collect(),
-            servers: self.pools.borrow().values().flat_map(|pool| ServerRow::of(pool, now)).collect(),
+            servers: self
+                .pools
+                .borrow()
+                .values()
+                .flat_map(|pool| ServerRow::of(pool, now))
+                .collect(),
         }
     }
 }

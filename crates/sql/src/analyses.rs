@@ -8,7 +8,7 @@ use std::sync::Arc;
 use quick_cache::unsync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
-use crate::classify::classify;
+use crate::classify::{classify, classify_tokens};
 use crate::normal::{normalize, readable};
 use crate::parse::{fingerprint, parse};
 use crate::{Analysis, Class, Effect, Fingerprint, MAX_ANALYSED, Statement};
@@ -109,21 +109,43 @@ impl Analyses {
     }
 }
 
+/// Normal forms of more bytes are not parsed.
+const MAX_FORM: usize = 256 * 1024;
+
+/// Longer texts are parsed by their normal form if that is much shorter.
+const MAX_PARSED_AS_WRITTEN: usize = 8 * 1024;
+
 /// The analysis of a text with this normal form.
 pub(crate) fn analyse(sql: &str, form: &[u8]) -> Analysis {
-    let parsed = parse(sql);
-    let identity = parsed.as_ref().and_then(|_| fingerprint(sql));
-    let (Some(nodes), Some(identity)) = (parsed, identity) else {
+    if form.len() > MAX_FORM {
+        return Analysis::unknown();
+    }
+    // A form with literals in all the right places is a text of this form.
+    if sql.len() > MAX_PARSED_AS_WRITTEN
+        && form.len() < sql.len() / 2
+        && let Some(analysis) = std::str::from_utf8(form).ok().and_then(|sql| judge(sql, form))
+    {
+        return analysis;
+    }
+    judge(sql, form).unwrap_or_else(|| {
         let unknown = Statement { class: Class::Other, effect: Effect::Unknown };
         let identity = Fingerprint::of_bytes(form);
-        return Analysis { text: readable(form), ..Analysis::new(identity, vec![unknown]) };
+        Analysis { text: readable(form), ..Analysis::new(identity, vec![unknown]) }
+    })
+}
+
+/// `None` when the text does not parse.
+fn judge(sql: &str, form: &[u8]) -> Option<Analysis> {
+    let identity = fingerprint(sql)?;
+    let judged = match parse(sql) {
+        Some(nodes) => nodes.iter().map(classify).collect(),
+        None => vec![classify_tokens(sql)],
     };
-    let judged: Vec<_> = nodes.iter().map(classify).collect();
     let statements = judged.iter().map(|judged| judged.statement).collect();
-    Analysis {
+    Some(Analysis {
         parsed: true,
         calls_unknown_functions: judged.iter().any(|judged| judged.calls_unknown_functions),
         text: readable(form),
         ..Analysis::new(identity, statements)
-    }
+    })
 }

@@ -5,6 +5,7 @@
 
 use crate::facts::Facts;
 use crate::functions::{Role, role};
+use crate::lex::{Kind, Lexer};
 use crate::parse::{NodeEnum, tree};
 use crate::{Class, Effect, Statement};
 
@@ -23,6 +24,53 @@ pub(crate) fn classify(node: &NodeEnum) -> Judged {
     let calls = Calls::of(&facts);
     let (class, effect) = judge(node, &facts, &calls);
     Judged { statement: Statement { class, effect }, calls_unknown_functions: calls.foreign }
+}
+
+/// What a text is that parses but is nested too deeply for a tree (long chains of `||` or `UNION`): never a read, and
+/// without effects only if it is one query in which no word is the name of anything that has one.
+pub(crate) fn classify_tokens(sql: &str) -> Judged {
+    let mut lexer = Lexer::new(sql.as_bytes());
+    let mut effect = Effect::None;
+    let (mut first, mut previous) = (true, String::new());
+    loop {
+        let token = lexer.next();
+        let name = match token.kind {
+            Kind::End => break,
+            Kind::Word | Kind::Quoted => {
+                let text = String::from_utf8_lossy(lexer.slice(token));
+                text.trim_matches('"').to_ascii_lowercase()
+            }
+            Kind::Mark if lexer.slice(token) == b";" => ";".to_owned(),
+            Kind::Doubt | Kind::UnicodeQuoted => {
+                effect = Effect::Unknown;
+                break;
+            }
+            Kind::Number
+            | Kind::Text
+            | Kind::National
+            | Kind::Bits
+            | Kind::Dollar
+            | Kind::Parameter
+            | Kind::Operator
+            | Kind::Cast
+            | Kind::Mark => continue,
+        };
+        let is_query = matches!(
+            name.as_str(),
+            "select" | "insert" | "update" | "delete" | "merge" | "with" | "values"
+        );
+        let makes_table = name == "into" && !matches!(previous.as_str(), "insert" | "merge");
+        let has_effect = !matches!(
+            role(std::slice::from_ref(&name)),
+            Role::Pure | Role::Writes | Role::Foreign
+        );
+        if first && !is_query || makes_table || has_effect || name == ";" {
+            effect = Effect::Unknown;
+        }
+        (first, previous) = (false, name);
+    }
+    let statement = Statement { class: Class::Other, effect };
+    Judged { statement, calls_unknown_functions: true }
 }
 
 /// What the functions called in a statement do, taken together.

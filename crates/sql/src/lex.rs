@@ -91,11 +91,43 @@ mod class {
 pub(crate) struct Lexer<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Bytes in runs of operator bytes that PostgreSQL's scanner reads again and again.
+    rescanned: usize,
 }
+
+/// Whether a text can be given to PostgreSQL's scanner. It reads the rest of a run of operator bytes anew for every operator
+/// and every comment in the run, and the rest of the text for every level of an open comment: time that grows with the
+/// square of the length.
+pub(crate) fn is_scannable(bytes: &[u8]) -> bool {
+    let mut lexer = Lexer::new(bytes);
+    loop {
+        let token = lexer.next();
+        match token.kind {
+            Kind::End => return true,
+            Kind::Doubt if lexer.rescanned > MAX_RESCANNED => return false,
+            // What follows is not known to be harmless: an open comment, or runs of operators in it.
+            Kind::Doubt => return is_harmless(bytes.get(token.start..).unwrap_or_default()),
+            Kind::Word | Kind::Quoted | Kind::UnicodeQuoted | Kind::Number | Kind::Text | Kind::National | Kind::Bits
+            | Kind::Dollar | Kind::Parameter | Kind::Operator | Kind::Cast | Kind::Mark => {}
+        }
+    }
+}
+
+/// Whether no run of operator bytes is long, wherever strings and comments begin and end.
+fn is_harmless(bytes: &[u8]) -> bool {
+    let is_operator = |byte: &u8| {
+        class::TABLE.get(usize::from(*byte)).is_some_and(|found| found & class::OPERATOR != 0)
+    };
+    let comments = bytes.windows(2).filter(|pair| *pair == b"/*").count();
+    comments <= 16 && bytes.split(|byte| !is_operator(byte)).all(|run| run.len() < 1024)
+}
+
+/// Bound of [`Lexer::rescanned`] in bytes: about a millisecond.
+const MAX_RESCANNED: usize = 1 << 20;
 
 impl<'a> Lexer<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, at: 0, rescanned: 0 }
     }
 
     /// The bytes of a token.
@@ -276,12 +308,14 @@ impl<'a> Lexer<'a> {
     }
 
     /// Behind a comment; comments nest.
-    fn block_comment(&self, start: usize) -> Option<usize> {
+    fn block_comment(&mut self, start: usize) -> Option<usize> {
+        self.rescan(start)?;
         let mut at = start + 2;
         let mut depth = 1_usize;
         while depth > 0 {
             match (*self.bytes.get(at)?, self.byte(at + 1)) {
                 (b'/', b'*') => {
+                    self.rescan(at)?;
                     depth += 1;
                     at += 2;
                 }
@@ -293,6 +327,12 @@ impl<'a> Lexer<'a> {
             }
         }
         Some(at)
+    }
+
+    /// Counts the run of operator bytes that begins here; `None` when there have been too many.
+    fn rescan(&mut self, start: usize) -> Option<()> {
+        self.rescanned += self.skip(start, class::OPERATOR) - start;
+        (self.rescanned <= MAX_RESCANNED).then_some(())
     }
 
     /// Behind a string in dollar quotes.
@@ -343,8 +383,11 @@ impl<'a> Lexer<'a> {
     }
 
     /// The longest run of operator bytes, before a comment, and without a sign at the end that belongs to what follows.
-    fn operator(&self, start: usize) -> (Kind, usize) {
+    fn operator(&mut self, start: usize) -> (Kind, usize) {
         let mut end = start + 1;
+        if self.is(end, class::OPERATOR) && self.rescan(start).is_none() {
+            return (Kind::Doubt, start);
+        }
         while self.is(end, class::OPERATOR) {
             if matches!((self.byte(end), self.byte(end + 1)), (b'-', b'-') | (b'/', b'*')) {
                 break;

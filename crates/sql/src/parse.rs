@@ -1,26 +1,39 @@
 //! The one door to PostgreSQL's own parser. Not a judge of statements: that is `classify`.
 //!
 //! Invariant: bounded. The parser itself refuses text nested deeper than its stack allows, and a tree nested deeper than
-//! its decoder allows is refused here; neither can exhaust the stack of the caller.
+//! its decoder allows (100 messages) is refused here; neither can exhaust the stack of the caller. Texts that its scanner
+//! would read for minutes are not given to it.
 
 use pg_query::{DeparseOptions, FingerprintOptions, ParserOptions};
 
 pub(crate) use pg_query::NodeEnum;
 pub(crate) use pg_query::protobuf as tree;
 
-use crate::Fingerprint;
+use crate::lex::is_scannable;
+use crate::{Fingerprint, MAX_ANALYSED};
 
-/// The statements of a text, without empty ones; `None` when it does not parse or is nested too deeply.
+/// The statements of a text, without empty ones; `None` when it does not parse, or is nested too deeply for a tree.
 pub(crate) fn parse(sql: &str) -> Option<Vec<NodeEnum>> {
+    if !is_readable(sql) {
+        return None;
+    }
     let parsed = pg_query::parse(sql, ParserOptions::DEFAULT).ok()?;
     parsed.protobuf.stmts.into_iter().map(|raw| raw.stmt?.node).collect()
 }
 
-/// The fingerprint over the parse tree, with relations by their full names whatever they are called in the statement; `None` when the text does not parse.
+/// The fingerprint over the parse tree, with relations by their full names whatever they are called in the statement; `None` when the text does not parse. Needs
+/// no tree, so it is had for deeper texts than a tree is.
 pub(crate) fn fingerprint(sql: &str) -> Option<Fingerprint> {
+    if !is_readable(sql) {
+        return None;
+    }
     let identity = FingerprintOptions::RANGEVAR_PG17_COMPAT | FingerprintOptions::FULL_RELNAME;
     let found = pg_query::fingerprint(sql, ParserOptions::DEFAULT, identity).ok()?;
     Some(Fingerprint(found.value))
+}
+
+fn is_readable(sql: &str) -> bool {
+    sql.len() <= MAX_ANALYSED && is_scannable(sql.as_bytes())
 }
 
 /// A statement as text again; `None` when that is not possible.

@@ -25,7 +25,7 @@ const MACHINE_PATHS: [&str; 4] = [
 
 /// Hosts a link may lead to. Package registries and mirrors are not among them on purpose: where packages come from is decided by the
 /// machine that builds, not by a file of this repository.
-const HOSTS: [&str; 22] = [
+const HOSTS: [&str; 23] = [
     "127.0.0.1",
     "[::1]",
     "localhost",
@@ -41,6 +41,7 @@ const HOSTS: [&str; 22] = [
     "keepachangelog.com",
     "llvm.org",
     "no-color.org",
+    "rustup.rs",
     "semver.org",
     "spdx.org",
     "www.apache.org",

@@ -18,7 +18,7 @@ pub(crate) fn cancel(session: &mut Session) -> Result<(), Trouble> {
     sent.map_err(|failure| session.violation(&failure.to_string()))?;
     std::thread::sleep(Duration::from_millis(5));
     pause(session);
-    session.connection()?.cancel();
+    session.cancel()?;
     let seen = session.exchange(&Frames::new(), 1)?;
     if seen.values() == [token] {
         return Err(Trouble::Skipped);
@@ -34,7 +34,7 @@ pub(crate) fn cancel(session: &mut Session) -> Result<(), Trouble> {
 /// A cancel after the end of the statement hits neither this client nor the one that has the server now.
 pub(crate) fn stale_cancel(session: &mut Session) -> Result<(), Trouble> {
     super::plain::simple_echo(session)?;
-    session.connection()?.cancel();
+    session.cancel()?;
     super::plain::simple_echo(session)
 }
 

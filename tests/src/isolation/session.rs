@@ -1,6 +1,7 @@
 //! One session of a soak client: its connection, its model, and the checks that every operation shares.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Shared;
 use super::model::{Model, State};
@@ -29,6 +30,8 @@ pub(crate) struct Session {
     lost: Vec<String>,
     serial: u64,
     has_pin: bool,
+    /// When this session last asked for a cancel.
+    cancelled: Option<Instant>,
 }
 
 impl Session {
@@ -52,7 +55,7 @@ impl Session {
         ]);
         target = target.parameter("TimeZone", "Etc/UTC");
         if random.once_in(3) {
-            let value = format!("{}kB", 64 + id * 100 + number);
+            let value = super::settings::memory(id, number);
             target = target.parameter("options", &format!("-c work_mem={value}"));
             settings.insert("work_mem", value);
         }
@@ -70,6 +73,7 @@ impl Session {
             lost: Vec::new(),
             serial: 0,
             has_pin: false,
+            cancelled: None,
         };
         for token in lost {
             let sql = format!("SELECT count(*) FROM public.inbox WHERE token = '{token}'");
@@ -120,7 +124,18 @@ impl Session {
 
     /// Something is wrong.
     pub(crate) fn violation(&self, what: &str) -> Trouble {
-        Trouble::Violation(format!("client {}: {what}", self.id))
+        let cancelled = match self.cancelled {
+            Some(at) if what.contains("57014") => format!(" (own cancel {:?} ago)", at.elapsed()),
+            _ => String::new(),
+        };
+        Trouble::Violation(format!("client {}: {what}{cancelled}", self.id))
+    }
+
+    /// Asks for a cancel of what this session runs, and waits until the request was taken.
+    pub(crate) fn cancel(&mut self) -> Result<(), Trouble> {
+        self.connection()?.cancel();
+        self.cancelled = Some(Instant::now());
+        Ok(())
     }
 
     /// Sends frames and reads so many ReadyForQuery; asynchronous messages are checked and left out.
@@ -154,14 +169,16 @@ impl Session {
         Ok(Transcript(kept))
     }
 
-    /// A reported setting may only be one of this client's.
+    /// A reported setting may only be one of this client's, or the server's default, which tells of nobody.
     fn check_parameter(&self, reply: &Reply) -> Result<(), Trouble> {
         let Some((name, value)) = reply.parameter() else {
             return Err(self.violation(&format!("not a parameter: {reply:?}")));
         };
         let own = match name.as_str() {
-            "application_name" => value.starts_with(&format!("actor {} ", self.id)),
-            "TimeZone" => value == "Etc/UTC" || super::settings::zones(self.id).contains(&value),
+            "application_name" => {
+                value.is_empty() || value.starts_with(&format!("actor {} ", self.id))
+            }
+            "TimeZone" => value.ends_with("UTC") || super::settings::zones(self.id).contains(&value),
             _ => true,
         };
         if own { Ok(()) } else { Err(self.violation(&format!("foreign parameter {name} = {value}"))) }

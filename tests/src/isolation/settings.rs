@@ -8,6 +8,11 @@ pub(crate) fn zones(id: u64) -> Vec<String> {
     (1..9).map(|hours| format!("{}{}{}-{hours}", letter(id / 676), letter(id / 26), letter(id))).collect()
 }
 
+/// An amount of memory that only this client asks for. Never whole megabytes, which would be shown as such.
+pub(crate) fn memory(id: u64, number: u64) -> String {
+    format!("{}kB", 65 + (id * 100 + number) * 2)
+}
+
 /// A setting with a value that belongs to this client: name, the value as SET takes it, the value as it is shown.
 pub(crate) fn choice(session: &mut Session) -> (&'static str, String, String) {
     let id = session.id;
@@ -15,7 +20,7 @@ pub(crate) fn choice(session: &mut Session) -> (&'static str, String, String) {
     let quoted = |value: String| (format!("'{value}'"), value);
     let (name, (written, shown)) = match session.random.below(6) {
         0 => ("application_name", quoted(format!("actor {id} {number}"))),
-        1 => ("work_mem", quoted(format!("{}kB", 64 + id * 100 + number))),
+        1 => ("work_mem", quoted(memory(id, number))),
         2 => {
             let path = format!("schema_{id}_{number}, public");
             ("search_path", (path.clone(), path))

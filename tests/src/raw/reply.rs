@@ -28,6 +28,11 @@ pub struct ErrorReply {
     pub hint: Option<String>,
 }
 
+/// What is not between quotation marks.
+fn without_quoted(bytes: &[u8]) -> Vec<u8> {
+    bytes.split(|byte| *byte == b'"').step_by(2).flatten().copied().collect()
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -109,10 +114,20 @@ impl Reply {
         }
     }
 
-    /// The same with what may differ between two runs (process ids and cancel keys) set to zero.
+    /// The same without what may differ between two runs: process ids and cancel keys are zero, and an error about a failed
+    /// transaction does not say which line of PostgreSQL found it (that of Parse or that of Bind).
     #[must_use]
     pub fn normalised(&self) -> Self {
         let mut reply = self.clone();
+        if self.tag == b'E' && self.error().is_some_and(|error| error.code == "25P02") {
+            let fields = self.body.split_inclusive(|byte| *byte == 0);
+            let kept = fields.filter(|field| !matches!(field[0], b'F' | b'L' | b'R'));
+            reply.body = kept.flatten().copied().collect();
+        }
+        if self.tag == b'E' && self.error().is_some_and(|error| error.message.starts_with("bind message supplies")) {
+            // The statement has another name on the server.
+            reply.body = without_quoted(&reply.body);
+        }
         let id = match self.tag {
             b'K' => reply.body.len(),
             b'A' => 4,

@@ -46,8 +46,17 @@ impl Outcome {
         outcome
     }
 
+    /// Whether a program's last line tells of as many checks.
+    pub(crate) fn counts_are(&self, line: &str) -> bool {
+        line == format!("{} ok, {} failed", self.passed.len(), self.failed.len())
+    }
+
     /// Runs one check; a panic or too much time fails it.
-    pub(crate) async fn run(&mut self, name: &str, check: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) async fn run(
+        &mut self,
+        name: &str,
+        check: impl Future<Output = ()> + Send + 'static,
+    ) {
         let mut task = tokio::spawn(check);
         let failure = match tokio::time::timeout(LIMIT, &mut task).await {
             Ok(Ok(())) => return self.passed.push(name.to_owned()),

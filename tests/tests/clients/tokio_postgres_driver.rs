@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
@@ -22,11 +21,14 @@ pub(crate) fn config(place: &Place) -> Config {
 }
 
 /// A client and what the server says unasked.
-pub(crate) async fn connect_with(config: &Config) -> Result<(Client, mpsc::Receiver<AsyncMessage>), Error> {
+pub(crate) async fn connect_with(
+    config: &Config,
+) -> Result<(Client, mpsc::Receiver<AsyncMessage>), Error> {
     let (client, mut connection) = config.connect(NoTls).await?;
     let (sender, receiver) = mpsc::channel(100);
     tokio::spawn(async move {
-        let mut messages = futures_util::stream::poll_fn(move |context| connection.poll_message(context));
+        let mut messages =
+            futures_util::stream::poll_fn(move |context| connection.poll_message(context));
         while let Some(Ok(message)) = messages.next().await {
             let _ = sender.try_send(message);
         }
@@ -66,7 +68,9 @@ pub(crate) async fn run(place: &Place, outcome: &mut Outcome) {
     outcome.run("a prepared statement is reused on every server", reused(here(), sender)).await;
     outcome.servers.extend(seen.recv().await);
     outcome.run("more statements than a server keeps stay prepared", many_statements(here())).await;
-    outcome.run("statements are prepared and closed in a pipeline", prepared_together(here())).await;
+    outcome
+        .run("statements are prepared and closed in a pipeline", prepared_together(here()))
+        .await;
     outcome.run("a pipeline of futures is answered in order", pipeline(here())).await;
     outcome.run("portals are read in steps", portals(here())).await;
     outcome.run("a large result is streamed and left in the middle", large_result(here())).await;
@@ -76,7 +80,8 @@ pub(crate) async fn run(place: &Place, outcome: &mut Outcome) {
 }
 
 async fn login(place: Place) {
-    let (client, connection) = config(&place).application_name("check").connect(NoTls).await.unwrap();
+    let (client, connection) =
+        config(&place).application_name("check").connect(NoTls).await.unwrap();
     assert_eq!(connection.parameter("server_encoding"), Some("UTF8"));
     assert_eq!(connection.parameter("application_name"), Some("check"));
     tokio::spawn(connection);
@@ -105,17 +110,44 @@ async fn values(place: Place) {
                    $10::inet, $11::int4[], $12::text[], $13::int4, $14::\"char\"";
         let nothing: Option<i32> = None;
         let row = client
-            .query_one(sql, &[
-                &i16::MIN, &i32::MAX, &i64::MIN, &-1024.25_f32, &1.1e300_f64, &true, &text, &raw, &now, &address, &numbers, &names,
-                &nothing, &7_i8,
-            ])
+            .query_one(
+                sql,
+                &[
+                    &i16::MIN,
+                    &i32::MAX,
+                    &i64::MIN,
+                    &-1024.25_f32,
+                    &1.1e300_f64,
+                    &true,
+                    &text,
+                    &raw,
+                    &now,
+                    &address,
+                    &numbers,
+                    &names,
+                    &nothing,
+                    &7_i8,
+                ],
+            )
             .await
             .unwrap();
-        assert_eq!((row.get::<_, i16>(0), row.get::<_, i32>(1), row.get::<_, i64>(2)), (i16::MIN, i32::MAX, i64::MIN));
-        assert_eq!((row.get::<_, f32>(3).to_bits(), row.get::<_, f64>(4).to_bits()), ((-1024.25_f32).to_bits(), 1.1e300_f64.to_bits()));
-        assert_eq!((row.get::<_, bool>(5), row.get::<_, &str>(6), row.get::<_, Vec<u8>>(7)), (true, text, raw));
+        assert_eq!(
+            (row.get::<_, i16>(0), row.get::<_, i32>(1), row.get::<_, i64>(2)),
+            (i16::MIN, i32::MAX, i64::MIN)
+        );
+        assert_eq!(
+            (row.get::<_, f32>(3).to_bits(), row.get::<_, f64>(4).to_bits()),
+            ((-1024.25_f32).to_bits(), 1.1e300_f64.to_bits())
+        );
+        assert_eq!(
+            (row.get::<_, bool>(5), row.get::<_, &str>(6), row.get::<_, Vec<u8>>(7)),
+            (true, text, raw)
+        );
         assert_eq!((row.get::<_, SystemTime>(8), row.get::<_, IpAddr>(9)), (now, address));
-        assert_eq!((row.get::<_, Vec<Option<i32>>>(10), row.get::<_, Vec<&str>>(11)), (numbers, names));
+        assert_eq!(
+            (row.get::<_, Vec<Option<i32>>>(10), row.get::<_, Vec<&str>>(11)),
+            (numbers, names)
+        );
         assert_eq!((row.get::<_, Option<i32>>(12), row.get::<_, i8>(13)), (None, 7));
     }
     for (value, kind) in [
@@ -126,7 +158,9 @@ async fn values(place: Place) {
         ("12345678-1234-5678-1234-567812345678", "uuid"),
         ("{\"ä\": [1, null]}", "jsonb"),
     ] {
-        let sql = format!("SELECT $1::text::{kind}::text, pg_typeof($1::text::{kind}) = '{kind}'::regtype");
+        let sql = format!(
+            "SELECT $1::text::{kind}::text, pg_typeof($1::text::{kind}) = '{kind}'::regtype"
+        );
         let row = client.query_one(&sql, &[&value]).await.unwrap();
         let expected = if kind == "interval" { "1 year 2 days 03:04:05.000006" } else { value };
         assert_eq!((row.get::<_, &str>(0), row.get::<_, bool>(1)), (expected, true));
@@ -140,13 +174,22 @@ async fn own_types(place: Place) {
     client.batch_execute(sql).await.unwrap();
     for n in 0..10 {
         client.clear_type_cache();
-        let statement = client.prepare("SELECT $1::r_mood, NULL::r_thing, $2::r_small, NULL::int4range").await.unwrap();
-        let kinds: Vec<&Kind> = statement.columns().iter().map(|column| column.type_().kind()).collect();
+        let statement = client
+            .prepare("SELECT $1::r_mood, NULL::r_thing, $2::r_small, NULL::int4range")
+            .await
+            .unwrap();
+        let kinds: Vec<&Kind> =
+            statement.columns().iter().map(|column| column.type_().kind()).collect();
         assert_eq!(*kinds[0], Kind::Enum(vec!["sad".to_owned(), "häppy".to_owned()]));
         let Kind::Composite(fields) = kinds[1] else { panic!("{:?}", kinds[1]) };
-        assert_eq!(fields.iter().map(|field| field.name()).collect::<Vec<_>>(), ["name", "n", "moods"]);
+        assert_eq!(
+            fields.iter().map(|field| field.name()).collect::<Vec<_>>(),
+            ["name", "n", "moods"]
+        );
         assert_eq!(*fields[1].type_().kind(), Kind::Domain(Type::INT4));
-        assert!(matches!(fields[2].type_().kind(), Kind::Array(member) if member.name() == "r_mood"));
+        assert!(
+            matches!(fields[2].type_().kind(), Kind::Array(member) if member.name() == "r_mood")
+        );
         assert_eq!(*kinds[3], Kind::Range(Type::INT4));
         pause(n).await;
     }
@@ -194,7 +237,9 @@ async fn prepared_together(place: Place) {
         let wrong = join_all([client.prepare("SELECT nothing"), client.prepare("SELECT 1")]).await;
         assert_eq!(wrong.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, true]);
         pause(turn).await;
-        let rows = join_all(statements.iter().map(|statement| client.query_one(statement, &[&1_i32]))).await;
+        let rows =
+            join_all(statements.iter().map(|statement| client.query_one(statement, &[&1_i32])))
+                .await;
         let sums: Vec<i32> = rows.into_iter().map(|row| row.unwrap().get(0)).collect();
         assert_eq!(sums, (1..41).collect::<Vec<_>>());
     }
@@ -213,10 +258,16 @@ async fn pipeline(place: Place) {
             } else {
                 let row = answer.unwrap();
                 let text: String = row.get(1);
-                assert_eq!((row.get::<_, i32>(0), text.len()), (100 / n, usize::try_from(n * 10).unwrap()));
+                assert_eq!(
+                    (row.get::<_, i32>(0), text.len()),
+                    (100 / n, usize::try_from(n * 10).unwrap())
+                );
             }
         }
-        let (simple, extended) = tokio::join!(client.simple_query("SELECT 'simple'"), client.query_one(&statement, &[&7_i32]));
+        let (simple, extended) = tokio::join!(
+            client.simple_query("SELECT 'simple'"),
+            client.query_one(&statement, &[&7_i32])
+        );
         assert!(simple.is_ok());
         assert_eq!(extended.unwrap().get::<_, i32>(0), 14);
         pause(turn).await;
@@ -227,7 +278,10 @@ async fn portals(place: Place) {
     let mut client = connect(&place).await;
     for turn in 0..5 {
         let transaction = client.transaction().await.unwrap();
-        let all = transaction.bind("SELECT n FROM generate_series(1, $1::int4) n", &[&1000_i32]).await.unwrap();
+        let all = transaction
+            .bind("SELECT n FROM generate_series(1, $1::int4) n", &[&1000_i32])
+            .await
+            .unwrap();
         let some = transaction.bind("SELECT -n FROM generate_series(1, 10) n", &[]).await.unwrap();
         let mut count = 0;
         loop {
@@ -248,13 +302,23 @@ async fn portals(place: Place) {
 
 async fn large_result(place: Place) {
     let client = connect(&place).await;
-    let rows = client.query_raw("SELECT n, repeat('z', 100) FROM generate_series(1, $1::int4) n", [50_000_i32]).await.unwrap();
-    let total: i64 = rows.map_ok(|row| i64::from(row.get::<_, i32>(0))).try_fold(0, |sum, n| async move { Ok(sum + n) }).await.unwrap();
+    let rows = client
+        .query_raw("SELECT n, repeat('z', 100) FROM generate_series(1, $1::int4) n", [50_000_i32])
+        .await
+        .unwrap();
+    let total: i64 = rows
+        .map_ok(|row| i64::from(row.get::<_, i32>(0)))
+        .try_fold(0, |sum, n| async move { Ok(sum + n) })
+        .await
+        .unwrap();
     assert_eq!(total, 50_000 * 50_001 / 2);
     for turn in 0..3 {
-        let mut rows = pin!(client.query_raw("SELECT generate_series(1, $1::int4)", [100_000_i32]).await.unwrap());
+        let mut rows = Box::pin(
+            client.query_raw("SELECT generate_series(1, $1::int4)", [100_000_i32]).await.unwrap(),
+        );
         assert_eq!(rows.next().await.unwrap().unwrap().get::<_, i32>(0), 1);
-        assert_eq!(one(&client, "SELECT 'next'").await, "next"); // the driver throws the rest away
+        drop(rows); // the driver throws the rest away
+        assert_eq!(one(&client, "SELECT 'next'").await, "next");
         pause(turn).await;
     }
 }
@@ -273,13 +337,25 @@ async fn unprepared(place: Place) {
         assert_eq!(row.get::<_, i32>(0), n * 2);
         let sql = format!("SELECT {n}; SELECT 'two'; SELECT 3 WHERE false");
         let rows = client.simple_query(&sql).await.unwrap();
-        assert_eq!(rows.iter().filter(|message| matches!(message, SimpleQueryMessage::Row(_))).count(), 2);
-        assert_eq!(rows.iter().filter(|message| matches!(message, SimpleQueryMessage::CommandComplete(_))).count(), 3);
+        assert_eq!(
+            rows.iter().filter(|message| matches!(message, SimpleQueryMessage::Row(_))).count(),
+            2
+        );
+        assert_eq!(
+            rows.iter()
+                .filter(|message| matches!(message, SimpleQueryMessage::CommandComplete(_)))
+                .count(),
+            3
+        );
         pause(n.unsigned_abs().into()).await;
     }
     client.batch_execute("").await.unwrap();
-    client.batch_execute("DROP TABLE IF EXISTS r_batch; CREATE TABLE r_batch (n int)").await.unwrap();
-    let failed = client.batch_execute("INSERT INTO r_batch VALUES (1); SELECT 1 / 0; SELECT 2").await;
+    client
+        .batch_execute("DROP TABLE IF EXISTS r_batch; CREATE TABLE r_batch (n int)")
+        .await
+        .unwrap();
+    let failed =
+        client.batch_execute("INSERT INTO r_batch VALUES (1); SELECT 1 / 0; SELECT 2").await;
     assert_eq!(refusal(failed), SqlState::DIVISION_BY_ZERO);
     assert_eq!(one(&client, "SELECT count(*) FROM r_batch").await, "0");
 }
@@ -293,14 +369,18 @@ async fn cancel(place: Place) {
             tokio::time::sleep(Duration::from_millis(100)).await;
             token.cancel_query(NoTls).await.unwrap();
         };
-        let (answer, (), bystander) =
-            tokio::join!(client.simple_query("SELECT pg_sleep(20)"), cancelling, other.simple_query("SELECT pg_sleep(0.3)"));
+        let (answer, (), bystander) = tokio::join!(
+            client.simple_query("SELECT pg_sleep(20)"),
+            cancelling,
+            other.simple_query("SELECT pg_sleep(0.3)")
+        );
         assert_eq!(refusal(answer), SqlState::QUERY_CANCELED);
         bystander.unwrap();
         assert_eq!(one(&client, "SELECT 'next'").await, "next");
     }
     client.cancel_token().cancel_query(NoTls).await.unwrap(); // of an idle client
-    let (own, others) = tokio::join!(client.simple_query("SELECT 1"), other.simple_query("SELECT pg_sleep(0.2)"));
+    let (own, others) =
+        tokio::join!(client.simple_query("SELECT 1"), other.simple_query("SELECT pg_sleep(0.2)"));
     others.unwrap();
     if let Err(error) = own {
         // the server may see the request only now; then it is this client's own statement that ends

@@ -33,15 +33,23 @@ pub(crate) async fn run(place: &Place, outcome: &mut Outcome) {
 
 async fn copy(place: Place) {
     let client = connect(&place).await;
-    client.batch_execute("DROP TABLE IF EXISTS r_copied; CREATE TABLE r_copied (id int PRIMARY KEY, name text)").await.unwrap();
+    client
+        .batch_execute(
+            "DROP TABLE IF EXISTS r_copied; CREATE TABLE r_copied (id int PRIMARY KEY, name text)",
+        )
+        .await
+        .unwrap();
     let lines: String = (0..5000).map(|n| format!("{n}\tnäme {n}\n")).collect();
     let mut sink = pin!(client.copy_in("COPY r_copied FROM STDIN").await.unwrap());
     sink.send(Bytes::from(lines.clone())).await.unwrap();
     assert_eq!(sink.finish().await.unwrap(), 5000);
     let types = [Type::INT4, Type::TEXT];
     let stream = client.copy_out("COPY r_copied TO STDOUT (FORMAT binary)").await.unwrap();
-    let rows: Vec<(i32, String)> =
-        BinaryCopyOutStream::new(stream, &types).map_ok(|row| (row.get(0), row.get(1))).try_collect().await.unwrap();
+    let rows: Vec<(i32, String)> = BinaryCopyOutStream::new(stream, &types)
+        .map_ok(|row| (row.get(0), row.get(1)))
+        .try_collect()
+        .await
+        .unwrap();
     client.batch_execute("TRUNCATE r_copied").await.unwrap();
     let sink = client.copy_in("COPY r_copied FROM STDIN (FORMAT binary)").await.unwrap();
     let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
@@ -56,7 +64,10 @@ async fn copy(place: Place) {
 
 async fn broken_copy(place: Place) {
     let client = connect(&place).await;
-    client.batch_execute("DROP TABLE IF EXISTS r_broken; CREATE TABLE r_broken (id int PRIMARY KEY)").await.unwrap();
+    client
+        .batch_execute("DROP TABLE IF EXISTS r_broken; CREATE TABLE r_broken (id int PRIMARY KEY)")
+        .await
+        .unwrap();
     for turn in 0..3 {
         let mut sink = pin!(client.copy_in("COPY r_broken FROM STDIN").await.unwrap());
         let sent = send_many(sink.as_mut()).await;
@@ -66,12 +77,16 @@ async fn broken_copy(place: Place) {
         };
         assert_eq!(error.code(), Some(&SqlState::UNIQUE_VIOLATION), "{error:?}");
         assert_eq!(error.as_db_error().unwrap().where_(), Some("COPY r_broken, line 2"));
-        let mut dropped = Box::pin(client.copy_in::<_, Bytes>("COPY r_broken FROM STDIN").await.unwrap());
+        let mut dropped =
+            Box::pin(client.copy_in::<_, Bytes>("COPY r_broken FROM STDIN").await.unwrap());
         dropped.send(Bytes::from_static(b"1\n")).await.unwrap();
         drop(dropped); // the driver sends CopyFail
         assert_eq!(one(&client, "SELECT count(*) FROM r_broken").await, "0");
-        let mut out = pin!(client.copy_out("COPY (SELECT generate_series(1, 100000)) TO STDOUT").await.unwrap());
+        let mut out = Box::pin(
+            client.copy_out("COPY (SELECT generate_series(1, 100000)) TO STDOUT").await.unwrap(),
+        );
         assert!(out.try_next().await.unwrap().is_some());
+        drop(out);
         assert_eq!(one(&client, "SELECT 'next'").await, "next");
         pause(turn).await;
     }
@@ -96,18 +111,30 @@ async fn errors(place: Place) {
     for turn in 0..5 {
         let error = details(client.execute("INSERT INTO r_errors VALUES ($1, 1)", &[&1_i32]).await);
         assert_eq!((error.code(), error.severity()), (&SqlState::UNIQUE_VIOLATION, "ERROR"));
-        assert_eq!((error.schema(), error.table(), error.constraint()), (Some("public"), Some("r_errors"), Some("r_key")));
-        assert_eq!((error.detail(), error.routine()), (Some("Key (id)=(1) already exists."), Some("_bt_check_unique")));
+        assert_eq!(
+            (error.schema(), error.table(), error.constraint()),
+            (Some("public"), Some("r_errors"), Some("r_key"))
+        );
+        assert_eq!(
+            (error.detail(), error.routine()),
+            (Some("Key (id)=(1) already exists."), Some("_bt_check_unique"))
+        );
         let error = details(client.execute("INSERT INTO r_errors VALUES (2, NULL)", &[]).await);
         assert_eq!((error.code(), error.column()), (&SqlState::NOT_NULL_VIOLATION, Some("n")));
         let error = details(client.query("SELECT nothing FROM r_errors", &[]).await);
-        assert_eq!((error.code(), error.position()), (&SqlState::UNDEFINED_COLUMN, Some(&ErrorPosition::Original(8))));
+        assert_eq!(
+            (error.code(), error.position()),
+            (&SqlState::UNDEFINED_COLUMN, Some(&ErrorPosition::Original(8)))
+        );
         let raising = "DO $$ BEGIN RAISE 'oops' USING ERRCODE = 'HD001', HINT = 'ünï'; END $$";
         let error = details(client.batch_execute(raising).await);
         assert_eq!((error.code().code(), error.hint()), ("HD001", Some("ünï")));
         assert_eq!(error.where_(), Some("PL/pgSQL function inline_code_block line 1 at RAISE"));
-        let error = details(client.batch_execute("DO $$ BEGIN EXECUTE 'SELECT bad FROM r_errors'; END $$").await);
-        let inner = ErrorPosition::Internal { position: 8, query: "SELECT bad FROM r_errors".to_owned() };
+        let error = details(
+            client.batch_execute("DO $$ BEGIN EXECUTE 'SELECT bad FROM r_errors'; END $$").await,
+        );
+        let inner =
+            ErrorPosition::Internal { position: 8, query: "SELECT bad FROM r_errors".to_owned() };
         assert_eq!(error.position(), Some(&inner));
         pause(turn).await;
     }
@@ -139,7 +166,8 @@ async fn notifications(place: Place) {
     listener.batch_execute("LISTEN \"Ünï\"").await.unwrap();
     for n in 0..5 {
         sender.execute("SELECT pg_notify('Ünï', $1)", &[&format!("number {n}")]).await.unwrap();
-        let heard = tokio::time::timeout(Duration::from_secs(5), messages.recv()).await.unwrap().unwrap();
+        let heard =
+            tokio::time::timeout(Duration::from_secs(5), messages.recv()).await.unwrap().unwrap();
         let AsyncMessage::Notification(heard) = heard else { panic!("{heard:?}") };
         assert_eq!((heard.channel(), heard.payload()), ("Ünï", format!("number {n}").as_str()));
     }
@@ -151,14 +179,20 @@ async fn notifications(place: Place) {
 
 async fn savepoints(place: Place) {
     let mut client = connect(&place).await;
-    client.batch_execute("DROP TABLE IF EXISTS r_nested; CREATE TABLE r_nested (n int UNIQUE)").await.unwrap();
+    client
+        .batch_execute("DROP TABLE IF EXISTS r_nested; CREATE TABLE r_nested (n int UNIQUE)")
+        .await
+        .unwrap();
     for turn in 0..5 {
         let mut outer = client.transaction().await.unwrap();
         outer.execute("INSERT INTO r_nested VALUES (1)", &[]).await.unwrap();
         let inner = outer.transaction().await.unwrap();
         let twice = inner.execute("INSERT INTO r_nested VALUES ($1)", &[&1_i32]).await;
         assert_eq!(refusal(twice), SqlState::UNIQUE_VIOLATION);
-        assert_eq!(refusal(inner.query("SELECT 1", &[]).await), SqlState::IN_FAILED_SQL_TRANSACTION);
+        assert_eq!(
+            refusal(inner.query("SELECT 1", &[]).await),
+            SqlState::IN_FAILED_SQL_TRANSACTION
+        );
         drop(inner); // rolled back on the way
         let inner = outer.savepoint("kept").await.unwrap();
         inner.execute("INSERT INTO r_nested VALUES (2)", &[]).await.unwrap();
@@ -173,8 +207,13 @@ async fn savepoints(place: Place) {
 
 async fn isolation(place: Place) {
     let mut client = connect(&place).await;
-    for level in [IsolationLevel::Serializable, IsolationLevel::RepeatableRead, IsolationLevel::ReadCommitted] {
-        let builder = client.build_transaction().isolation_level(level).read_only(true).deferrable(true);
+    for level in [
+        IsolationLevel::Serializable,
+        IsolationLevel::RepeatableRead,
+        IsolationLevel::ReadCommitted,
+    ] {
+        let builder =
+            client.build_transaction().isolation_level(level).read_only(true).deferrable(true);
         let transaction = builder.start().await.unwrap();
         let sql = "SELECT current_setting('transaction_isolation') || current_setting('transaction_read_only') \
                    || current_setting('transaction_deferrable')";
@@ -194,10 +233,14 @@ async fn isolation(place: Place) {
 
 async fn settings(place: Place) {
     let asked = "-c work_mem=1234kB -c search_path=pg_catalog,public";
-    let (client, _messages) = connect_with(config(&place).options(asked).application_name("mine")).await.unwrap();
+    let (client, _messages) =
+        connect_with(config(&place).options(asked).application_name("mine")).await.unwrap();
     let other = connect(&place).await;
     let usual = one(&other, "SHOW statement_timeout").await;
-    client.batch_execute("SET statement_timeout = '54s'; SET TimeZone = 'Asia/Tokyo'").await.unwrap();
+    client
+        .batch_execute("SET statement_timeout = '54s'; SET TimeZone = 'Asia/Tokyo'")
+        .await
+        .unwrap();
     client.query("SELECT set_config('lock_timeout', $1, false)", &[&"4s"]).await.unwrap();
     let all = "SELECT array_to_string(ARRAY[current_setting('work_mem'), current_setting('search_path'), \
                current_setting('statement_timeout'), current_setting('TimeZone'), current_setting('lock_timeout'), \
@@ -220,7 +263,10 @@ async fn settings(place: Place) {
 async fn temporary(place: Place) {
     let other = connect(&place).await;
     let client = connect(&place).await;
-    client.batch_execute("CREATE TEMP TABLE mine (n int); SELECT pg_advisory_lock(97)").await.unwrap();
+    client
+        .batch_execute("CREATE TEMP TABLE mine (n int); SELECT pg_advisory_lock(97)")
+        .await
+        .unwrap();
     for n in 0..10_i32 {
         client.execute("INSERT INTO mine VALUES ($1)", &[&n]).await.unwrap();
         assert_eq!(one(&other, "SELECT pg_try_advisory_lock(97)").await, "f");
@@ -235,7 +281,12 @@ async fn temporary(place: Place) {
 
 async fn vanishing(place: Place) {
     let client = connect(&place).await;
-    client.batch_execute("DROP TABLE IF EXISTS r_lost; CREATE TABLE r_lost (n int); SET lock_timeout = '5s'").await.unwrap();
+    client
+        .batch_execute(
+            "DROP TABLE IF EXISTS r_lost; CREATE TABLE r_lost (n int); SET lock_timeout = '5s'",
+        )
+        .await
+        .unwrap();
     for _ in 0..3 {
         let (lost, connection) = config(&place).connect(tokio_postgres::NoTls).await.unwrap();
         let task = tokio::spawn(connection);
@@ -262,7 +313,10 @@ async fn one_of_twenty(place: Place, number: i32) {
         if n % 10 == 0 {
             let transaction = client.transaction().await.unwrap();
             transaction.batch_execute("SET LOCAL work_mem = '99MB'").await.unwrap();
-            assert_eq!(refusal(transaction.batch_execute("SELECT 1 / 0").await), SqlState::DIVISION_BY_ZERO);
+            assert_eq!(
+                refusal(transaction.batch_execute("SELECT 1 / 0").await),
+                SqlState::DIVISION_BY_ZERO
+            );
             drop(transaction);
         }
     }

@@ -90,7 +90,8 @@ fn passwords_of_any_letters_work() {
         for client in [Login::Password, Login::Md5, Login::Scram] {
             let users = format!("[[user]]\nname = \"app\"\nauth = \"{}\"\npassword = \"{toml}\"\n", client.method());
             let rig = Rig::builder().users(&users).in_process();
-            assert_eq!(rig.target().password(secret).client().value("SELECT 1"), "1", "{client:?} {secret}");
+            let seen = rig.target().password(secret).connect();
+            assert!(seen.is_ok(), "{client:?} {secret}: {}", seen.unwrap_err());
         }
     }
 }

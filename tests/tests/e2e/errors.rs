@@ -74,8 +74,8 @@ fn an_unknown_database_is_3d000() {
 fn a_user_that_the_server_does_not_know_is_told_so() {
     let rig = Rig::start();
     let error = rig.target().user("nobody").refusal();
-    assert_eq!(error.severity, "FATAL", "{error:?}");
-    assert!(error.code.starts_with("28"), "{error:?}");
+    // It may not be told whether the server knows the name: only that Howdah could not log in.
+    helps(&error, "FATAL", "08004", &["cannot log in"]);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_client_that_waited_too_long_for_a_server_is_told_53300() {
     let begin = Instant::now();
     let error = waiting.error("SELECT 1");
     let waited = begin.elapsed();
-    helps(&error, "ERROR", "53300", &["server connection", "300", "1"]);
+    helps(&error, "ERROR", "53300", &["server connection", "0.3 s", "all 1"]);
     assert!((Duration::from_millis(250)..Duration::from_secs(2)).contains(&waited), "{waited:?}");
     let seen = waiting.answer(&Frames::new().extended("SELECT 1", &[]).extended("SELECT 2", &[]).sync(), 1);
     assert_eq!(seen.summary(), "E(53300) Z(I)");

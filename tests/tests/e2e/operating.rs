@@ -85,7 +85,11 @@ fn a_drain_lets_open_transactions_finish_and_admits_nobody() {
     });
     assert!(took < Duration::from_secs(10), "stopped after {took:?}");
     assert_eq!(observer.value("SELECT count(*) FROM t"), "2");
-    assert_eq!(rig.backends(&mut observer), Vec::<u32>::new(), "servers are left open");
+    let gone = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        rig.backends(&mut observer).is_empty()
+    });
+    assert!(gone, "servers are left open");
 }
 
 #[test]

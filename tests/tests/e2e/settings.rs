@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use howdah_tests::raw::{Connection, Frames};
-use howdah_tests::{Churn, Rig};
+use howdah_tests::{Churn, Rig, Script};
 
 const ROUNDS: usize = 12;
 
@@ -66,10 +66,18 @@ fn set_config_with_a_literal_is_kept_and_not_leaked() {
 }
 
 #[test]
-fn a_custom_setting_with_quotes_and_backslashes_is_kept() {
-    let set = r"SET my.text = E'it''s a \\ back\nslash'";
+fn a_custom_setting_with_quotes_is_kept_and_not_leaked() {
     let read = "SELECT coalesce(current_setting('my.text', true), '')";
-    kept_and_not_leaked(set, read, "it's a \\ back\nslash", "");
+    kept_and_not_leaked("SET my.text = 'it''s \"quoted\"'", read, "it's \"quoted\"", "");
+}
+
+#[test]
+fn a_custom_setting_with_backslashes_is_kept() {
+    let rig = Rig::start();
+    let mut churn = rig.churn();
+    let mut client = rig.client();
+    client.run(r"SET my.text = E'it''s a \\ back\nslash'");
+    always(&mut client, &mut churn, "SELECT current_setting('my.text')", "it's a \\ back\nslash");
 }
 
 #[test]
@@ -198,6 +206,30 @@ fn reset_goes_back_to_what_the_startup_message_asked_for() {
     always(&mut client, &mut churn, "SELECT current_user", "app");
     drop((client, churn));
     everywhere(&rig, "SELECT current_setting('work_mem')", "4MB");
+}
+
+#[test]
+fn reset_tells_and_does_what_the_startup_message_asked_for() {
+    let rig = Rig::start();
+    let mut churn = rig.churn();
+    let startup = [("application_name", "mine"), ("TimeZone", "Asia/Tokyo"), ("options", "-c work_mem=11MB")];
+    let script = [
+        "SET TimeZone = 'Europe/Berlin'; SET application_name = 'changed'",
+        "RESET ALL",
+        "SELECT current_setting('TimeZone'), current_setting('work_mem'), current_setting('application_name')",
+        "SET work_mem = '12MB'",
+        "BEGIN",
+        "RESET work_mem",
+        "SHOW work_mem",
+        "COMMIT",
+        "SET TimeZone = 'Europe/Berlin'",
+        "RESET TimeZone; SHOW TimeZone",
+        "DISCARD ALL",
+        "SELECT current_setting('TimeZone'), current_setting('work_mem'), current_setting('application_name')",
+    ]
+    .iter()
+    .fold(Script::new(), |script, sql| script.query(sql));
+    rig.same_with(&mut churn, &startup, "", &script);
 }
 
 #[test]

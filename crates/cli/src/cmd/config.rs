@@ -80,14 +80,10 @@ fn init(args: &Init) -> Outcome {
         }
         opened => opened.with_context(|| format!("cannot write {path}"))?,
     };
-    file.write_all(example().as_bytes())
-        .with_context(|| format!("cannot write {path}"))?;
+    file.write_all(example().as_bytes()).with_context(|| format!("cannot write {path}"))?;
     let talk = Talk::new();
     talk.good("written", &path.to_string());
-    talk.hint(
-        "next",
-        "edit the host and the user, then: howdah check && howdah up",
-    );
+    talk.hint("next", "edit the host and the user, then: howdah check && howdah up");
     Ok(Exit::Done)
 }
 
@@ -102,15 +98,9 @@ fn show(args: &Show) -> Outcome {
         terminal::json(&json!({ "schema": "howdah.config/1", "values": entries }))?;
         return Ok(Exit::Done);
     }
-    let lines: Vec<_> = entries
-        .iter()
-        .map(|entry| format!("{} = {}", entry.key, entry.written()))
-        .collect();
-    let width = lines
-        .iter()
-        .map(|line| line.chars().count())
-        .max()
-        .unwrap_or(0);
+    let lines: Vec<_> =
+        entries.iter().map(|entry| format!("{} = {}", entry.key, entry.written())).collect();
+    let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     for (line, entry) in lines.iter().zip(entries) {
         if args.origin {

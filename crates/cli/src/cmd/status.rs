@@ -83,26 +83,18 @@ fn login(args: &Args) -> Result<Login, Failure> {
         Some(text) => parse(text)?,
         None => settings.as_ref().map_or_else(default_address, own_address),
     };
-    let admin = settings
-        .as_ref()
-        .and_then(|settings| settings.admin_users.first().cloned());
+    let admin = settings.as_ref().and_then(|settings| settings.admin_users.first().cloned());
     let user = args
         .user
         .clone()
         .or(admin)
         .or_else(|| environment.get("USER").cloned())
         .unwrap_or_else(|| CONSOLE.to_owned());
-    let password = environment.get("PGPASSWORD").cloned().or_else(|| {
-        settings
-            .as_ref()
-            .and_then(|settings| password(settings, &user))
-    });
-    Ok(Login {
-        address,
-        database: CONSOLE.to_owned(),
-        user,
-        password,
-    })
+    let password = environment
+        .get("PGPASSWORD")
+        .cloned()
+        .or_else(|| settings.as_ref().and_then(|settings| password(settings, &user)));
+    Ok(Login { address, database: CONSOLE.to_owned(), user, password })
 }
 
 fn password(settings: &Settings, user: &str) -> Option<String> {
@@ -119,10 +111,7 @@ fn password(settings: &Settings, user: &str) -> Option<String> {
 }
 
 fn default_address() -> NodeAddress {
-    NodeAddress::Tcp {
-        host: HOST.to_owned(),
-        port: PORT,
-    }
+    NodeAddress::Tcp { host: HOST.to_owned(), port: PORT }
 }
 
 fn own_address(settings: &Settings) -> NodeAddress {
@@ -131,19 +120,12 @@ fn own_address(settings: &Settings) -> NodeAddress {
             ip if ip.is_unspecified() => HOST.to_owned(),
             ip => ip.to_string(),
         };
-        return NodeAddress::Tcp {
-            host,
-            port: address.port(),
-        };
+        return NodeAddress::Tcp { host, port: address.port() };
     }
-    settings
-        .listen
-        .unix
-        .first()
-        .map_or_else(default_address, |unix| NodeAddress::Unix {
-            directory: unix.directory.clone(),
-            port: unix.port,
-        })
+    settings.listen.unix.first().map_or_else(default_address, |unix| NodeAddress::Unix {
+        directory: unix.directory.clone(),
+        port: unix.port,
+    })
 }
 
 fn parse(text: &str) -> Result<NodeAddress, Failure> {
@@ -159,15 +141,9 @@ fn parse(text: &str) -> Result<NodeAddress, Failure> {
         None => (text, PORT),
     };
     Ok(if host.starts_with('/') {
-        NodeAddress::Unix {
-            directory: PathBuf::from(host),
-            port,
-        }
+        NodeAddress::Unix { directory: PathBuf::from(host), port }
     } else {
-        NodeAddress::Tcp {
-            host: host.trim_matches(['[', ']']).to_owned(),
-            port,
-        }
+        NodeAddress::Tcp { host: host.trim_matches(['[', ']']).to_owned(), port }
     })
 }
 
@@ -207,10 +183,7 @@ async fn rows(client: &Client, command: &str) -> Result<Vec<Row>, Failure> {
             rows.push(
                 columns
                     .map(|(at, column)| {
-                        (
-                            column.name().to_owned(),
-                            row.get(at).unwrap_or_default().to_owned(),
-                        )
+                        (column.name().to_owned(), row.get(at).unwrap_or_default().to_owned())
                     })
                     .collect(),
             );
@@ -299,17 +272,11 @@ fn pools(rows: &[Row]) -> String {
     let mut errors = String::new();
     for row in rows {
         let seconds = number(row, "maxwait").saturating_mul(1_000_000);
-        let mut cells: Vec<_> = [
-            "database",
-            "user",
-            "pool_mode",
-            "cl_active",
-            "cl_waiting",
-            "cl_idle",
-        ]
-        .iter()
-        .map(|name| cell(row, name))
-        .collect();
+        let mut cells: Vec<_> =
+            ["database", "user", "pool_mode", "cl_active", "cl_waiting", "cl_idle"]
+                .iter()
+                .map(|name| cell(row, name))
+                .collect();
         cells.push(millis(seconds.saturating_add(number(row, "maxwait_us"))));
         for name in ["sv_active", "sv_idle", "sv_login", "pool_size", "pinned"] {
             cells.push(cell(row, name));

@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
 }
 
 async fn serve(args: &Args, loaded: Loaded, level: &Level) -> Outcome {
-    let talk = Talk::new();
+    let talk = Talk::beside(loaded.config.log());
     let mut signals = Signals::listen().context("cannot take over signals")?;
     talk.good("configuration", &configuration::sources(&loaded));
     for notice in &loaded.notices {
@@ -70,7 +70,7 @@ async fn serve(args: &Args, loaded: Loaded, level: &Level) -> Outcome {
     say_listening(talk, &engine.addresses(), &settings);
     // Looking at the nodes must not keep anybody waiting: neither clients nor signals.
     let probing = tokio::spawn(say_nodes(talk, loaded.config));
-    follow(args, &engine, &mut signals, level).await;
+    follow(args, &engine, &mut signals, level, talk).await;
     probing.abort();
     talk.line(&format!(
         "stopping: transactions may go on for {}",
@@ -87,15 +87,14 @@ async fn serve(args: &Args, loaded: Loaded, level: &Level) -> Outcome {
 }
 
 /// Reloads as often as asked; returns when asked to stop.
-async fn follow(args: &Args, engine: &Engine, signals: &mut Signals, level: &Level) {
+async fn follow(args: &Args, engine: &Engine, signals: &mut Signals, level: &Level, talk: Talk) {
     while signals.next().await == Asked::Reload {
-        reload(args, engine, level).await;
+        reload(args, engine, level, talk).await;
     }
 }
 
 /// Takes over a new configuration, or says why it was not fit and nothing has changed.
-async fn reload(args: &Args, engine: &Engine, level: &Level) {
-    let talk = Talk::new();
+async fn reload(args: &Args, engine: &Engine, level: &Level, talk: Talk) {
     let options = args.sources.options(args.overrides());
     let loaded = match tokio::task::spawn_blocking(move || Config::load(options)).await {
         Ok(Ok(loaded)) => loaded,
@@ -109,6 +108,9 @@ async fn reload(args: &Args, engine: &Engine, level: &Level) {
         }
     };
     level.set(loaded.config.log());
+    for notice in &loaded.notices {
+        talk.warn("configuration", &notice.to_string());
+    }
     let changes = engine.reload(loaded.config).await;
     if changes.is_empty() {
         talk.good("reload", "the configuration is the same");
@@ -125,10 +127,7 @@ const SPARE_DESCRIPTORS: u64 = 64;
 fn descriptors(talk: Talk, settings: &Settings) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let now = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum,
         Err(_) => limit.current,
@@ -158,25 +157,14 @@ fn say_listening(talk: Talk, addresses: &[ListenAddress], settings: &Settings) {
         "serving",
         &format!(
             "databases {}; users {}; {} servers at most for each pair",
-            names(
-                settings
-                    .databases
-                    .iter()
-                    .map(|one| one.name.as_str())
-                    .collect()
-            ),
+            names(settings.databases.iter().map(|one| one.name.as_str()).collect()),
             names(settings.users.iter().map(|one| one.name.as_str()).collect()),
-            settings
-                .databases
-                .first()
-                .map_or(0, |one| one.pool.max_size),
+            settings.databases.first().map_or(0, |one| one.pool.max_size),
         ),
     );
     talk.hint(
         "connect",
-        &talk
-            .paint
-            .bold(&format!("psql -h {host} -p {port} -U {user} {database}")),
+        &talk.paint.bold(&format!("psql -h {host} -p {port} -U {user} {database}")),
     );
     talk.hint("next", "howdah status · kill -HUP reloads · Ctrl-C stops");
 }
@@ -189,12 +177,8 @@ fn endpoint(address: &ListenAddress) -> (String, String) {
         }
         ListenAddress::Tcp(address) => (address.ip().to_string(), address.port().to_string()),
         ListenAddress::Unix(path) => (
-            path.parent()
-                .map(|path| path.display().to_string())
-                .unwrap_or_default(),
-            path.extension()
-                .map(|port| port.to_string_lossy().into_owned())
-                .unwrap_or_default(),
+            path.parent().map(|path| path.display().to_string()).unwrap_or_default(),
+            path.extension().map(|port| port.to_string_lossy().into_owned()).unwrap_or_default(),
         ),
     }
 }
@@ -210,11 +194,7 @@ async fn say_nodes(talk: Talk, config: Config) {
         let Some(database) = settings.databases.iter().find(here) else {
             continue;
         };
-        for node in cluster
-            .nodes
-            .clone()
-            .filter_map(|at| settings.nodes.get(at))
-        {
+        for node in cluster.nodes.clone().filter_map(|at| settings.nodes.get(at)) {
             let login = Login::of(&node.address, database, user);
             match probe::facts(&login, database.pool.connect_timeout).await {
                 Ok(facts) => talk.good("node", &format!("{}: {facts}", node.name)),

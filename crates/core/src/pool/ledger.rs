@@ -115,7 +115,9 @@ impl<S, W> Ledger<S, W> {
     /// How long the oldest waiter has waited.
     #[must_use]
     pub fn oldest_wait(&self, now: Instant) -> Duration {
-        self.waiters.front().map_or(Duration::ZERO, |waiter| now.saturating_duration_since(waiter.since))
+        self.waiters
+            .front()
+            .map_or(Duration::ZERO, |waiter| now.saturating_duration_since(waiter.since))
     }
 
     /// Takes the server that was used last, with the time since when it is idle. `None`: wait ([`Self::enqueue`]).
@@ -243,6 +245,15 @@ impl<S, W> Ledger<S, W> {
     /// A busy server was closed instead of coming back.
     pub const fn on_closed(&mut self) {
         self.busy = self.busy.saturating_sub(1);
+    }
+
+    /// Takes the idle servers that `wanted` says; they are busy now.
+    pub fn take_idle(&mut self, wanted: impl Fn(&S) -> bool) -> Vec<S> {
+        let (taken, kept) = self.idle.drain(..).partition(|idle| wanted(&idle.server));
+        self.idle = kept;
+        let taken: Vec<Idle<S>> = taken;
+        self.busy = self.busy.saturating_add(u32::try_from(taken.len()).unwrap_or(u32::MAX));
+        taken.into_iter().map(|idle| idle.server).collect()
     }
 
     /// Idle servers that `leave` says must go, and those idle for `idle_timeout` beyond `min_size`. The caller closes them.

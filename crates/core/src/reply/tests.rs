@@ -168,7 +168,10 @@ fn a_flushed_segment_keeps_the_server_until_its_sync() {
 fn failures_name_the_messages_that_were_skipped() {
     let mut queue = ReplyQueue::new();
     send(&mut queue, "QPBESPS");
-    assert_eq!(queue.on_frame(b'C'), Ok((Delivery::To(CLIENT), Event::StatementEnded { serial: 0 })));
+    assert_eq!(
+        queue.on_frame(b'C'),
+        Ok((Delivery::To(CLIENT), Event::StatementEnded { serial: 0 }))
+    );
     assert_eq!(queue.on_frame(b'Z'), Ok((Delivery::To(CLIENT), Event::Ready { until: 1 })));
     assert_eq!(queue.on_frame(b'1'), Ok((Delivery::To(CLIENT), Event::None)));
     let failed = Event::Failed { from: 2, until: 4, internal: false };
@@ -178,9 +181,16 @@ fn failures_name_the_messages_that_were_skipped() {
 
 #[test]
 fn a_frame_that_answers_nothing_is_a_violation() {
-    for (sent, frames) in
-        [("", "Z"), ("", "E"), ("Q", "1"), ("P", "2"), ("BES", "Z"), ("Q", "EC"), ("S", "D"), ("P", "C")]
-    {
+    for (sent, frames) in [
+        ("", "Z"),
+        ("", "E"),
+        ("Q", "1"),
+        ("P", "2"),
+        ("BES", "Z"),
+        ("Q", "EC"),
+        ("S", "D"),
+        ("P", "C"),
+    ] {
         let mut queue = ReplyQueue::new();
         send(&mut queue, sent);
         assert!(receive(&mut queue, frames).is_err(), "{sent} then {frames}");
@@ -255,7 +265,9 @@ fn whatever_is_sent_every_reply_finds_its_owner_in_order() {
             } else {
                 while queue.take_answer().is_some() {}
                 for _ in 0..below(8) {
-                    let Some((owner, frame)) = wire.pop_front() else { break };
+                    let Some((owner, frame)) = wire.pop_front() else {
+                        break;
+                    };
                     deliver(&mut queue, owner, frame, seed);
                 }
             }

@@ -119,8 +119,7 @@ mod tests {
     #[track_caller]
     fn check(from: &[(&str, &str)], to: &[(&str, &str)], expected: Option<(&str, bool)>) {
         let found = align(&context(from), &context(to));
-        let expected =
-            expected.map(|(sql, certain)| Alignment { sql: sql.to_owned(), certain });
+        let expected = expected.map(|(sql, certain)| Alignment { sql: sql.to_owned(), certain });
         assert_eq!(found, expected);
     }
 
@@ -155,6 +154,10 @@ mod tests {
                 false,
             )),
         );
-        check(&[("session_authorization", "a")], &[], Some(("RESET session_authorization;", false)));
+        check(
+            &[("session_authorization", "a")],
+            &[],
+            Some(("RESET session_authorization;", false)),
+        );
     }
 }

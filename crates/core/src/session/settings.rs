@@ -239,7 +239,10 @@ mod tests {
     fn reset_goes_back_to_the_startup_message() {
         let mut settings = session();
         let startup = value(&settings, "timezone").map(str::to_owned);
-        assert_eq!(startup.as_deref(), Some("SELECT pg_catalog.set_config('timezone', 'UTC', false)"));
+        assert_eq!(
+            startup.as_deref(),
+            Some("SELECT pg_catalog.set_config('timezone', 'UTC', false)")
+        );
         assert_eq!(settings.on_change(&set("timezone", "'CET'")), Ok(()));
         assert_eq!(settings.on_change(&set("work_mem", "'1MB'")), Ok(()));
         assert_eq!(settings.on_change(&SettingChange::Reset { name: "timezone".into() }), Ok(()));
@@ -298,6 +301,9 @@ mod tests {
             context.get("a"),
             Some("SELECT pg_catalog.set_config('a', 'x''; DROP TABLE t; --', false)")
         );
-        assert_eq!(context.get("b"), Some("SELECT pg_catalog.set_config('b',  E'\\\\''; DROP', false)"));
+        assert_eq!(
+            context.get("b"),
+            Some("SELECT pg_catalog.set_config('b',  E'\\\\''; DROP', false)")
+        );
     }
 }

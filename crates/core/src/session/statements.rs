@@ -59,6 +59,12 @@ impl Statements {
         self.named.get(name).map(|named| &named.prepared)
     }
 
+    /// A name of a statement, by its number.
+    #[must_use]
+    pub fn name_of(&self, id: u64) -> Option<&[u8]> {
+        self.named.iter().find(|(_, named)| named.prepared.id == id).map(|(name, _)| &**name)
+    }
+
     /// How many names there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -84,7 +90,8 @@ impl Statements {
         if self.named.len() >= limits::STATEMENTS_PER_SESSION {
             return Err(TooManyStatements);
         }
-        let previous = self.named.insert(name.into(), Named { prepared, since: (self.checkout, serial) });
+        let previous =
+            self.named.insert(name.into(), Named { prepared, since: (self.checkout, serial) });
         self.undo.push_back(Undo { serial, name: name.into(), previous });
         Ok(())
     }

@@ -82,10 +82,7 @@ fn members(
             reader.fail(Mistake::Value, "host", "a URL, not a host", fix);
         }
         let address = if host.starts_with('/') {
-            NodeAddress::Unix {
-                directory: host.into(),
-                port,
-            }
+            NodeAddress::Unix { directory: host.into(), port }
         } else {
             NodeAddress::Tcp { host, port }
         };
@@ -111,11 +108,7 @@ fn members(
             let reason = format!("the node {name} is there already");
             reader.fail(Mistake::Duplicate, "host", reason, "remove one of them");
         }
-        nodes.push(Node {
-            name,
-            address,
-            max_servers,
-        });
+        nodes.push(Node { name, address, max_servers });
     }
     roles
 }
@@ -134,10 +127,9 @@ fn is_own(address: &NodeAddress, listen: &Listen) -> bool {
                 own.port() == *port && same
             })
         }
-        NodeAddress::Unix { directory, port } => listen
-            .unix
-            .iter()
-            .any(|own| own.port == *port && own.directory == *directory),
+        NodeAddress::Unix { directory, port } => {
+            listen.unix.iter().any(|own| own.port == *port && own.directory == *directory)
+        }
     }
 }
 
@@ -153,9 +145,8 @@ fn primary(
         let error = ConfigError::new(kind, document::join(path, "node"), origin, reason, fix);
         findings.errors.push(error);
     };
-    let said: Vec<_> = (0..roles.len())
-        .filter(|at| roles.get(*at) == Some(&Some("primary")))
-        .collect();
+    let said: Vec<_> =
+        (0..roles.len()).filter(|at| roles.get(*at) == Some(&Some("primary"))).collect();
     match said.as_slice() {
         [only] => return *only,
         [] => {}
@@ -171,11 +162,7 @@ fn primary(
     }
     let unsaid = roles.iter().position(Option::is_none);
     if unsaid.is_none() && said.is_empty() && !roles.is_empty() {
-        fail(
-            Mistake::Missing,
-            "replicas without a primary",
-            "role = \"primary\" for one node",
-        );
+        fail(Mistake::Missing, "replicas without a primary", "role = \"primary\" for one node");
     }
     unsaid.unwrap_or(0)
 }

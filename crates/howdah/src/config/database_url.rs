@@ -72,11 +72,7 @@ pub(crate) fn apply(
 ) -> Vec<String> {
     let mut used = Vec::new();
     // A file that describes a cluster `main` keeps it; the URL's is then another one.
-    let cluster = if root.named("cluster").is_empty() {
-        "main"
-    } else {
-        "url"
-    };
+    let cluster = if root.named("cluster").is_empty() { "main" } else { "url" };
     if let Some(url) = set(environment, PRIMARY) {
         used.push(PRIMARY.to_owned());
         let origin = Origin::environment(PRIMARY);
@@ -94,11 +90,7 @@ pub(crate) fn apply(
 }
 
 fn replicas(root: &mut Table, cluster: &str, urls: &str, origin: &Origin, findings: &mut Findings) {
-    let known: Vec<_> = root
-        .named("cluster")
-        .iter()
-        .filter_map(Table::name)
-        .collect();
+    let known: Vec<_> = root.named("cluster").iter().filter_map(Table::name).collect();
     let cluster = match known.as_slice() {
         [only] => only.clone(),
         _ => cluster.to_owned(),
@@ -150,12 +142,7 @@ fn primary(
             origin: origin.clone(),
         });
     }
-    node(
-        root.named_mut(&CLUSTER, cluster, origin),
-        &target,
-        "primary",
-        origin,
-    );
+    node(root.named_mut(&CLUSTER, cluster, origin), &target, "primary", origin);
     let text = |text: &str| Given::text(text, origin.clone());
     let table = root.named_mut(&DATABASE, &database, origin);
     table.set("cluster", text(cluster));
@@ -203,11 +190,7 @@ fn redacted(url: &str) -> Option<String> {
         return None;
     }
     let user = credentials.split(':').next().unwrap_or_default();
-    let hidden = if credentials.contains(':') {
-        ":…"
-    } else {
-        ""
-    };
+    let hidden = if credentials.contains(':') { ":…" } else { "" };
     Some(format!("{scheme}://{user}{hidden}@{rest}"))
 }
 
@@ -256,11 +239,7 @@ fn parse(url: &str) -> Result<Target, Refusal> {
             "name the primary in DATABASE_URL and the others in DATABASE_READ_URLS",
         );
     }
-    let password = match parsed
-        .get_password()
-        .map(<[u8]>::to_vec)
-        .map(String::from_utf8)
-    {
+    let password = match parsed.get_password().map(<[u8]>::to_vec).map(String::from_utf8) {
         Some(Err(_)) => return refuse(Mistake::Value, "the password is not UTF-8", EXAMPLE),
         Some(Ok(password)) => Some(password).filter(|password| !password.is_empty()),
         None => None,
@@ -288,11 +267,9 @@ fn no_tls<T>() -> Result<T, Refusal> {
 fn strip(url: &str) -> Result<(String, Vec<String>), Refusal> {
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return match url.split_once("://") {
-            Some((scheme, _)) => refuse(
-                Mistake::Value,
-                format!("{scheme}:// is not a PostgreSQL URL"),
-                EXAMPLE,
-            ),
+            Some((scheme, _)) => {
+                refuse(Mistake::Value, format!("{scheme}:// is not a PostgreSQL URL"), EXAMPLE)
+            }
             None if url.contains("sslmode=verify") => no_tls(),
             None if url.contains('=') => {
                 Ok((url.replace("sslmode=allow", "sslmode=prefer"), Vec::new()))
@@ -325,11 +302,7 @@ fn strip(url: &str) -> Result<(String, Vec<String>), Refusal> {
         }
     }
     let head = credentials.map_or_else(|| base.to_owned(), |head| format!("{head}@{base}"));
-    let plain = if kept.is_empty() {
-        head
-    } else {
-        format!("{head}?{}", kept.join("&"))
-    };
+    let plain = if kept.is_empty() { head } else { format!("{head}?{}", kept.join("&")) };
     Ok((plain, ignored))
 }
 

@@ -90,13 +90,7 @@ fn database(
         let fix = format!("at least min_size of its pools, {}", pool.min_size);
         reader.fail(Mistake::Conflict, "max_servers", "less than min_size", fix);
     }
-    Some(Database {
-        name: name?,
-        server_database,
-        primary: primary?,
-        pool,
-        max_servers,
-    })
+    Some(Database { name: name?, server_database, primary: primary?, pool, max_servers })
 }
 
 /// The primary of the cluster that a database is in.
@@ -105,17 +99,9 @@ fn cluster(root: &Table, reader: &mut Reader<'_>, clusters: &[Cluster]) -> Optio
         let name = reader.text("cluster")?;
         let found = clusters.iter().find(|cluster| cluster.name == name);
         if found.is_none() {
-            let names: Vec<_> = clusters
-                .iter()
-                .map(|cluster| cluster.name.as_str())
-                .collect();
+            let names: Vec<_> = clusters.iter().map(|cluster| cluster.name.as_str()).collect();
             let fix = named(&name, &names);
-            reader.fail(
-                Mistake::UnknownName,
-                "cluster",
-                "no cluster has this name",
-                fix,
-            );
+            reader.fail(Mistake::UnknownName, "cluster", "no cluster has this name", fix);
         }
         return found.map(|cluster| cluster.primary);
     }
@@ -138,12 +124,7 @@ fn cluster(root: &Table, reader: &mut Reader<'_>, clusters: &[Cluster]) -> Optio
         [] => clusters.first().map(|cluster| cluster.primary),
         [first, ..] => {
             let fix = format!("cluster = \"{}\"", first.name);
-            reader.fail(
-                Mistake::Missing,
-                "cluster",
-                "one of several clusters; which?",
-                fix,
-            );
+            reader.fail(Mistake::Missing, "cluster", "one of several clusters; which?", fix);
             None
         }
     }

@@ -39,9 +39,7 @@ pub enum Origin {
 impl Origin {
     /// The variable of that name.
     pub(crate) fn environment(name: &str) -> Self {
-        Self::Environment {
-            name: name.to_owned(),
-        }
+        Self::Environment { name: name.to_owned() }
     }
 
     /// Strength of the kind of source, the strongest last.
@@ -89,10 +87,7 @@ pub(crate) struct Given {
 impl Given {
     /// A text.
     pub(crate) fn text(text: impl Into<String>, origin: Origin) -> Self {
-        Self {
-            written: Written::Text(text.into()),
-            origin,
-        }
+        Self { written: Written::Text(text.into()), origin }
     }
 
     /// For messages.
@@ -117,18 +112,8 @@ pub(crate) struct Table {
 
 /// Keys that say the same thing in different ways: of these a stronger source replaces all of a weaker one.
 const ALTERNATIVES: [[&str; 4]; 2] = [
-    [
-        "password",
-        "password_file",
-        "password_env",
-        "password_command",
-    ],
-    [
-        "server_password",
-        "server_password_file",
-        "server_password_env",
-        "server_password_command",
-    ],
+    ["password", "password_file", "password_env", "password_command"],
+    ["server_password", "server_password_file", "server_password_env", "server_password_command"],
 ];
 
 impl Table {
@@ -170,9 +155,7 @@ impl Table {
 
     /// The same, made when it is not there.
     pub(crate) fn single_mut(&mut self, section: &'static Section, origin: Origin) -> &mut Self {
-        self.single
-            .entry(section.name)
-            .or_insert_with(|| Self::new(section, origin))
+        self.single.entry(section.name).or_insert_with(|| Self::new(section, origin))
     }
 
     /// The sections inside of one kind that appears many times.
@@ -182,10 +165,7 @@ impl Table {
 
     /// Adds one of them.
     pub(crate) fn push(&mut self, table: Self) {
-        self.named
-            .entry(table.section.name)
-            .or_default()
-            .push(table);
+        self.named.entry(table.section.name).or_default().push(table);
     }
 
     /// The one of that name, made when it is not there.
@@ -196,19 +176,14 @@ impl Table {
         origin: &Origin,
     ) -> &mut Self {
         let tables = self.named.entry(section.name).or_default();
-        let found = tables
-            .iter()
-            .position(|table| table.name().is_some_and(|known| known == name));
+        let found = tables.iter().position(|table| table.name().is_some_and(|known| known == name));
         let at = found.unwrap_or_else(|| {
             let mut table = Self::new(section, origin.clone());
             table.set("name", Given::text(name, origin.clone()));
             tables.push(table);
             tables.len() - 1
         });
-        #[allow(
-            clippy::indexing_slicing,
-            reason = "found above, or the one just pushed"
-        )]
+        #[allow(clippy::indexing_slicing, reason = "found above, or the one just pushed")]
         &mut tables[at]
     }
 }
@@ -230,9 +205,5 @@ pub(crate) fn path(
 
 /// `parent.name`.
 pub(crate) fn join(parent: &str, name: &str) -> String {
-    if parent.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{parent}.{name}")
-    }
+    if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") }
 }

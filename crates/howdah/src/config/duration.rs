@@ -5,13 +5,8 @@
 use std::time::Duration;
 
 /// Units, the largest first; milliseconds in each.
-const UNITS: [(&str, u64); 5] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+const UNITS: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Longest time accepted. Deadlines are sums of a clock and a time; ten years cannot overflow one.
 pub(crate) const LONGEST: Duration = Duration::from_secs(3_650 * 86_400);

@@ -80,10 +80,7 @@ pub(crate) fn apply(
         let key = key.to_lowercase().replace("__", ".");
         assign(root, &key, text, &Origin::environment(name), findings);
     }
-    let later: Vec<_> = LATER
-        .into_iter()
-        .filter(|name| set(environment, name).is_some())
-        .collect();
+    let later: Vec<_> = LATER.into_iter().filter(|name| set(environment, name).is_some()).collect();
     if !later.is_empty() {
         findings.notices.push(Notice {
             text: format!("this version does not use {}", later.join(", ")),
@@ -107,10 +104,7 @@ pub(crate) fn apply_overrides(
 
 /// The variable's value; an empty one counts as absent, as everywhere in the world of containers.
 pub(crate) fn set<'a>(environment: &'a HashMap<String, String>, name: &str) -> Option<&'a str> {
-    environment
-        .get(name)
-        .map(|text| text.trim())
-        .filter(|text| !text.is_empty())
+    environment.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
 }
 
 fn traditional(text: &str, millis: bool) -> Option<String> {
@@ -197,11 +191,7 @@ fn incomplete(path: &str, section: &Section, origin: &Origin) -> ConfigError {
         Shape::One => section.keys.first().map_or("", |key| key.name).to_owned(),
         Shape::Named => {
             let key = section.keys.last().map_or("", |key| key.name);
-            if path.ends_with(section.name) {
-                format!("NAME.{key}")
-            } else {
-                key.to_owned()
-            }
+            if path.ends_with(section.name) { format!("NAME.{key}") } else { key.to_owned() }
         }
     };
     let whole = if std::ptr::eq(section, &ROOT) {

@@ -62,14 +62,7 @@ impl ConfigError {
         reason: impl Into<String>,
         fix: impl Into<String>,
     ) -> Self {
-        Self {
-            kind,
-            key: key.into(),
-            value: None,
-            reason: reason.into(),
-            fix: fix.into(),
-            origin,
-        }
+        Self { kind, key: key.into(), value: None, reason: reason.into(), fix: fix.into(), origin }
     }
 
     /// Whether something is missing only because of this mistake: it may be in the part that could not be read.

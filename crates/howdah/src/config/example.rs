@@ -8,13 +8,8 @@ use super::document;
 use super::keys::{Key, Kind, ROOT, Section, Shape};
 
 /// Keys that are written out rather than as comments: the least that works.
-const ACTIVE: [&str; 5] = [
-    "cluster.name",
-    "cluster.node.host",
-    "cluster.node.port",
-    "user.name",
-    "user.password_env",
-];
+const ACTIVE: [&str; 5] =
+    ["cluster.name", "cluster.node.host", "cluster.node.port", "user.name", "user.password_env"];
 
 const HEAD: &str = "\
 # Howdah's configuration. Every key is here; what is commented out shows its default, or an example after \"e.g.\".
@@ -47,10 +42,8 @@ fn write(text: &mut String, section: &Section, parent: &str) {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "# {line}");
     }
-    let active = section
-        .keys
-        .iter()
-        .any(|key| ACTIVE.contains(&document::join(&path, key.name).as_str()));
+    let active =
+        section.keys.iter().any(|key| ACTIVE.contains(&document::join(&path, key.name).as_str()));
     let _ = match section.shape {
         Shape::One => writeln!(text, "[{path}]"),
         Shape::Named if active => writeln!(text, "[[{path}]]"),

@@ -56,10 +56,7 @@ impl Source<'_> {
     }
 
     fn origin(&self, at: usize) -> Origin {
-        Origin::File {
-            path: self.name.to_owned(),
-            line: self.line(at),
-        }
+        Origin::File { path: self.name.to_owned(), line: self.line(at) }
     }
 
     fn section(&mut self, table: &mut Table, found: &DeTable<'_>, path: &str) {
@@ -95,9 +92,7 @@ impl Source<'_> {
                 self.section(table.single_mut(section, origin), inner, &path);
             }
             (Shape::Named, DeValue::Array(items))
-                if items
-                    .iter()
-                    .all(|item| matches!(item.get_ref(), DeValue::Table(_))) =>
+                if items.iter().all(|item| matches!(item.get_ref(), DeValue::Table(_))) =>
             {
                 for (index, item) in items.iter().enumerate() {
                     if let DeValue::Table(inner) = item.get_ref() {
@@ -114,10 +109,9 @@ impl Source<'_> {
                 let header = document::path(path, section, None);
                 let (reason, fix) = match shape {
                     Shape::One => ("a section that appears once", format!("[{header}]")),
-                    Shape::Named => (
-                        "a section that may appear several times",
-                        format!("[[{header}]]"),
-                    ),
+                    Shape::Named => {
+                        ("a section that may appear several times", format!("[[{header}]]"))
+                    }
                 };
                 self.errors.push(ConfigError::new(
                     Mistake::Shape,
@@ -207,10 +201,7 @@ fn unknown_name(section: &Section, path: &str, name: &str, origin: Origin) -> Co
         Some(near) => format!("did you mean {near}?"),
         None => match elsewhere(&ROOT, "", name) {
             Some(other) => format!("did you mean {other}?"),
-            None => format!(
-                "keys of {within}: {}",
-                section.names().collect::<Vec<_>>().join(", ")
-            ),
+            None => format!("keys of {within}: {}", section.names().collect::<Vec<_>>().join(", ")),
         },
     };
     ConfigError::new(Mistake::UnknownKey, key, origin, "no such key", fix)

@@ -56,15 +56,7 @@ pub(crate) struct Key {
 
 impl Key {
     const fn new(name: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Self {
-            name,
-            kind,
-            default: None,
-            example: "",
-            restart: false,
-            secret: false,
-            doc,
-        }
+        Self { name, kind, default: None, example: "", restart: false, secret: false, doc }
     }
 
     const fn default(mut self, value: &'static str) -> Self {
@@ -120,29 +112,17 @@ impl Section {
 
     /// The section of that name directly inside.
     pub(crate) fn section(&self, name: &str) -> Option<&'static Self> {
-        self.sections
-            .iter()
-            .copied()
-            .find(|section| section.name == name)
+        self.sections.iter().copied().find(|section| section.name == name)
     }
 
     /// Names of keys and sections inside, for suggestions.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.keys
-            .iter()
-            .map(|key| key.name)
-            .chain(self.sections.iter().map(|section| section.name))
+        self.keys.iter().map(|key| key.name).chain(self.sections.iter().map(|section| section.name))
     }
 }
 
-const COUNT: Kind = Kind::Integer {
-    min: 1,
-    max: 1_000_000,
-};
-const COUNT_OR_NONE: Kind = Kind::Integer {
-    min: 0,
-    max: 1_000_000,
-};
+const COUNT: Kind = Kind::Integer { min: 1, max: 1_000_000 };
+const COUNT_OR_NONE: Kind = Kind::Integer { min: 0, max: 1_000_000 };
 const MODES: Kind = Kind::Word(&["transaction", "session", "statement"]);
 
 /// The whole file.
@@ -188,12 +168,9 @@ pub(crate) static CLUSTER: Section = Section {
     shape: Shape::Named,
     doc: "One primary with its replicas.",
     sections: &[&NODE],
-    keys: &[Key::new(
-        "name",
-        Kind::Text,
-        "Told apart by it; databases refer to it.",
-    )
-    .example("main")],
+    keys: &[
+        Key::new("name", Kind::Text, "Told apart by it; databases refer to it.").example("main")
+    ],
 };
 
 /// `[[cluster.node]]`
@@ -225,12 +202,8 @@ pub(crate) static DATABASE: Section = Section {
         )
         .example("shop"),
         Key::new("cluster", Kind::Text, "Left out: the only cluster.").example("main"),
-        Key::new(
-            "server_database",
-            Kind::Text,
-            "Its name on the server. Left out: the same.",
-        )
-        .example("shop_production"),
+        Key::new("server_database", Kind::Text, "Its name on the server. Left out: the same.")
+            .example("shop_production"),
         Key::new("pool_mode", MODES, "Short for mode in [database.pool].").example("session"),
         Key::new(
             "max_servers",
@@ -316,9 +289,7 @@ pub(crate) static LOG: Section = Section {
             "\"info\" says what changed, nothing per statement.",
         )
         .default("info"),
-        Key::new("format", Kind::Word(&["text", "json"]), "")
-            .default("text")
-            .restart(),
+        Key::new("format", Kind::Word(&["text", "json"]), "").default("text").restart(),
     ],
 };
 

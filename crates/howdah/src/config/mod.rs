@@ -107,14 +107,7 @@ impl std::fmt::Debug for LoadOptions {
         f.debug_struct("LoadOptions")
             .field("config_path", &self.config_path)
             .field("env", &self.env.keys())
-            .field(
-                "overrides",
-                &self
-                    .overrides
-                    .iter()
-                    .map(|(key, _)| key)
-                    .collect::<Vec<_>>(),
-            )
+            .field("overrides", &self.overrides.iter().map(|(key, _)| key).collect::<Vec<_>>())
             .finish()
     }
 }
@@ -175,24 +168,19 @@ impl Config {
             found.map(Path::to_owned)
         });
         let mut findings = Findings::default();
-        let text = file
-            .as_deref()
-            .and_then(|path| match std::fs::read_to_string(path) {
-                Ok(text) => Some(text),
-                Err(error) => {
-                    findings.errors.push(ConfigError::new(
-                        Mistake::Unreadable,
-                        "",
-                        Origin::File {
-                            path: path.to_owned(),
-                            line: 0,
-                        },
-                        format!("the file cannot be read: {error}"),
-                        "name another with --config, or write one: howdah config init",
-                    ));
-                    None
-                }
-            });
+        let text = file.as_deref().and_then(|path| match std::fs::read_to_string(path) {
+            Ok(text) => Some(text),
+            Err(error) => {
+                findings.errors.push(ConfigError::new(
+                    Mistake::Unreadable,
+                    "",
+                    Origin::File { path: path.to_owned(), line: 0 },
+                    format!("the file cannot be read: {error}"),
+                    "name another with --config, or write one: howdah config init",
+                ));
+                None
+            }
+        });
         let source = text.as_deref().zip(file.as_deref());
         let mut loaded = Self::assemble(source, &options, findings)?;
         loaded.file = file;
@@ -236,9 +224,7 @@ impl Config {
         let unread = std::mem::take(&mut findings.errors);
         let config = validate::config(&root, &options.env, &mut findings);
         findings.errors.retain(|error| {
-            !unread
-                .iter()
-                .any(|cause| cause.explains(error) || cause.echoes_in(error))
+            !unread.iter().any(|cause| cause.explains(error) || cause.echoes_in(error))
         });
         findings.errors.extend(unread);
         if !findings.errors.is_empty() {
@@ -246,21 +232,13 @@ impl Config {
             return Err(ConfigErrors(findings.errors));
         }
         findings.notices.extend(validate::unused_replicas(&config));
-        Ok(Loaded {
-            config,
-            notices: findings.notices,
-            file: None,
-            variables,
-        })
+        Ok(Loaded { config, notices: findings.notices, file: None, variables })
     }
 
     /// What the data plane is told, as a snapshot with this revision.
     #[must_use]
     pub fn settings(&self, revision: u64) -> Settings {
-        Settings {
-            revision,
-            ..self.settings.clone()
-        }
+        Settings { revision, ..self.settings.clone() }
     }
 
     /// Clusters with their primaries and replicas, as positions in the settings' nodes.
@@ -286,9 +264,7 @@ impl Config {
     pub fn diff(old: &Self, new: &Self) -> Vec<Change> {
         let by_key = |config: &'_ Self| -> BTreeMap<String, Entry> {
             let entries = config.entries.iter();
-            entries
-                .map(|entry| (entry.key.clone(), entry.clone()))
-                .collect()
+            entries.map(|entry| (entry.key.clone(), entry.clone())).collect()
         };
         let (old, new) = (by_key(old), by_key(new));
         let mut keys: Vec<_> = old.keys().chain(new.keys()).collect();

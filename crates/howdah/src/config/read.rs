@@ -95,10 +95,7 @@ pub(crate) struct Complaint {
 }
 
 fn complaint(reason: impl Into<String>, fix: impl Into<String>) -> Complaint {
-    Complaint {
-        reason: reason.into(),
-        fix: fix.into(),
-    }
+    Complaint { reason: reason.into(), fix: fix.into() }
 }
 
 /// Reads a value as its kind.
@@ -196,13 +193,7 @@ impl<'a> Reader<'a> {
         path: impl Into<String>,
         findings: &'a mut Findings,
     ) -> Self {
-        Self {
-            table,
-            keys,
-            path: path.into(),
-            defaults: true,
-            findings,
-        }
+        Self { table, keys, path: path.into(), defaults: true, findings }
     }
 
     /// The same without defaults: only what is written counts.
@@ -247,10 +238,7 @@ impl<'a> Reader<'a> {
         reason: impl Into<String>,
         fix: impl Into<String>,
     ) {
-        let secret = self
-            .keys
-            .iter()
-            .any(|known| known.name == key && known.secret);
+        let secret = self.keys.iter().any(|known| known.name == key && known.secret);
         let mut error = ConfigError::new(kind, self.path(key), self.origin(key), reason, fix);
         if !secret && let Some(given) = self.given(key) {
             error = error.with_value(given.shown());

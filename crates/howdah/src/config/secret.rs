@@ -39,12 +39,7 @@ pub(crate) fn read(
     };
     match found {
         Ok(password) if password.is_empty() => {
-            reader.fail(
-                Mistake::Unreadable,
-                key,
-                "gives an empty password",
-                "put one there",
-            );
+            reader.fail(Mistake::Unreadable, key, "gives an empty password", "put one there");
             None
         }
         Ok(password) => {
@@ -76,12 +71,10 @@ fn from_file(path: &str) -> Answer {
 }
 
 fn from_variable(name: &str, environment: &HashMap<String, String>) -> Answer {
-    environment.get(name).cloned().ok_or_else(|| {
-        (
-            format!("the variable {name} is not set"),
-            "set it, or name another",
-        )
-    })
+    environment
+        .get(name)
+        .cloned()
+        .ok_or_else(|| (format!("the variable {name} is not set"), "set it, or name another"))
 }
 
 fn from_command(command: &str) -> Answer {
@@ -102,10 +95,7 @@ fn from_command(command: &str) -> Answer {
                 // It may have ended by itself in this moment; either way it is over.
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err((
-                    format!("took longer than {} s", COMMAND_LIMIT.as_secs()),
-                    FIX,
-                ));
+                return Err((format!("took longer than {} s", COMMAND_LIMIT.as_secs()), FIX));
             }
             Err(error) => return Err((format!("cannot be waited for: {error}"), FIX)),
         }

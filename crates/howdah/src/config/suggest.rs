@@ -19,10 +19,7 @@ pub(crate) fn nearest<'a>(
 
 /// Lower case without separators: `MaxSize`, `max-size` and `max_size` are one.
 fn plain(word: &str) -> Vec<char> {
-    word.chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect()
+    word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours that turn one word into the other.
@@ -40,9 +37,7 @@ fn distance(from: &[char], to: &[char]) -> usize {
                 [diagonal, above] => (*diagonal, *above),
                 _ => break,
             };
-            let mut best = (diagonal + usize::from(a != b))
-                .min(above + 1)
-                .min(left + 1);
+            let mut best = (diagonal + usize::from(a != b)).min(above + 1).min(left + 1);
             if from_before == Some(b) && to_before == Some(a) {
                 let swapped = column.checked_sub(1).and_then(|at| before.get(at));
                 best = best.min(swapped.map_or(best, |cost| cost + 1));
@@ -80,12 +75,9 @@ mod tests {
     #[test]
     fn distance_counts_a_swap_of_neighbours_as_one() {
         let chars = |text: &str| text.chars().collect::<Vec<_>>();
-        for (from, to, cost) in [
-            ("prot", "port", 1),
-            ("", "abc", 3),
-            ("abc", "abc", 0),
-            ("kitten", "sitting", 3),
-        ] {
+        for (from, to, cost) in
+            [("prot", "port", 1), ("", "abc", 3), ("abc", "abc", 0), ("kitten", "sitting", 3)]
+        {
             assert_eq!(distance(&chars(from), &chars(to)), cost, "{from} {to}");
         }
     }

@@ -68,13 +68,7 @@ fn user(
             "auth = \"trust\" for clients of this machine, or an entry for each user",
         );
     }
-    Some(User {
-        name,
-        login,
-        server,
-        pool_mode,
-        max_clients,
-    })
+    Some(User { name, login, server, pool_mode, max_clients })
 }
 
 fn login(
@@ -83,14 +77,9 @@ fn login(
     proof: Option<&Secret>,
     reachable: bool,
 ) -> Login {
-    let unread = [
-        "password",
-        "password_file",
-        "password_env",
-        "password_command",
-    ]
-    .iter()
-    .any(|key| reader.is_given(key))
+    let unread = ["password", "password_file", "password_env", "password_command"]
+        .iter()
+        .any(|key| reader.is_given(key))
         && proof.is_none();
     let Some(proof) = proof else {
         match asked {
@@ -139,24 +128,14 @@ fn login(
         ("password", proof) => Login::Password(proof.clone()),
         ("md5", Secret::ScramVerifier(_)) => {
             let fix = "auth = \"scram-sha-256\"";
-            reader.fail(
-                Mistake::Conflict,
-                "auth",
-                "the stored password is of SCRAM-SHA-256",
-                fix,
-            );
+            reader.fail(Mistake::Conflict, "auth", "the stored password is of SCRAM-SHA-256", fix);
             Login::Trust
         }
         ("md5", proof) => Login::Md5(proof.clone()),
         (_, Secret::Md5(_)) => {
             let fix =
                 "auth = \"md5\", or store the password with password_encryption = 'scram-sha-256'";
-            reader.fail(
-                Mistake::Conflict,
-                "auth",
-                "the stored password is of md5",
-                fix,
-            );
+            reader.fail(Mistake::Conflict, "auth", "the stored password is of md5", fix);
             Login::Trust
         }
         (_, proof) => Login::Scram(proof.clone()),

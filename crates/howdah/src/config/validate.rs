@@ -34,6 +34,12 @@ pub(crate) fn config(
     let mut reader = Reader::new(POOL.keys, root.single("pool"), "pool", findings);
     let pool = pool(&mut reader, PoolConfig::default());
     let reachable = listen.tcp.iter().any(|address| !address.ip().is_loopback());
+    if reachable {
+        let reader = Reader::new(LISTEN.keys, root.single("listen"), "listen", findings);
+        let origin = reader.origin("address");
+        let text = "listen.address can be reached from other machines, and traffic is not encrypted in this version";
+        findings.notices.push(Notice { text: text.to_owned(), origin });
+    }
     let (nodes, clusters) = clusters::read(root, &listen, findings);
     let databases = databases::read(root, &clusters, &pool, findings);
     let users = users::read(root, reachable, environment, findings);
@@ -89,10 +95,7 @@ fn listen(reader: &mut Reader<'_>) -> Listen {
     }
     let directory = reader.text("unix_socket").filter(|text| text != "off");
     let unix: Vec<_> = directory
-        .map(|directory| UnixListen {
-            directory: directory.into(),
-            port,
-        })
+        .map(|directory| UnixListen { directory: directory.into(), port })
         .into_iter()
         .collect();
     if unix.iter().any(|unix| !unix.directory.is_dir()) {
@@ -127,25 +130,17 @@ pub(crate) fn pool(reader: &mut Reader<'_>, base: PoolConfig) -> PoolConfig {
         min_size: reader.integer("min_size").unwrap_or(base.min_size),
         max_size: reader.integer("max_size").unwrap_or(base.max_size),
         reserve_size: reader.integer("reserve_size").unwrap_or(base.reserve_size),
-        reserve_after: reader
-            .duration("reserve_after")
-            .unwrap_or(base.reserve_after),
+        reserve_after: reader.duration("reserve_after").unwrap_or(base.reserve_after),
         max_waiters: reader.integer("max_waiters").unwrap_or(base.max_waiters),
-        checkout_timeout: reader
-            .duration("checkout_timeout")
-            .unwrap_or(base.checkout_timeout),
-        connect_timeout: reader
-            .duration("connect_timeout")
-            .unwrap_or(base.connect_timeout),
+        checkout_timeout: reader.duration("checkout_timeout").unwrap_or(base.checkout_timeout),
+        connect_timeout: reader.duration("connect_timeout").unwrap_or(base.connect_timeout),
         query_timeout: reader.limit("query_timeout").unwrap_or(base.query_timeout),
         idle_timeout: reader.duration("idle_timeout").unwrap_or(base.idle_timeout),
         idle_in_transaction_timeout: reader
             .limit("idle_in_transaction_timeout")
             .unwrap_or(base.idle_in_transaction_timeout),
         max_lifetime: reader.duration("max_lifetime").unwrap_or(base.max_lifetime),
-        check_after_idle: reader
-            .duration("check_after_idle")
-            .unwrap_or(base.check_after_idle),
+        check_after_idle: reader.duration("check_after_idle").unwrap_or(base.check_after_idle),
         max_opening: reader.integer("max_opening").unwrap_or(base.max_opening),
         max_prepared: reader.integer("max_prepared").unwrap_or(base.max_prepared),
     };
@@ -159,10 +154,7 @@ pub(crate) fn pool(reader: &mut Reader<'_>, base: PoolConfig) -> PoolConfig {
         reader.fail(
             Mistake::Conflict,
             key,
-            format!(
-                "min_size ({}) is more than max_size ({})",
-                pool.min_size, pool.max_size
-            ),
+            format!("min_size ({}) is more than max_size ({})", pool.min_size, pool.max_size),
             format!("change it or {other}"),
         );
     }

@@ -23,8 +23,9 @@ const HEADER_BASE64: &str = "biws";
 /// [`respond`](Self::respond), [`on_server_final`](Self::on_server_final).
 pub struct Client {
     nonce: String,
-    /// The server's first message, and where in it the nonce of both sides ends.
+    /// The server's first message; empty before it arrives.
     server_first: String,
+    /// The client's nonce with the server's part; empty before that.
     combined_nonce: String,
     server_signature: Option<Key>,
 }

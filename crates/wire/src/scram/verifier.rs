@@ -165,12 +165,11 @@ impl Verifier {
     /// for one who does: the same user always gets the same salt, and no password satisfies it.
     /// `secret` must stay the same and unknown to clients.
     pub fn mock(user: &[u8], secret: &[u8]) -> Self {
-        let [first @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
-            hmac(secret, &[b"salt", user]);
-        let salt: [u8; 16] = first;
+        let mut salt = hmac(secret, &[b"salt", user]).to_vec();
+        salt.truncate(16);
         Self {
             iterations: DEFAULT_ITERATIONS,
-            salt: salt.to_vec(),
+            salt,
             stored_key: hmac(secret, &[b"stored key", user]),
             server_key: hmac(secret, &[b"server key", user]),
         }

@@ -107,11 +107,8 @@ async fn look(config: &Config, talk: Talk) -> (Vec<Checked>, Vec<Finding>) {
             let Some(node) = settings.nodes.get(at) else {
                 continue;
             };
-            let here: Vec<_> = settings
-                .databases
-                .iter()
-                .filter(|one| one.primary == cluster.primary)
-                .collect();
+            let here: Vec<_> =
+                settings.databases.iter().filter(|one| one.primary == cluster.primary).collect();
             let mut found = Vec::new();
             let checked = look_at(node, &settings, &here, &mut found).await;
             if let Some(facts) = &checked.facts {

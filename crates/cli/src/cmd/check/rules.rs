@@ -9,12 +9,7 @@ use crate::probe::Facts;
 const OLDEST: u32 = 130_000;
 
 fn finding(node: &Node, severity: Severity, reason: String, fix: String) -> Finding {
-    Finding {
-        node: node.name.clone(),
-        severity,
-        reason,
-        fix,
-    }
+    Finding { node: node.name.clone(), severity, reason, fix }
 }
 
 /// The node is what the configuration takes it for.
@@ -57,17 +52,11 @@ pub(super) fn connections(
 ) -> Option<Finding> {
     let pools = u32::try_from(users.len()).unwrap_or(u32::MAX);
     let of_database = |database: &&Database| {
-        let one = database
-            .pool
-            .max_size
-            .saturating_add(database.pool.reserve_size);
+        let one = database.pool.max_size.saturating_add(database.pool.reserve_size);
         let all = one.saturating_mul(pools);
         database.max_servers.map_or(all, |most| most.min(all))
     };
-    let all = databases
-        .iter()
-        .map(of_database)
-        .fold(0, u32::saturating_add);
+    let all = databases.iter().map(of_database).fold(0, u32::saturating_add);
     let wanted = node.max_servers.map_or(all, |most| most.min(all));
     let open = facts.max_connections.saturating_sub(facts.reserved);
     if wanted > open {

@@ -163,20 +163,14 @@ impl Session {
     async fn orders_one_by_one(&self, user: i32) -> Result<(), Error> {
         for order in self.client.query(&self.orders, &[&user]).await? {
             let instrument: i32 = order.get(1);
-            self.client
-                .query(&self.instrument_by_id, &[&instrument])
-                .await?;
+            self.client.query(&self.instrument_by_id, &[&instrument]).await?;
         }
         Ok(())
     }
 
     async fn trade(&self, user: i32, instrument: i32) -> Result<(), Error> {
         self.client.batch_execute("BEGIN").await?;
-        let order: i64 = self
-            .client
-            .query_one(&self.place, &[&user, &instrument])
-            .await?
-            .get(0);
+        let order: i64 = self.client.query_one(&self.place, &[&user, &instrument]).await?.get(0);
         self.client.execute(&self.fill, &[&order]).await?;
         self.client.execute(&self.pay, &[&user]).await?;
         self.client.batch_execute("COMMIT").await

@@ -111,17 +111,19 @@ impl Demo {
         let replicas = args.replicas;
         let clients = args.clients;
         let cluster = blocking(move || {
-            Cluster::builder()
-                .binaries(binaries)
-                .replicas(replicas)
-                .sql(data::ROLE)
-                .start()
+            Cluster::builder().binaries(binaries).replicas(replicas).sql(data::ROLE).start()
         })
         .await??;
+        let with = match replicas {
+            0 => String::new(),
+            1 => ", a streaming replica".to_owned(),
+            _ => format!(", {replicas} streaming replicas"),
+        };
         talk.good(
             "PostgreSQL",
             &format!(
-                "primary on 127.0.0.1:{}, {replicas} streaming replicas, in {}",
+                "{}, primary on 127.0.0.1:{}{with}, in {}",
+                cluster.primary().binaries().major(),
                 cluster.primary().port(),
                 cluster.directory().path().display()
             ),
@@ -142,25 +144,22 @@ impl Demo {
             ListenAddress::Unix(_) => None,
         });
         let address = address.context("Howdah listens nowhere")?;
-        Ok(Self {
-            cluster,
-            engine,
-            address,
-        })
+        Ok(Self { cluster, engine, address })
     }
 
     fn invite(&self, args: &Args, talk: Talk, took: f64) {
+        let moved = args.port.is_none() && self.address.port() != PORT;
+        let why = if moved { format!(" ({PORT} is taken)") } else { String::new() };
         talk.good(
             "Howdah",
             &format!(
-                "listening on {}, {SERVERS} servers for {} clients; ready after {took:.1} s",
+                "listening on {}{why}, {SERVERS} servers for {} clients; ready after {took:.1} s",
                 self.address, args.clients
             ),
         );
         let (host, port) = (self.address.ip(), self.address.port());
         let psql = |database: &str| {
-            talk.paint
-                .bold(&format!("psql -h {host} -p {port} -U {NAME} {database}"))
+            talk.paint.bold(&format!("psql -h {host} -p {port} -U {NAME} {database}"))
         };
         talk.hint("try it", &psql(NAME));
         talk.hint("console", &format!("{} -c 'SHOW POOLS'", psql("howdah")));

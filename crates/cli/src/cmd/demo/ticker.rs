@@ -65,19 +65,12 @@ impl Ticker {
         let errors = report.totals.errors.saturating_sub(self.last.totals.errors);
         let pools = &report.pools;
         let busy: usize = pools.iter().map(|pool| pool.servers_active).sum();
-        let idle: usize = pools
-            .iter()
-            .map(|pool| pool.servers_idle + pool.servers_opening)
-            .sum();
+        let idle: usize = pools.iter().map(|pool| pool.servers_idle + pool.servers_opening).sum();
         let max: u32 = pools.iter().map(|pool| pool.max_size).sum();
         let waiting: usize = pools.iter().map(|pool| pool.clients_waiting).sum();
         let rate = format!("{:>12}", times.rate(span));
         let p99 = format!("{:>7}", millis(times.p99_us));
-        let p99 = if times.p99_us > LONG_US {
-            self.paint.yellow(&p99)
-        } else {
-            p99
-        };
+        let p99 = if times.p99_us > LONG_US { self.paint.yellow(&p99) } else { p99 };
         let errors = match errors {
             0 => format!("{errors:>6}"),
             _ => self.paint.red(&format!("{errors:>6}")),
@@ -107,10 +100,7 @@ impl Ticker {
                 times.rate(span),
                 millis(times.p50_us),
                 millis(times.p99_us),
-                report
-                    .totals
-                    .errors
-                    .saturating_sub(self.first.totals.errors),
+                report.totals.errors.saturating_sub(self.first.totals.errors),
             ),
         );
         talk.good(
@@ -147,11 +137,7 @@ impl Times {
             // Only when the earlier report is not of the same engine; then there is nothing to compare.
             Err(_) => (0, 0),
         };
-        Self {
-            statements: new.totals.requests.saturating_sub(old.totals.requests),
-            p50_us,
-            p99_us,
-        }
+        Self { statements: new.totals.requests.saturating_sub(old.totals.requests), p50_us, p99_us }
     }
 
     fn rate(&self, span: Duration) -> u64 {

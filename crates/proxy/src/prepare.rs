@@ -1,0 +1,358 @@
+//! Prepared statements and portals on their way to the server: names that the client chose become names that servers share,
+//! and what a server lacks is sent to it first. No waiting here.
+//!
+//! Invariant: a frame that names a statement is sent only when it is certain that the server has, or will have been sent, the
+//! text that this session means by the name.
+
+use std::sync::Arc;
+
+use howdah_core::limits;
+use howdah_core::reply::{Answer, Disposition, Kind, Serial};
+use howdah_core::session::{PinReason, Prepared};
+use howdah_sql::{Analysis, Effect, PreparedChange};
+use howdah_wire::frame::{self, Header};
+use howdah_wire::frontend;
+use howdah_wire::sqlstate::SqlState;
+
+use crate::effects::Portal;
+use crate::error::Refusal;
+use crate::feed::Fed;
+use crate::gather::protocol;
+use crate::server::{Presence, Server, UnnamedOn};
+use crate::session::{End, Session};
+
+/// A frame that is there in one piece.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whole<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) body: &'a [u8],
+}
+
+impl Whole<'_> {
+    const fn used(self) -> Fed {
+        Fed::Used(self.bytes.len())
+    }
+}
+
+impl Session {
+    /// Whether statements are shared under names of their own. In session pooling the server is the client's alone.
+    fn renames(&self) -> bool {
+        self.pin != Some(PinReason::SessionMode)
+    }
+
+    fn max_prepared(&self) -> usize {
+        self.pool.ledger.borrow().config().max_prepared
+    }
+
+    fn forward(&self, server: &mut Server, frame: Whole<'_>) {
+        server.outbox.bytes(&self.worker.shelf).extend_from_slice(frame.bytes);
+    }
+
+    /// `DEALLOCATE` of a statement that was prepared by the protocol: the server knows it by another name.
+    ///
+    /// # Errors
+    /// That is not known before this message is answered.
+    pub(crate) fn rewrite_deallocate(
+        &self,
+        server: &mut Server,
+        analysis: &Analysis,
+        sql: &[u8],
+    ) -> Result<Option<String>, Serial> {
+        let [statement] = &*analysis.statements else { return Ok(None) };
+        if statement.effect != Effect::Deallocate || !self.renames() {
+            return Ok(None);
+        }
+        if let Some(serial) = self.deallocation() {
+            return Err(serial);
+        }
+        let Some((_, PreparedChange::Deallocate(Some(name)))) =
+            howdah_sql::prepared_names(sql).pop()
+        else {
+            return Ok(None);
+        };
+        let Some(prepared) = self.statements.get(name.as_bytes()) else { return Ok(None) };
+        let name = server.ensure_prepared(
+            self.entry.id,
+            prepared,
+            self.max_prepared(),
+            &self.worker.shelf,
+        )?;
+        Ok(Some(format!("DEALLOCATE {name}")))
+    }
+
+    pub(crate) fn feed_parse(&mut self, server: &mut Server, frame: Whole<'_>) -> Result<Fed, End> {
+        let parse = frontend::parse(frame.body).map_err(protocol)?;
+        let session = self.entry.id;
+        if parse.name.is_empty() {
+            let analysis = self.analyse(parse.sql);
+            self.unnamed.on_parse(frame.bytes, analysis);
+            let since = server.queue.push(session, Kind::Parse, Disposition::Forward);
+            server.unnamed = Some(UnnamedOn { of: (session, self.unnamed.version()), since });
+            self.forward(server, frame);
+            return Ok(frame.used());
+        }
+        if let Some(serial) = self.deallocation() {
+            return Ok(self.wait_for(server, serial));
+        }
+        if !self.renames() {
+            self.remember_name(server, &parse)?;
+            server.queue.push(session, Kind::Parse, Disposition::Forward);
+            self.forward(server, frame);
+            return Ok(frame.used());
+        }
+        if self.statements.get(parse.name).is_some() {
+            self.feed_duplicate(server, &parse);
+            return Ok(frame.used());
+        }
+        let prepared = self.prepare(&parse);
+        let serial = match server.prepared.touch(prepared.id, &server.queue) {
+            Presence::Undecided(serial) => return Ok(self.wait_for(server, serial)),
+            Presence::Here => {
+                let answer = Disposition::Answer(Answer::ParseComplete);
+                server.queue.push(session, Kind::Parse, answer)
+            }
+            Presence::Absent => {
+                let max = self.max_prepared();
+                server.parse(session, &prepared, Disposition::Forward, max, &self.worker.shelf).1
+            }
+        };
+        self.statements
+            .on_parse(parse.name, prepared, serial)
+            .map_err(|_| too_many_statements())?;
+        Ok(frame.used())
+    }
+
+    fn prepare(&self, parse: &frontend::Parse<'_>) -> Arc<Prepared> {
+        let analysis = self.analyse(parse.sql);
+        self.worker.prepare(parse.sql, parse.parameter_types, analysis)
+    }
+
+    /// In session pooling names are the server's own; they are remembered only for their effects.
+    fn remember_name(&mut self, server: &Server, parse: &frontend::Parse<'_>) -> Result<(), End> {
+        let prepared = self.prepare(parse);
+        if prepared.analysis.has_effects && self.statements.get(parse.name).is_none() {
+            let serial = server.queue.next_serial();
+            self.statements
+                .on_parse(parse.name, prepared, serial)
+                .map_err(|_| too_many_statements())?;
+        }
+        Ok(())
+    }
+
+    /// The client prepares under a name that it has in use: the server has to say so, in its own words, so the statement is
+    /// made there under the client's name and then once more. The server is not used again.
+    fn feed_duplicate(&self, server: &mut Server, parse: &frontend::Parse<'_>) {
+        for disposition in [Disposition::Swallow, Disposition::Forward] {
+            let out = server.outbox.bytes(&self.worker.shelf);
+            frontend::parse_message(out, parse.name, parse.sql, parse.parameter_types);
+            server.queue.push(self.entry.id, Kind::Parse, disposition);
+        }
+        server.doomed = Some("a client's own statement name is on it");
+    }
+
+    /// Puts the session's unnamed statement on the server if it is not there; if the session has none, takes away what
+    /// another one may have left.
+    ///
+    /// # Errors
+    /// What is there is not known before this message is answered.
+    fn ensure_unnamed(&self, server: &mut Server) -> Result<(), Serial> {
+        let wanted = (self.entry.id, self.unnamed.version());
+        let there = server.unnamed.filter(|unnamed| unnamed.of == wanted);
+        if let Some(unnamed) = there {
+            return if server.queue.is_undecided(unnamed.since) {
+                Err(unnamed.since)
+            } else {
+                Ok(())
+            };
+        }
+        let out = server.outbox.bytes(&self.worker.shelf);
+        let kind = match self.unnamed.get() {
+            Some((parse, _)) => {
+                out.extend_from_slice(parse);
+                Kind::Parse
+            }
+            None => {
+                frontend::close(out, frontend::Kind::Statement, b"");
+                Kind::Close
+            }
+        };
+        let since = server.queue.push(self.entry.id, kind, Disposition::Swallow);
+        server.unnamed = Some(UnnamedOn { of: wanted, since });
+        Ok(())
+    }
+
+    pub(crate) fn feed_bind(
+        &mut self,
+        server: &mut Server,
+        header: Header,
+        body: &[u8],
+        unread: &[u8],
+    ) -> Result<Fed, End> {
+        let Some(names) = frontend::bind_names(body).map_err(protocol)? else {
+            if body.len() > 2 * limits::NAME || unread.len() >= header.frame_len() {
+                return Err(End::Fatal(Refusal::protocol("names in Bind are too long")));
+            }
+            return Ok(Fed::Needs(header.frame_len().min(2 * limits::NAME + frame::HEADER_LEN)));
+        };
+        let session = self.entry.id;
+        if names.statement.is_empty() {
+            if let Err(serial) = self.ensure_unnamed(server) {
+                return Ok(self.wait_for(server, serial));
+            }
+            let analysis = self.unnamed.get().map(|(_, analysis)| Arc::clone(analysis));
+            let text = || self.unnamed.get().map(|(parse, _)| sql_of(parse)).unwrap_or_default();
+            let effects = analysis.as_ref().filter(|analysis| analysis.has_effects);
+            let source = effects.map(|analysis| (Arc::clone(analysis), text()));
+            self.on_bind(server, names.portal, analysis.as_deref(), source);
+            server.queue.push(session, Kind::Bind, Disposition::Forward);
+            return Ok(self.pass(server, header, unread));
+        }
+        if let Some(serial) = self.deallocation() {
+            return Ok(self.wait_for(server, serial));
+        }
+        let prepared = self.statements.get(names.statement).map(Arc::clone);
+        let source = prepared
+            .as_ref()
+            .filter(|prepared| prepared.analysis.has_effects)
+            .map(|prepared| (Arc::clone(&prepared.analysis), prepared.sql.clone()));
+        let analysis = prepared.as_ref().map(|prepared| Arc::clone(&prepared.analysis));
+        let Some(prepared) = prepared.filter(|_| self.renames()) else {
+            // In session pooling as it is; otherwise not a statement of this session: the server says so.
+            self.on_bind(server, names.portal, analysis.as_deref(), source);
+            server.queue.push(session, Kind::Bind, Disposition::Forward);
+            return Ok(self.pass(server, header, unread));
+        };
+        let shelf = &self.worker.shelf;
+        let name = match server.ensure_prepared(session, &prepared, self.max_prepared(), shelf) {
+            Ok(name) => name,
+            Err(serial) => return Ok(self.wait_for(server, serial)),
+        };
+        let rest = body.get(names.rest_at..).unwrap_or_default();
+        frontend::bind_renamed(server.outbox.bytes(shelf), header, &names, name.as_bytes(), rest)
+            .map_err(protocol)?;
+        self.on_bind(server, names.portal, analysis.as_deref(), source);
+        server.queue.push(session, Kind::Bind, Disposition::Forward);
+        Ok(self.expect_rest(header, header.frame_len().min(unread.len()), false))
+    }
+
+    /// A portal is made: its effects are remembered until it is executed.
+    fn on_bind(
+        &mut self,
+        server: &mut Server,
+        name: &[u8],
+        analysis: Option<&Analysis>,
+        source: Option<(Arc<Analysis>, Box<[u8]>)>,
+    ) {
+        if analysis.is_some_and(|analysis| analysis.calls_unknown_functions) {
+            self.taint(server);
+        }
+        if !self.portals.is_empty() {
+            self.portals.retain(|portal| *portal.name != *name);
+        }
+        if let Some((analysis, sql)) = source {
+            self.portals.push(Portal { name: name.into(), analysis, sql });
+        }
+    }
+
+    pub(crate) fn feed_describe(&self, server: &mut Server, frame: Whole<'_>) -> Result<Fed, End> {
+        let (target, name) = frontend::target(frame.body).map_err(protocol)?;
+        let kind = match target {
+            frontend::Kind::Statement => Kind::DescribeStatement,
+            frontend::Kind::Portal => Kind::DescribePortal,
+        };
+        let ready = match target {
+            frontend::Kind::Portal => Ok(None),
+            frontend::Kind::Statement if name.is_empty() => {
+                self.ensure_unnamed(server).map(|()| None)
+            }
+            frontend::Kind::Statement => self.name_on(server, name),
+        };
+        match ready {
+            Err(serial) => return Ok(self.wait_for(server, serial)),
+            Ok(Some(renamed)) => {
+                let out = server.outbox.bytes(&self.worker.shelf);
+                frontend::describe(out, target, renamed.as_bytes());
+            }
+            Ok(None) => self.forward(server, frame),
+        }
+        server.queue.push(self.entry.id, kind, Disposition::Forward);
+        Ok(frame.used())
+    }
+
+    /// What a statement of this session is called on the server, which is given it if it lacks it; `None`: as the client
+    /// calls it.
+    fn name_on(&self, server: &mut Server, name: &[u8]) -> Result<Option<String>, Serial> {
+        if let Some(serial) = self.deallocation() {
+            return Err(serial);
+        }
+        match self.statements.get(name) {
+            Some(prepared) if self.renames() => {
+                let (max, shelf) = (self.max_prepared(), &self.worker.shelf);
+                server.ensure_prepared(self.entry.id, prepared, max, shelf).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    pub(crate) fn feed_close(&mut self, server: &mut Server, frame: Whole<'_>) -> Result<Fed, End> {
+        let (target, name) = frontend::target(frame.body).map_err(protocol)?;
+        let session = self.entry.id;
+        let named_statement = target == frontend::Kind::Statement && !name.is_empty();
+        if named_statement && let Some(serial) = self.deallocation() {
+            return Ok(self.wait_for(server, serial));
+        }
+        if named_statement && self.renames() {
+            // The statement stays on the server for others.
+            let answer = Disposition::Answer(Answer::CloseComplete);
+            let serial = server.queue.push(session, Kind::Close, answer);
+            self.statements.on_close(name, serial);
+            return Ok(frame.used());
+        }
+        let serial = server.queue.push(session, Kind::Close, Disposition::Forward);
+        if named_statement {
+            self.statements.on_close(name, serial);
+        } else if target == frontend::Kind::Statement {
+            self.unnamed.clear();
+            server.unnamed = None;
+        }
+        self.forward(server, frame);
+        Ok(frame.used())
+    }
+
+    pub(crate) fn feed_execute(
+        &mut self,
+        server: &mut Server,
+        frame: Whole<'_>,
+    ) -> Result<Fed, End> {
+        let serial = server.queue.push(self.entry.id, Kind::Execute, Disposition::Forward);
+        self.forward(server, frame);
+        if !self.portals.is_empty() {
+            let (name, _) = frontend::execute_portal(frame.body).map_err(protocol)?;
+            if let Some(at) = self.portals.iter().position(|portal| *portal.name == *name) {
+                let portal = self.portals.swap_remove(at);
+                self.expect_effects(serial, &portal.analysis, &portal.sql);
+                self.portals.push(portal);
+            }
+        }
+        Ok(frame.used())
+    }
+}
+
+/// The statement text in a Parse frame that was checked before.
+fn sql_of(parse: &[u8]) -> Box<[u8]> {
+    let body = parse.get(frame::HEADER_LEN..).unwrap_or_default();
+    frontend::parse(body).map(|parse| parse.sql).unwrap_or_default().into()
+}
+
+fn too_many_statements() -> End {
+    End::Fatal(
+        Refusal::new(
+            SqlState::CONFIGURATION_LIMIT,
+            format!(
+                "this session has {} prepared statements already",
+                limits::STATEMENTS_PER_SESSION
+            ),
+        )
+        .hint("Close (or DEALLOCATE) statements that are not needed any more."),
+    )
+}

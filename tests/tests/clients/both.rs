@@ -1,0 +1,86 @@
+//! Every driver's checks run twice: directly against PostgreSQL, which shows that the checks are right, and through Howdah in
+//! transaction mode with three servers, which other clients take and give back all the time.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use howdah_tests::raw::Target;
+use howdah_tests::{Churn, Login, Random, Rig};
+
+use crate::checks::{Outcome, Place};
+
+/// Servers of the pool; one fewer are held by the other clients.
+const SERVERS: u32 = 3;
+/// Fewer than the drivers' checks prepare, so that servers must forget some.
+const STATEMENTS: &str = "50";
+
+/// Runs a driver's checks in both places.
+///
+/// # Panics
+/// When a check fails, or fewer have run through Howdah than directly, or servers did not change.
+#[track_caller]
+pub(crate) fn directly_and_through_howdah(run: impl Fn(&Place) -> Outcome) {
+    let user = Login::Scram.role();
+    let password = Login::PASSWORD;
+    let toml = format!(
+        "[[user]]\nname = \"{user}\"\nauth = \"scram-sha-256\"\npassword = \"{password}\"\nserver_password = \"{password}\"\n"
+    );
+    let rig = Rig::builder()
+        .users(&toml)
+        .pool_size(SERVERS)
+        .pool("max_prepared", STATEMENTS)
+        .in_process();
+    let place = |port| Place {
+        port,
+        user: user.to_owned(),
+        password: password.to_owned(),
+        database: rig.database().to_owned(),
+    };
+    let direct = run(&place(rig.servers().primary().port()));
+    assert!(direct.failed.is_empty(), "directly:\n{}", direct.failed.join("\n"));
+    assert!(!direct.passed.is_empty(), "no checks");
+    assert!(
+        direct.servers.iter().all(|count| *count == 1),
+        "a direct connection has one server: {:?}",
+        direct.servers
+    );
+
+    let target = rig.target().user(user).password(password);
+    let pooled = while_servers_change(&target, || run(&place(rig.port())));
+    assert!(pooled.failed.is_empty(), "through Howdah:\n{}", pooled.failed.join("\n"));
+    assert_eq!(pooled.passed, direct.passed, "the same checks");
+    assert!(
+        pooled.servers.iter().any(|count| *count > 1),
+        "servers did not change: {:?}",
+        pooled.servers
+    );
+}
+
+/// Does something while other clients hold servers, each for a moment.
+fn while_servers_change<T>(target: &Target, work: impl FnOnce() -> T) -> T {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let over = &over;
+        let others: Vec<_> = (1..SERVERS)
+            .map(|seed| scope.spawn(move || churn(target, seed.into(), over)))
+            .collect();
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        over.store(true, Ordering::Relaxed);
+        for other in others {
+            other.join().expect("the other clients see nothing strange");
+        }
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn churn(target: &Target, seed: u64, over: &AtomicBool) {
+    let mut random = Random::new(seed);
+    let mut client = Churn::new(target, 1);
+    while !over.load(Ordering::Relaxed) {
+        client.turn();
+        thread::sleep(Duration::from_micros(random.below(4000)));
+        client.rest();
+        thread::sleep(Duration::from_micros(random.below(2000)));
+    }
+}

@@ -1,0 +1,39 @@
+//! The isolation checker turns red when the proxy is broken on purpose. Needs the feature `planted-bugs`.
+//!
+//! A binary of its own with one test: planted bugs hold for the whole process.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
+
+use std::time::Duration;
+
+use howdah::faults::{Fault, plant};
+use howdah_tests::Rig;
+use howdah_tests::isolation::{self, Plan};
+
+const CLIENTS: u64 = 24;
+const SERVERS: u32 = 4;
+
+/// Violations seen within a few seconds, by the clients or on the servers after them.
+fn violations(faults: &[Fault]) -> Vec<String> {
+    plant(faults);
+    let rig = Rig::builder().pool_size(SERVERS).pool("checkout_timeout", "\"5s\"").in_process();
+    rig.observer().run(isolation::SETUP);
+    let target = rig.target().timeout(Duration::from_secs(10));
+    let plan = Plan { target, clients: CLIENTS, time: Duration::from_secs(6), seed: 1, pinned: 2 };
+    let mut violations = isolation::run(&plan).violations;
+    if violations.is_empty() {
+        let size = usize::try_from(SERVERS).unwrap();
+        violations = isolation::inspect(&rig.target(), &rig.direct(), size).0;
+    }
+    plant(&[]);
+    violations
+}
+
+#[test]
+fn every_planted_bug_is_found() {
+    assert_eq!(violations(&[]), Vec::<String>::new(), "violations without a bug");
+    for fault in [Fault::SkipReset, Fault::SkipAlign, Fault::EarlyRelease] {
+        let found = violations(&[fault]);
+        println!("{fault:?}: {found:#?}");
+        assert!(!found.is_empty(), "{fault:?} is not found");
+    }
+}
