@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use howdah_wire::startup;
 use tokio::io::ReadBuf;
+use tokio::sync::oneshot;
 
 use crate::connect;
 use crate::entry::{Activity, Entry, Signal};
@@ -19,17 +20,30 @@ use crate::worker::{Command, Worker, worker_of};
 /// How long delivering a cancel request may take.
 const DELIVERY: Duration = Duration::from_secs(5);
 
-/// A client's cancel request: to the worker that serves the client. Nothing is answered, as in PostgreSQL.
+/// A client's cancel request: to the worker that serves the client. Nothing is answered, as in PostgreSQL; but, as with
+/// PostgreSQL, the client may wait for the end of its connection and be sure that a later statement is not hit. So this
+/// returns when the request has been delivered, or when there was nothing to deliver.
 pub(crate) async fn route(worker: &Worker, process_id: u32, secret: &[u8]) {
     if let Some(owner) = worker.shared.workers().get(worker_of(process_id)) {
-        let command = Command::Cancel { process_id, secret: secret.to_vec() };
+        let (delivered, delivery) = oneshot::channel();
+        let command = Command::Cancel { process_id, secret: secret.to_vec(), delivered };
         // A worker that is gone has no clients.
-        let _ = owner.send(command).await;
+        if owner.send(command).await.is_ok() {
+            let _ = tokio::time::timeout(DELIVERY, delivery).await;
+        }
     }
 }
 
+/// Dropped when a cancel request has been delivered.
+pub(crate) type Delivered = oneshot::Sender<()>;
+
 /// A cancel request has reached the worker of its client.
-pub(crate) fn deliver(worker: &Rc<Worker>, entry: Option<Rc<Entry>>, secret: &[u8]) {
+pub(crate) fn deliver(
+    worker: &Rc<Worker>,
+    entry: Option<Rc<Entry>>,
+    secret: &[u8],
+    delivered: Delivered,
+) {
     let Some(entry) = entry else { return };
     if !crate::auth::constant_time_eq(&entry.secret, secret) {
         return tracing::warn!(peer = %entry.peer, "a cancel request with a wrong secret was ignored");
@@ -40,26 +54,37 @@ pub(crate) fn deliver(worker: &Rc<Worker>, entry: Option<Rc<Entry>>, secret: &[u
     let key = PoolKey { database: entry.database.clone(), user: entry.user.clone() };
     let pool = worker.pools.borrow().get(&key).cloned();
     if let Some(pool) = pool {
-        send(worker, &pool, &entry);
+        send(worker, &pool, &entry, Some(delivered));
     }
 }
 
 /// Cancels what the session's server runs now, if it has one.
-pub(crate) fn send(worker: &Rc<Worker>, pool: &Rc<Pool>, entry: &Entry) {
-    let Some(target) = entry.cancel.borrow().clone() else {
-        return;
-    };
-    send_to(worker, pool, target);
+pub(crate) fn send(
+    worker: &Rc<Worker>,
+    pool: &Rc<Pool>,
+    entry: &Entry,
+    delivered: Option<Delivered>,
+) {
+    let target = entry.cancel.borrow().clone();
+    if let Some(target) = target {
+        send_to(worker, pool, target, delivered);
+    }
 }
 
 /// Sends a cancel request to a server, which is kept from others until it has arrived.
-pub(crate) fn send_to(worker: &Rc<Worker>, pool: &Rc<Pool>, target: Rc<CancelTarget>) {
+pub(crate) fn send_to(
+    worker: &Rc<Worker>,
+    pool: &Rc<Pool>,
+    target: Rc<CancelTarget>,
+    delivered: Option<Delivered>,
+) {
     target.pending.set(target.pending.get() + 1);
     let (worker, pool) = (Rc::clone(worker), Rc::clone(pool));
     tokio::task::spawn_local(async move {
         if tokio::time::timeout(DELIVERY, request(&target)).await.is_err() {
             tracing::warn!(address = %target.address, "a cancel request could not be delivered in time");
         }
+        drop(delivered);
         target.pending.set(target.pending.get().saturating_sub(1));
         if target.pending.get() == 0 {
             pool.unpark(&worker, &target);

@@ -42,7 +42,7 @@ pub(crate) fn leave(worker: &Rc<Worker>, pool: &Rc<Pool>, server: Box<Server>, d
 /// Waits for the end of what runs, rolls back, discards.
 async fn clean(worker: &Rc<Worker>, pool: &Rc<Pool>, mut server: Box<Server>, discard: bool) {
     if tokio::time::timeout(GRACE, settle(worker, &mut server)).await.is_err() {
-        cancel::send_to(worker, pool, Rc::clone(&server.cancel));
+        cancel::send_to(worker, pool, Rc::clone(&server.cancel), None);
     }
     let cleaning = async {
         settle(worker, &mut server).await?;

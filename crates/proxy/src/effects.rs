@@ -29,6 +29,8 @@ pub(crate) struct PendingEffects {
     settings: Vec<(usize, SettingChange)>,
     transaction: Vec<(usize, TransactionChange)>,
     names: Vec<(usize, PreparedChange)>,
+    /// Settings go back to their defaults: those of the session are not those of the server.
+    resets: bool,
 }
 
 impl Session {
@@ -46,6 +48,10 @@ impl Session {
         };
         let names =
             if has(&[Effect::Deallocate]) { howdah_sql::prepared_names(sql) } else { Vec::new() };
+        let resets = has(&[Effect::DiscardAll])
+            || settings.iter().any(|(_, change)| {
+                matches!(change, SettingChange::Reset { .. } | SettingChange::ResetAll)
+            });
         let analysis = Arc::clone(analysis);
         self.effects.push_back(PendingEffects {
             serial,
@@ -54,7 +60,16 @@ impl Session {
             settings,
             transaction,
             names,
+            resets,
         });
+    }
+
+    /// Whether a parameter status tells of a default of the server's that is not the session's: the startup message asked
+    /// for something else, and the session is given that at once.
+    pub(crate) fn is_foreign_default(&self, name: &[u8]) -> bool {
+        self.effects.front().is_some_and(|pending| pending.resets)
+            && std::str::from_utf8(name)
+                .is_ok_and(|name| self.settings.startup().get(&name.to_ascii_lowercase()).is_some())
     }
 
     /// The message that, when it is answered, changes which named statements exist: what names one has to wait for it.
@@ -155,6 +170,7 @@ impl Session {
                 for (_, change) in pending.settings.iter().filter(|(of, _)| *of == index) {
                     self.on_setting_change(server, change);
                 }
+                self.misaligned |= pending.resets;
             }
             Effect::Deallocate => {
                 for (_, change) in pending.names.iter().filter(|(of, _)| *of == index) {
@@ -169,6 +185,7 @@ impl Session {
                 }
             }
             Effect::DiscardAll => {
+                self.misaligned = true;
                 server.prepared.forget_all();
                 server.tainted = None;
                 self.statements.on_deallocate_all(pending.serial);

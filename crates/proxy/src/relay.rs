@@ -196,9 +196,16 @@ impl Session {
                 .map_err(|error| out_of_step(server, &error.to_string()))?;
             server.on_parameter(name, value);
         }
-        if internal && matches!(frame_tag, tag::PARAMETER_STATUS | tag::NOTICE) {
+        if internal && matches!(frame_tag, tag::PARAMETER_STATUS | tag::NOTICE) && !self.audible {
             // The server took over what the client knows already.
             return Ok(Fate::Drop);
+        }
+        if frame_tag == tag::PARAMETER_STATUS && !internal {
+            let (name, _) = backend::parameter_status(body)
+                .map_err(|error| out_of_step(server, &error.to_string()))?;
+            if self.is_foreign_default(name) {
+                return Ok(Fate::Drop);
+            }
         }
         self.fate(server, delivery)
     }

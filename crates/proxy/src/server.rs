@@ -281,7 +281,13 @@ impl Server {
 
     /// Its settings are those of `context` now.
     pub(crate) fn on_aligned(&mut self, context: &Arc<Context>) {
-        self.settings.assume(Arc::clone(context));
+        match self.status {
+            TransactionStatus::Idle => self.settings.assume(Arc::clone(context)),
+            // It goes back if the transaction is rolled back.
+            TransactionStatus::InTransaction | TransactionStatus::Failed => {
+                self.settings.adopt(Arc::clone(context));
+            }
+        }
     }
 
     /// What arrived while nobody used the server. Costs no system call unless the event loop has seen something.

@@ -104,6 +104,10 @@ pub(crate) struct Session {
     pub(crate) terminating: bool,
     /// Ends as soon as no transaction is open.
     pub(crate) draining: bool,
+    /// A RESET gave the server its own defaults instead of the session's.
+    pub(crate) misaligned: bool,
+    /// The client is told what the alignment that is on its way changes.
+    pub(crate) audible: bool,
     /// Bytes wait in the inbox only because the server's outbox was full.
     pub(crate) stalled: bool,
     /// It ran functions that may have left something on servers.
@@ -147,6 +151,8 @@ impl Session {
             align_error: None,
             terminating: false,
             draining: false,
+            misaligned: false,
+            audible: false,
             stalled: false,
             taints: false,
             overruled: None,
@@ -349,11 +355,23 @@ impl Session {
         }
     }
 
+    /// Gives the server, also inside a transaction, the settings that a RESET has taken from it, and tells the client.
+    async fn realign(&mut self) -> Result<(), End> {
+        self.misaligned = false;
+        self.audible = true;
+        let aligned = self.align().await?;
+        while self.aligning.is_some() {
+            self.next_exchange_event().await?;
+        }
+        self.audible = false;
+        aligned.map_err(End::Fatal)
+    }
+
     /// Passes bytes both ways until the server is free again (or for ever, if the session is pinned).
     async fn exchange(&mut self) -> Result<(), End> {
         loop {
             if self.needs_alignment() {
-                self.align().await?.map_err(End::Fatal)?;
+                self.realign().await?;
             }
             self.feed()?;
             if self.is_done_with_server() {
@@ -450,14 +468,12 @@ impl Session {
         }
     }
 
-    /// A pinned server whose settings differ from the session's, between transactions: after RESET of a setting that the
-    /// startup message made, or DISCARD ALL.
+    /// After a RESET, when everything that was sent is answered: the startup message's settings are to be made again.
     fn needs_alignment(&self) -> bool {
-        self.server.as_ref().is_some_and(|server| {
-            self.pin.is_some()
-                && !Arc::ptr_eq(server.settings.context(), self.settings.context())
-                && server.is_free()
-        })
+        self.misaligned
+            && self.server.as_ref().is_some_and(|server| {
+                server.queue.is_settled() && server.status != TransactionStatus::Failed
+            })
     }
 
     fn is_done_with_server(&self) -> bool {
@@ -517,12 +533,12 @@ impl Session {
             }
             // The server was granted in the meantime, and the request is with it.
             Signal::Cancel => {
-                crate::cancel::send(&self.worker, &self.pool, &self.entry);
+                crate::cancel::send(&self.worker, &self.pool, &self.entry, None);
                 Ok(())
             }
             Signal::Deadline(Deadline::Query(timeout)) => {
                 self.overruled = Some(Refusal::query_timeout(timeout));
-                crate::cancel::send(&self.worker, &self.pool, &self.entry);
+                crate::cancel::send(&self.worker, &self.pool, &self.entry, None);
                 Ok(())
             }
             Signal::Deadline(Deadline::IdleInTransaction(timeout)) => {

@@ -41,7 +41,7 @@ pub(crate) enum Command {
     /// A connection that was accepted elsewhere.
     Serve(Accepted),
     /// A cancel request for one of its clients.
-    Cancel { process_id: u32, secret: Vec<u8> },
+    Cancel { process_id: u32, secret: Vec<u8>, delivered: cancel::Delivered },
     /// What it looks like now.
     Report(oneshot::Sender<WorkerReport>),
     /// The settings have changed.
@@ -379,9 +379,9 @@ async fn serve_commands(worker: Rc<Worker>, mut commands: mpsc::Receiver<Command
         };
         match command {
             Some(Command::Serve(accepted)) => worker.serve(accepted),
-            Some(Command::Cancel { process_id, secret }) => {
+            Some(Command::Cancel { process_id, secret, delivered }) => {
                 let entry = worker.entries.borrow().get(&process_id).cloned();
-                cancel::deliver(&worker, entry, &secret);
+                cancel::deliver(&worker, entry, &secret, delivered);
             }
             Some(Command::Report(reply)) => drop(reply.send(worker.report())),
             Some(Command::Reload) => worker.reload(),

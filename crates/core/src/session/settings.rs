@@ -93,6 +93,17 @@ impl Settings {
         self.transaction = None;
     }
 
+    /// The settings were brought to `context` inside the open transaction, and go with it if it is rolled back.
+    pub fn adopt(&mut self, context: Arc<Context>) {
+        self.transaction().current = context;
+    }
+
+    /// What the startup message asked for.
+    #[must_use]
+    pub fn startup(&self) -> &Context {
+        &self.startup
+    }
+
     /// A statement that changes settings has succeeded.
     ///
     /// # Errors

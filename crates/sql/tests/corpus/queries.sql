@@ -452,7 +452,7 @@ select a from t fetch first 5 rows only
 
 select a from t fetch first row only
 
-select a from t fetch first $1 rows with ties
+select a from t order by a fetch first $1 rows with ties
 
 select a from t offset 5 rows fetch next 10 rows only
 
@@ -735,7 +735,7 @@ select ~ 5, 5 # 3, 5 & 3, 5 | 3, 1 << 4
 
 select 10 % 3, 10 / 3, 2 ^ 10
 
-select a <= 1, b >= 2, c => 3 from t
+select a <= 1, b >= 2, f(c => 3) from t
 
 select a.b from a where a.b=-1 and a.c=+1
 
@@ -745,7 +745,7 @@ select 1 + -1 - +1 * -2.5
 
 select a,b,c from t where d=1 and e='x' and f in(1,2)
 
-select fetch.a from fetch
+select "fetch".a from "fetch"
 
 select "position"('a', 'b')
 
