@@ -97,7 +97,7 @@ impl Pgbench {
         let mut command = self.command(address);
         command.args(["-n", "-M", cell.protocol.name()]);
         command.args(["-c", &cell.clients.to_string()]);
-        command.args(["-j", if cell.clients == 1 { "1" } else { "2" }]);
+        command.args(["-j", &cell.threads().to_string()]);
         command.args(["-T", &seconds.to_string()]);
         match cell.workload {
             Workload::Select => command.arg("-S"),

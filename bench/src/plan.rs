@@ -100,6 +100,17 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
+    /// Threads of pgbench. Two, as everywhere, unless that would hang: pgbench prepares statements with a call that blocks its
+    /// whole thread, and behind a pool with fewer servers than clients it blocks the very clients whose open transactions hold
+    /// the servers.
+    pub(crate) const fn threads(self) -> u32 {
+        match (self.workload, self.protocol) {
+            (Workload::Tpcb, Protocol::Prepared) => self.clients,
+            _ if self.clients == 1 => 1,
+            _ => 2,
+        }
+    }
+
     /// Share of transactions whose latency is logged, so that some 10,000 are: the log must not be the load.
     pub(crate) const fn sampling(self) -> Option<&'static str> {
         match (self.workload, self.clients) {
@@ -163,6 +174,17 @@ mod tests {
             }
         }
         assert!(rotated(&[], 1, 1).is_empty());
+    }
+
+    #[test]
+    fn no_thread_of_pgbench_has_two_clients_that_prepare_inside_transactions() {
+        for cell in cells(None, false) {
+            let alone = cell.threads() == cell.clients;
+            assert!(
+                alone || cell.workload != Workload::Tpcb || cell.protocol != Protocol::Prepared
+            );
+            assert!(cell.threads() <= cell.clients);
+        }
     }
 
     #[test]

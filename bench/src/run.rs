@@ -229,7 +229,7 @@ fn method(bed: &Bed, rounds: usize, seconds: u64, scale: u32) -> Vec<String> {
     let mut lines = vec![
         format!(
             "PostgreSQL with fsync off, shared_buffers 512 MB; pgbench scale {scale}, {rounds} interleaved round(s) of \
-             {seconds} s, two threads; {transport} on both sides, trust, no TLS"
+             {seconds} s; {transport} on both sides, trust, no TLS"
         ),
         format!("Pools of {POOL} servers in transaction mode; Howdah with one worker thread"),
     ];

@@ -34,11 +34,17 @@ impl Churn {
         self.turns += 1;
         for (n, (client, holds)) in self.clients.iter_mut().enumerate() {
             if *holds {
-                client.run(*self.random.pick(&["COMMIT", "ROLLBACK"]));
+                let end = *self.random.pick(&["COMMIT", "ROLLBACK"]);
+                client.run(end);
                 *holds = false;
             }
-            let settings = client.value("SELECT current_setting('work_mem') || current_setting('TimeZone')");
-            assert_eq!(settings, format!("{}kBEtc/GMT-{n}", 1111 + n), "settings of a churning client");
+            let settings =
+                client.value("SELECT current_setting('work_mem') || current_setting('TimeZone')");
+            assert_eq!(
+                settings,
+                format!("{}kBEtc/GMT-{n}", 1111 + n),
+                "settings of a churning client"
+            );
         }
         let wanted = if self.turns.is_multiple_of(2) { self.clients.len() } else { 1 };
         for (client, holds) in self.clients.iter_mut().take(wanted) {

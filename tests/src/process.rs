@@ -26,7 +26,8 @@ impl HowdahProcess {
     /// When there is no program, or it does not listen in time.
     #[must_use]
     pub fn start(configuration: &str, port: u16) -> Self {
-        let directory = std::env::temp_dir().join(format!("howdah-test-{}-{port}", std::process::id()));
+        let directory =
+            std::env::temp_dir().join(format!("howdah-test-{}-{port}", std::process::id()));
         fs::create_dir_all(&directory).expect("a directory for the configuration");
         let file = directory.join("howdah.toml");
         fs::write(&file, configuration).expect("the configuration is written");
@@ -84,7 +85,8 @@ impl HowdahProcess {
     /// Lines of the log that are warnings or errors.
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {
-        let bad = |line: &&str| ["WARN", "ERROR", "panicked"].iter().any(|word| line.contains(word));
+        let bad =
+            |line: &&str| ["WARN", "ERROR", "panicked"].iter().any(|word| line.contains(word));
         self.log().lines().filter(bad).map(str::to_owned).collect()
     }
 
@@ -148,7 +150,8 @@ fn program() -> PathBuf {
         return named.into();
     }
     let own = std::env::current_exe().expect("the path of the test");
-    let target = own.ancestors().find(|path| path.join("debug").is_dir() || path.join("release").is_dir());
+    let target =
+        own.ancestors().find(|path| path.join("debug").is_dir() || path.join("release").is_dir());
     let built = |profile: &str| target.map(|target| target.join(profile).join("howdah"));
     let found = ["release", "debug"].into_iter().filter_map(built).find(|path| Path::is_file(path));
     found.unwrap_or_else(|| {

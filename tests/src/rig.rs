@@ -74,7 +74,9 @@ impl Builder {
     pub fn login(self, login: Login) -> Self {
         let password = Login::PASSWORD;
         let method = login.method();
-        self.users(&format!("[[user]]\nname = \"app\"\nauth = \"{method}\"\npassword = \"{password}\"\n"))
+        self.users(&format!(
+            "[[user]]\nname = \"app\"\nauth = \"{method}\"\npassword = \"{password}\"\n"
+        ))
     }
 
     /// More sections.
@@ -115,8 +117,11 @@ impl Builder {
         let (listen, pool) = (keys(&self.listen), keys(&self.pool));
         let users = self.users.as_deref().unwrap_or("[[user]]\nname = \"*\"\nauth = \"trust\"\n");
         let more = &self.more;
-        let node = "[[cluster.node]]\nname = \"primary\"\nhost = \"127.0.0.1\"\nport = {primary_port}\n";
-        format!("[listen]\nport = {port}\n{listen}\n[[cluster]]\nname = \"main\"\n{node}\n{users}\n[pool]\n{pool}\n{more}")
+        let node =
+            "[[cluster.node]]\nname = \"primary\"\nhost = \"127.0.0.1\"\nport = {primary_port}\n";
+        format!(
+            "[listen]\nport = {port}\n{listen}\n[[cluster]]\nname = \"main\"\n{node}\n{users}\n[pool]\n{pool}\n{more}"
+        )
     }
 
     fn prepare(self, port: u16) -> (Arc<Servers>, String, String) {
@@ -152,13 +157,19 @@ impl Builder {
             Ok(engine) => engine,
             Err(error) => panic!("Howdah does not start: {error}\n{text}"),
         };
-        Rig { door: Door::Inside { engine: Some(engine), runtime: Some(runtime) }, servers, database, text }
+        Rig {
+            door: Door::Inside { engine: Some(Box::new(engine)), runtime: Some(runtime) },
+            servers,
+            database,
+            text,
+        }
     }
 
     /// Puts another program in Howdah's place, to see which expectations are PostgreSQL's own (`direct`), and that a pooler which
     /// does not keep them is found out (`pgbouncer`).
     fn against(self, peer: &str) -> Rig {
-        let size = self.pool.iter().find(|(key, _)| key == "max_size").map_or("3", |(_, value)| value);
+        let size =
+            self.pool.iter().find(|(key, _)| key == "max_size").map_or("3", |(_, value)| value);
         let size = size.parse().expect("a number of servers");
         let (servers, database, text) = self.clone().prepare(0);
         let (port, bouncer) = if peer == "direct" {
@@ -186,7 +197,7 @@ impl Builder {
 
 #[derive(Debug)]
 enum Door {
-    Inside { engine: Option<Engine>, runtime: Option<Runtime> },
+    Inside { engine: Option<Box<Engine>>, runtime: Option<Runtime> },
     Outside(HowdahProcess),
     Peer { port: u16, _bouncer: Option<PgBouncer> },
 }
@@ -412,7 +423,13 @@ impl Rig {
     /// # Panics
     /// When a reply differs.
     #[track_caller]
-    pub fn same_with(&self, churn: &mut Churn, parameters: &[(&str, &str)], setup: &str, script: &Script) {
+    pub fn same_with(
+        &self,
+        churn: &mut Churn,
+        parameters: &[(&str, &str)],
+        setup: &str,
+        script: &Script,
+    ) {
         let with = |target: Target| {
             parameters.iter().fold(target, |target, (name, value)| target.parameter(name, value))
         };

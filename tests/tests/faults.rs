@@ -20,7 +20,11 @@ use howdah_tests::{Random, Rig, Servers};
 fn recovers(rig: &Rig, limit: Duration) -> Duration {
     let begin = Instant::now();
     loop {
-        let answer = rig.target().timeout(Duration::from_secs(3)).connect().and_then(|mut client| client.query("SELECT 'back'"));
+        let answer = rig
+            .target()
+            .timeout(Duration::from_secs(3))
+            .connect()
+            .and_then(|mut client| client.query("SELECT 'back'"));
         if answer.as_ref().is_ok_and(|seen| seen.values() == ["back"]) {
             return begin.elapsed();
         }
@@ -45,7 +49,10 @@ fn postgresql_killed_while_clients_are_idle_costs_them_nothing() {
     rig.servers().primary().start().unwrap();
     for client in &mut clients {
         assert_eq!(client.value("SHOW work_mem"), "5MB");
-        assert_eq!(client.answer(&Frames::new().execute_prepared("s", &[]).sync(), 1).values(), ["prepared"]);
+        assert_eq!(
+            client.answer(&Frames::new().execute_prepared("s", &[]).sync(), 1).values(),
+            ["prepared"]
+        );
     }
 }
 
@@ -60,14 +67,16 @@ fn postgresql_killed_in_a_statement_or_transaction_is_told_to_those_clients() {
     running.send(&Frames::new().query("SELECT pg_sleep(30)")).unwrap();
     std::thread::sleep(Duration::from_millis(200));
     rig.servers().primary().kill().unwrap();
-    let told = |transcript: Result<howdah_tests::raw::Transcript, Failure>, who: &str| match transcript {
-        Ok(seen) => {
-            let code = seen.errors().first().map(|error| error.code.clone()).unwrap_or_default();
-            assert!(["08006", "57P01", "57P02"].contains(&code.as_str()), "{who}: {seen:?}");
-        }
-        Err(Failure::TimedOut) => panic!("{who} hears nothing"),
-        Err(_) => {}
-    };
+    let told =
+        |transcript: Result<howdah_tests::raw::Transcript, Failure>, who: &str| match transcript {
+            Ok(seen) => {
+                let code =
+                    seen.errors().first().map(|error| error.code.clone()).unwrap_or_default();
+                assert!(["08006", "57P01", "57P02"].contains(&code.as_str()), "{who}: {seen:?}");
+            }
+            Err(Failure::TimedOut) => panic!("{who} hears nothing"),
+            Err(_) => {}
+        };
     told(running.until(b'E', 1), "a running statement");
     told(inside.query("SELECT 1"), "a transaction");
     rig.servers().primary().start().unwrap();
@@ -103,7 +112,8 @@ fn under_load(rig: &Rig, clients: usize, event: impl FnOnce()) -> (u64, u64) {
                             Ok(seen) => {
                                 let code = &seen.errors()[0].code;
                                 assert!(
-                                    ["08006", "08001", "57P01", "57P02", "57P03", "53300"].contains(&code.as_str()),
+                                    ["08006", "08001", "57P01", "57P02", "57P03", "53300"]
+                                        .contains(&code.as_str()),
                                     "{:?}",
                                     seen.errors()
                                 );
@@ -163,15 +173,33 @@ fn a_frozen_primary_fails_clients_at_their_timeouts_and_works_again_when_thawed(
     let begin = Instant::now();
     let stuck = client.query("SELECT 1");
     let waited = begin.elapsed();
-    assert!(!matches!(&stuck, Ok(seen) if seen.errors().is_empty()), "an answer of a frozen server: {stuck:?}");
+    assert!(
+        !matches!(&stuck, Ok(seen) if seen.errors().is_empty()),
+        "an answer of a frozen server: {stuck:?}"
+    );
     assert!(waited < Duration::from_secs(8), "{waited:?}");
+    println!("after {waited:?}: {stuck:?}");
     let begin = Instant::now();
-    let mut others: Vec<_> = (0..4).filter_map(|_| rig.target().timeout(Duration::from_secs(8)).connect().ok()).collect();
+    let mut others: Vec<_> = (0..4)
+        .filter_map(|_| rig.target().timeout(Duration::from_secs(8)).connect().ok())
+        .collect();
     for other in &mut others {
+        let asked = Instant::now();
         let seen = other.query("SELECT 1");
-        assert!(!matches!(&seen, Ok(seen) if seen.errors().is_empty()), "an answer of a frozen server: {seen:?}");
+        println!(
+            "after {:?}: {:?}",
+            asked.elapsed(),
+            seen.as_ref().map(howdah_tests::raw::Transcript::errors)
+        );
+        assert!(
+            !matches!(&seen, Ok(seen) if seen.errors().is_empty()),
+            "an answer of a frozen server: {seen:?}"
+        );
     }
-    println!("a statement on a frozen server failed after {waited:?}, others after {:?}", begin.elapsed());
+    println!(
+        "a statement on a frozen server failed after {waited:?}, others after {:?}",
+        begin.elapsed()
+    );
     assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
     rig.servers().primary().thaw().unwrap();
     recovers(&rig, Duration::from_secs(10));
@@ -217,7 +245,11 @@ fn two_hundred_clients_on_two_servers_are_all_served_or_told_53300() {
 fn a_half_open_login_is_closed_at_its_timeout() {
     let rig = Rig::builder().listen("login_timeout", "\"500ms\"").in_process();
     let mut startup = Vec::new();
-    howdah_wire::startup::startup(&mut startup, 0, &[("user", "app"), ("database", rig.database())]);
+    howdah_wire::startup::startup(
+        &mut startup,
+        0,
+        &[("user", "app"), ("database", rig.database())],
+    );
     for sent in [&[][..], &startup[..3], &startup[..8], &startup[..startup.len() - 1]] {
         let mut client = Connection::open(&rig.target()).unwrap();
         client.write(sent).unwrap();
@@ -249,7 +281,11 @@ fn a_client_that_never_answers_the_password_request_is_closed() {
         .in_process();
     let mut client = Connection::open(&rig.target()).unwrap();
     let mut startup = Vec::new();
-    howdah_wire::startup::startup(&mut startup, 0, &[("user", "app"), ("database", rig.database())]);
+    howdah_wire::startup::startup(
+        &mut startup,
+        0,
+        &[("user", "app"), ("database", rig.database())],
+    );
     client.write(&startup).unwrap();
     client.timeout = Duration::from_secs(5);
     let seen = client.until_closed().expect("closed at its timeout");
@@ -271,9 +307,18 @@ fn malformed_frames_close_their_session_with_08p01_and_nothing_else() {
         ("query without an end", Frames::new().frame(b'Q', b"SELECT 1")),
         ("query with two ends", Frames::new().frame(b'Q', b"SELECT 1\0\0")),
         ("parse without an end", Frames::new().frame(b'P', b"name").sync()),
-        ("parse with too few types", Frames::new().frame(b'P', b"\0SELECT 1\0\0\x02\0\0\0\x17").sync()),
+        (
+            "parse with too few types",
+            Frames::new().frame(b'P', b"\0SELECT 1\0\0\x02\0\0\0\x17").sync(),
+        ),
         ("bind with counts that lie", Frames::new().frame(b'B', b"\0\0\x7f\xff").sync()),
-        ("bind with a parameter that lies", Frames::new().parse("", "SELECT $1::text").frame(b'B', b"\0\0\0\0\0\x01\x7f\xff\xff\xffx\0\0").sync()),
+        (
+            "bind with a parameter that lies",
+            Frames::new()
+                .parse("", "SELECT $1::text")
+                .frame(b'B', b"\0\0\0\0\0\x01\x7f\xff\xff\xffx\0\0")
+                .sync(),
+        ),
         ("describe of nothing", Frames::new().frame(b'D', b"").sync()),
         ("describe of an unknown kind", Frames::new().frame(b'D', b"Xname\0").sync()),
         ("close of an unknown kind", Frames::new().frame(b'C', b"Xname\0").sync()),
@@ -298,9 +343,14 @@ fn malformed_frames_close_their_session_with_08p01_and_nothing_else() {
             }
         };
         let error = seen.iter().find_map(howdah_tests::raw::Reply::error);
-        println!("{what}: directly {:?}, through Howdah {:?}, closed {closed}", expected.map(|e| e.code), error.as_ref().map(|e| &e.code));
+        println!(
+            "{what}: directly {:?}, through Howdah {:?}, closed {closed}",
+            expected.as_ref().map(|e| &e.code),
+            error.as_ref().map(|e| &e.code)
+        );
         if let Some(error) = &error {
-            assert!(["08P01", "0A000", "22P03", "22021"].contains(&error.code.as_str()), "{what}: {error:?}");
+            let direct = expected.is_some_and(|expected| expected.code == error.code);
+            assert!(direct || error.code == "08P01", "{what}: {error:?}");
         }
         assert!(sent.is_err() || error.is_some(), "{what}: no error ({seen:?}, closed {closed})");
         assert_eq!(witness.value("SHOW work_mem"), "5MB", "{what}: a witness in a transaction");
@@ -310,7 +360,8 @@ fn malformed_frames_close_their_session_with_08p01_and_nothing_else() {
 
 #[test]
 fn a_flood_of_connections_that_say_nothing_leaves_room_for_others() {
-    let rig = Rig::builder().listen("login_timeout", "\"1s\"").listen("max_clients", "300").in_process();
+    let rig =
+        Rig::builder().listen("login_timeout", "\"1s\"").listen("max_clients", "300").in_process();
     let silent: Vec<_> = (0..200).map(|_| Connection::open(&rig.target()).unwrap()).collect();
     assert_eq!(rig.client().value("SELECT 'served'"), "served");
     std::thread::sleep(Duration::from_millis(1500));

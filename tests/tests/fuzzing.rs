@@ -1,6 +1,13 @@
 //! Random bytes and damaged conversations against a running Howdah: whatever a client sends, only its own session suffers.
 //! The parsers themselves are fuzzed in `fuzz/`; this is the whole program.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests"
+)]
 
 use std::time::{Duration, Instant};
 
@@ -26,8 +33,18 @@ fn conversation(random: &mut Random) -> Frames {
             1 => frames.query("BEGIN").query("SELECT 1 / 0").query("ROLLBACK"),
             2 => frames.parse(&text, "SELECT $1::text, $2::int").describe_statement(&text).sync(),
             3 => frames.extended("SELECT $1::text", &[&text]).sync(),
-            4 => frames.parse("n", "SELECT 1").bind("p", "n", &[]).execute("p", 1).flush().close_statement("n").sync(),
-            5 => frames.query("COPY junk FROM STDIN").copy_data(text.as_bytes()).copy_data(b"\n").copy_done(),
+            4 => frames
+                .parse("n", "SELECT 1")
+                .bind("p", "n", &[])
+                .execute("p", 1)
+                .flush()
+                .close_statement("n")
+                .sync(),
+            5 => frames
+                .query("COPY junk FROM STDIN")
+                .copy_data(text.as_bytes())
+                .copy_data(b"\n")
+                .copy_done(),
             6 => frames.query("COPY (SELECT 1) TO STDOUT").sync(),
             _ => frames.function_call(177, &["1", "2"]).copy_fail("x").flush().sync(),
         };
@@ -59,25 +76,39 @@ fn damaged_conversations_harm_nobody_else() {
     rig.observer().run("CREATE TABLE junk (a text); GRANT ALL ON junk TO app");
     let mut witness = rig.client();
     witness.run("SET work_mem = '5MB'");
-    witness.answer(&Frames::new().parse("mine", "SELECT 'mine', current_setting('work_mem')").sync(), 1);
+    witness.answer(
+        &Frames::new().parse("mine", "SELECT 'mine', current_setting('work_mem')").sync(),
+        1,
+    );
     let begin = Instant::now();
     let mut rounds = 0;
+    let mut slowest = (Duration::ZERO, Vec::new());
     while begin.elapsed() < TIME {
         let mut bytes = conversation(&mut random).as_bytes().to_vec();
         damage(&mut random, &mut bytes);
+        let started = Instant::now();
         let mut client = rig.client();
         let _ = client.write(&bytes);
         client.timeout = Duration::from_millis(1 + random.below(30));
         while client.reply().is_ok() {}
         drop(client);
+        slowest = slowest.max((started.elapsed(), bytes));
         rounds += 1;
         if rounds % 10 == 0 {
             let seen = witness.answer(&Frames::new().execute_prepared("mine", &[]).sync(), 1);
-            assert_eq!(seen.rows(), [[Some("mine".to_owned()), Some("5MB".to_owned())]], "round {rounds}");
+            assert_eq!(
+                seen.rows(),
+                [[Some("mine".to_owned()), Some("5MB".to_owned())]],
+                "round {rounds}"
+            );
         }
     }
-    println!("{rounds} damaged conversations");
-    assert!(rounds > 50);
+    println!(
+        "{rounds} damaged conversations; the slowest took {:?}: {}",
+        slowest.0,
+        slowest.1.escape_ascii()
+    );
+    assert!(rounds > 50, "{rounds} damaged conversations");
     let mut clients: Vec<_> = (0..3).map(|_| rig.client()).collect();
     for client in &mut clients {
         client.run("BEGIN");
@@ -91,7 +122,11 @@ fn random_first_bytes_harm_nobody_else() {
     let mut random = Random::new(seed());
     let rig = Rig::builder().listen("login_timeout", "\"2s\"").process();
     let mut startup = Vec::new();
-    howdah_wire::startup::startup(&mut startup, 2, &[("user", "app"), ("database", rig.database()), ("options", "-c work_mem=5MB")]);
+    howdah_wire::startup::startup(
+        &mut startup,
+        2,
+        &[("user", "app"), ("database", rig.database()), ("options", "-c work_mem=5MB")],
+    );
     let begin = Instant::now();
     let mut rounds = 0;
     while begin.elapsed() < TIME {
@@ -100,7 +135,11 @@ fn random_first_bytes_harm_nobody_else() {
             0 => (0..random.below(100)).map(|_| u8::try_from(random.below(256)).unwrap()).collect(),
             1 => {
                 let mut request = Vec::new();
-                howdah_wire::startup::cancel(&mut request, u32::try_from(random.below(1 << 32)).unwrap(), b"key!");
+                howdah_wire::startup::cancel(
+                    &mut request,
+                    u32::try_from(random.below(1 << 32)).unwrap(),
+                    b"key!",
+                );
                 request
             }
             _ => startup.clone(),

@@ -1,7 +1,13 @@
 //! The isolation checker turns red when the proxy is broken on purpose. Needs the feature `planted-bugs`.
 //!
 //! A binary of its own with one test: planted bugs hold for the whole process.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests"
+)]
 
 use std::time::Duration;
 

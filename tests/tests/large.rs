@@ -1,11 +1,17 @@
 //! A gigabyte in either direction, rows of hundreds of megabytes, readers that are slow: the memory of the process stays small.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests"
+)]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use howdah_tests::raw::Frames;
 use howdah_tests::Rig;
+use howdah_tests::raw::Frames;
 
 /// What the process may use, in KiB.
 const LIMIT: u64 = 100 * 1024;
@@ -123,7 +129,12 @@ fn slow_readers_do_not_fill_the_memory_and_do_not_slow_others() {
     let mut slow: Vec<_> = (0..3).map(|_| rig.client()).collect();
     let used = peak(&rig, || {
         for client in &mut slow {
-            client.send(&Frames::new().query("SELECT repeat('x', 1000000) FROM generate_series(1, 300)")).unwrap();
+            client
+                .send(
+                    &Frames::new()
+                        .query("SELECT repeat('x', 1000000) FROM generate_series(1, 300)"),
+                )
+                .unwrap();
         }
         // They read nothing at all for a while; the fourth server is for the others.
         let mut quick = rig.client();
@@ -153,7 +164,11 @@ fn a_parameter_of_a_hundred_megabytes_passes() {
         let mut client = rig.client();
         client.timeout = Duration::from_secs(60);
         let text = "x".repeat(100_000_000);
-        let frames = Frames::new().parse("", "SELECT length($1::text)").bind("", "", &[&text]).execute("", 0).sync();
+        let frames = Frames::new()
+            .parse("", "SELECT length($1::text)")
+            .bind("", "", &[&text])
+            .execute("", 0)
+            .sync();
         drop(text);
         assert_eq!(client.answer(&frames, 1).values(), ["100000000"]);
     });

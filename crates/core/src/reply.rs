@@ -180,6 +180,12 @@ impl<O: Copy> ReplyQueue<O> {
         self.expected.is_empty() && !self.open_segment && !self.copy_in
     }
 
+    /// Whether the client has to send more (a Sync, the end of COPY) before the server gives all its replies.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.open_segment || self.copy_in
+    }
+
     /// Whether no reply is owed; an extended segment may still be open.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -23,20 +23,31 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How long cleaning may take before the server is closed.
 const CLEANING: Duration = Duration::from_secs(5);
 
-/// The server of a session that has ended. `dirty`: the session was pinned, or what it ran may have changed its settings.
-pub(crate) fn leave(worker: &Rc<Worker>, pool: &Rc<Pool>, server: Box<Server>, dirty: bool) {
-    if server.doomed.is_some() || (server.queue.is_empty() && !server.queue.is_settled()) {
-        // Broken, or in the middle of a segment that will never be finished.
+/// How a session left its server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leaving {
+    /// It was pinned, or what it ran may have changed the server's settings.
+    pub(crate) dirty: bool,
+    /// A frame of the client's was sent in part.
+    pub(crate) mid_frame: bool,
+}
+
+/// The server of a session that has ended.
+pub(crate) fn leave(worker: &Rc<Worker>, pool: &Rc<Pool>, server: Box<Server>, leaving: Leaving) {
+    let unfinished = leaving.mid_frame || server.queue.is_open();
+    if server.doomed.is_some() || unfinished {
+        if !server.queue.is_empty() {
+            cancel::send_to(worker, pool, Rc::clone(&server.cancel), None);
+        }
+        // A Sync in the client's place would commit what it has not committed.
         return pool.close(worker, server);
     }
-    if faults::is_planted(Fault::SkipReset) && server.is_free() {
-        return pool.checkin(worker, server);
-    }
-    if server.is_free() && !dirty {
+    let skip = faults::is_planted(Fault::SkipReset);
+    if server.is_free() && (skip || !leaving.dirty) {
         return pool.checkin(worker, server);
     }
     let (worker, pool) = (Rc::clone(worker), Rc::clone(pool));
-    tokio::task::spawn_local(async move { clean(&worker, &pool, server, dirty).await });
+    tokio::task::spawn_local(async move { clean(&worker, &pool, server, leaving.dirty).await });
 }
 
 /// Waits for the end of what runs, rolls back, discards.

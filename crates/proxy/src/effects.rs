@@ -100,7 +100,9 @@ impl Session {
                 self.apply(server, &pending, index, statement.effect, command_tag);
             }
         }
-        self.effects.push_front(pending);
+        if pending.next < pending.analysis.statements.len() {
+            self.effects.push_front(pending);
+        }
     }
 
     /// Messages from `from` up to, not including, `until` failed or were skipped.

@@ -32,6 +32,8 @@ pub(crate) enum Signal {
 pub(crate) enum Deadline {
     /// The request ran longer than `pool.query_timeout`.
     Query(Duration),
+    /// The request was cancelled for that, and the server does not answer.
+    Unanswered(Duration),
     /// The client was idle in a transaction.
     IdleInTransaction(Duration),
     /// The client was idle.

@@ -14,9 +14,9 @@ use howdah_wire::frame::{self, Header};
 use howdah_wire::frontend::{self, tag};
 
 use crate::error::Refusal;
-use crate::gather::{protocol, unknown_message};
+use crate::gather::{client_header, protocol, unknown_message};
 use crate::prepare::Whole;
-use crate::server::Server;
+use crate::server::{Server, UnnamedOn};
 use crate::session::{ClientBody, End, Session};
 
 /// What became of the frame at the head of the inbox.
@@ -94,7 +94,7 @@ impl Session {
     }
 
     fn feed_frame(&mut self, server: &mut Server, unread: &[u8]) -> Result<Fed, End> {
-        let Some(header) = frontend::header(unread).map_err(protocol)? else {
+        let Some(header) = client_header(unread)? else {
             return Ok(Fed::Stop);
         };
         if server.queue.is_skipping() && header.tag != tag::SYNC && header.tag != tag::TERMINATE {
@@ -233,13 +233,21 @@ impl Session {
         unread: &[u8],
     ) -> Result<Fed, End> {
         let kind = if header.tag == tag::QUERY { Kind::Query } else { Kind::Parse };
+        let unnamed = unread.get(frame::HEADER_LEN) == Some(&0);
         self.set_pin(PinReason::LargeStatement);
-        self.unnamed.clear();
-        server.unnamed = None;
         if kind == Kind::Query {
             self.begin_request(server);
         }
-        server.queue.push(self.entry.id, kind, Disposition::Forward);
+        let since = server.queue.push(self.entry.id, kind, Disposition::Forward);
+        if kind == Kind::Query || unnamed {
+            self.unnamed.clear();
+            server.unnamed = None;
+        }
+        if kind == Kind::Parse && unnamed {
+            // Only the server has its text; the session is pinned to it.
+            let of = (self.entry.id, self.unnamed.version());
+            server.unnamed = Some(UnnamedOn { of, since });
+        }
         Ok(self.pass(server, header, unread))
     }
 

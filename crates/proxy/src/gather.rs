@@ -32,10 +32,13 @@ impl Session {
                 return Ok(Gathered::Incomplete);
             }
             let unread = self.inbox.unread();
-            let Some(header) = frontend::header(unread).map_err(protocol)? else {
+            let Some(header) = client_header(unread)? else {
                 self.flush_client()?;
                 return Ok(Gathered::Incomplete);
             };
+            if header.tag == tag::PARSE && self.answer_known_parse()? {
+                continue;
+            }
             if !self.is_local(header.tag) {
                 return self.scan();
             }
@@ -102,7 +105,7 @@ impl Session {
         let mut at = 0;
         loop {
             let rest = unread.get(at..).unwrap_or_default();
-            let Some(header) = frontend::header(rest).map_err(protocol)? else {
+            let Some(header) = client_header(rest)? else {
                 break;
             };
             let whole = header.frame_len();
@@ -165,6 +168,21 @@ impl Session {
     pub(crate) fn flush_client(&mut self) -> Result<(), End> {
         self.outbox.flush_now(&mut self.stream, &self.worker.shelf).map_err(|_| End::ClientGone)
     }
+}
+
+/// The header at the head of a client's bytes.
+///
+/// # Errors
+/// A type or length that PostgreSQL refuses, or a body where none may be.
+pub(crate) fn client_header(bytes: &[u8]) -> Result<Option<Header>, End> {
+    let header = frontend::header(bytes).map_err(protocol)?;
+    if let Some(found) = header
+        && matches!(found.tag, tag::SYNC | tag::FLUSH | tag::TERMINATE | tag::COPY_DONE)
+        && found.body_len() > 0
+    {
+        return Err(End::Fatal(Refusal::protocol("invalid message format")));
+    }
+    Ok(header)
 }
 
 /// The client does not speak the protocol.

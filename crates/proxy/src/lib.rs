@@ -24,6 +24,7 @@ mod proxy;
 mod quota;
 mod random;
 mod relay;
+mod repeated;
 pub mod report;
 mod rows;
 mod server;

@@ -1,5 +1,4 @@
-//! Accepts connections and hands each to a worker. Its own thread and event loop: a storm of connections does not stop
-//! the workers, and workers do not compete for `accept`.
+//! Accepts connections, on one of the workers: its own clients it serves without a detour, the others it hands over.
 //!
 //! Invariant: a connection that is accepted is counted until it is closed.
 
@@ -7,23 +6,43 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::watch;
+use tokio::io::DuplexStream;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::error::{Refusal, StartError};
 use crate::report::ListenAddress;
 use crate::settings::Listen;
 use crate::shared::Shared;
-use crate::worker::{Accepted, Command};
+use crate::stream::{Peer, Stream};
+use crate::worker::{Accepted, Command, Worker};
 
 /// Pause after `accept` failed: the process is out of descriptors, and a connection may end meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Connections beyond `max_clients` that may still say what they want: cancel requests have to get through.
 const BEYOND_MAX: usize = 64;
+
+/// Tasks that accept, and the socket files they made.
+#[derive(Debug, Default)]
+pub(crate) struct Listening {
+    accepting: Vec<tokio::task::JoinHandle<()>>,
+    paths: Vec<PathBuf>,
+}
+
+impl Listening {
+    /// Closes the sockets and removes their files.
+    pub(crate) fn stop(self) {
+        for task in self.accepting {
+            task.abort();
+        }
+        for path in self.paths {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
 
 /// Sockets that are listened on.
 #[derive(Debug)]
@@ -55,6 +74,28 @@ impl Listeners {
         Ok(listeners)
     }
 
+    /// Begins to accept, until the worker stops listening.
+    pub(crate) fn spawn(self, worker: &Rc<Worker>) {
+        let mut accepting = Vec::new();
+        let mut paths = Vec::new();
+        for listener in self.tcp {
+            match TcpListener::from_std(listener) {
+                Ok(listener) => accepting
+                    .push(tokio::task::spawn_local(accept_tcp(listener, Rc::clone(worker)))),
+                Err(error) => tracing::error!(%error, "cannot listen"),
+            }
+        }
+        for (listener, path) in self.unix {
+            match UnixListener::from_std(listener) {
+                Ok(listener) => accepting
+                    .push(tokio::task::spawn_local(accept_unix(listener, Rc::clone(worker)))),
+                Err(error) => tracing::error!(%error, "cannot listen"),
+            }
+            paths.push(path);
+        }
+        worker.set_listening(Listening { accepting, paths });
+    }
+
     /// Where it listens, with the ports that were taken.
     pub(crate) fn addresses(&self) -> Vec<ListenAddress> {
         let tcp = self
@@ -80,65 +121,45 @@ fn bind_unix(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
     Ok(listener)
 }
 
-/// Accepts until told to stop; then the sockets are closed and socket files removed.
-pub(crate) async fn run(listeners: Listeners, shared: Arc<Shared>, stop: watch::Receiver<bool>) {
-    let mut tasks = tokio::task::JoinSet::new();
-    for listener in listeners.tcp {
-        tasks.spawn(accept_tcp(listener, Arc::clone(&shared), stop.clone()));
-    }
-    for (listener, path) in listeners.unix {
-        tasks.spawn(accept_unix(listener, path, Arc::clone(&shared), stop.clone()));
-    }
-    while tasks.join_next().await.is_some() {}
-}
-
-async fn accept_tcp(
-    listener: std::net::TcpListener,
-    shared: Arc<Shared>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let listener = match TcpListener::from_std(listener) {
-        Ok(listener) => listener,
-        Err(error) => return tracing::error!(%error, "cannot listen"),
-    };
+/// Takes its own clients and hands the others' over.
+async fn accept_tcp(listener: TcpListener, worker: Rc<Worker>) {
     loop {
-        let accepted = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted.and_then(|(stream, address)| Ok((stream.into_std()?, address))) {
-            Ok((stream, address)) => hand_over_tcp(&shared, stream, address).await,
+        match listener.accept().await {
+            Ok((stream, address)) => on_tcp(&worker, stream, address).await,
             Err(error) => on_accept_failed(&error).await,
         }
     }
 }
 
-async fn hand_over_tcp(shared: &Shared, stream: std::net::TcpStream, address: SocketAddr) {
-    hand_over(shared, Accepted::Tcp(stream, address)).await;
+async fn on_tcp(worker: &Rc<Worker>, stream: TcpStream, address: SocketAddr) {
+    let Some(owner) = admit(&worker.shared, |out| drop(stream.try_write(out))) else { return };
+    if owner == worker.index && stream.set_nodelay(true).is_ok() {
+        return worker.serve_stream(Stream::Tcp(stream), Peer::Tcp(address));
+    }
+    match stream.into_std() {
+        Ok(stream) => give(&worker.shared, owner, Accepted::Tcp(stream, address)).await,
+        Err(_) => worker.shared.on_client_left(),
+    }
 }
 
-async fn accept_unix(
-    listener: std::os::unix::net::UnixListener,
-    path: PathBuf,
-    shared: Arc<Shared>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let listener = match UnixListener::from_std(listener) {
-        Ok(listener) => listener,
-        Err(error) => return tracing::error!(%error, "cannot listen"),
-    };
+async fn accept_unix(listener: UnixListener, worker: Rc<Worker>) {
     loop {
-        let accepted = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted.and_then(|(stream, _)| stream.into_std()) {
-            Ok(stream) => hand_over(&shared, Accepted::Unix(stream)).await,
+        match listener.accept().await {
+            Ok((stream, _)) => on_unix(&worker, stream).await,
             Err(error) => on_accept_failed(&error).await,
         }
     }
-    drop(listener);
-    let _ = std::fs::remove_file(&path);
+}
+
+async fn on_unix(worker: &Rc<Worker>, stream: UnixStream) {
+    let Some(owner) = admit(&worker.shared, |out| drop(stream.try_write(out))) else { return };
+    if owner == worker.index {
+        return worker.serve_stream(Stream::Unix(stream), Peer::Unix);
+    }
+    match stream.into_std() {
+        Ok(stream) => give(&worker.shared, owner, Accepted::Unix(stream)).await,
+        Err(_) => worker.shared.on_client_left(),
+    }
 }
 
 async fn on_accept_failed(error: &io::Error) {
@@ -146,31 +167,35 @@ async fn on_accept_failed(error: &io::Error) {
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
-/// Gives a connection to a worker.
-pub(crate) async fn hand_over(shared: &Shared, accepted: Accepted) {
-    let worker = shared.on_client();
-    if shared.clients() > shared.settings().max_clients + BEYOND_MAX {
-        refuse(shared, &accepted);
-        return;
+/// Counts a connection and says which worker gets it. `None`: there are far too many, and it was told so without being
+/// asked what it wants.
+fn admit(shared: &Shared, tell: impl FnOnce(&[u8])) -> Option<usize> {
+    let owner = shared.on_client();
+    let max = shared.max_clients();
+    if shared.clients() <= max + BEYOND_MAX {
+        return Some(owner);
     }
-    let handed = match shared.workers().get(worker) {
+    let mut out = Vec::new();
+    Refusal::too_many_clients(max, "listen.max_clients").write_fatal(&mut out);
+    tell(&out);
+    shared.on_client_left();
+    None
+}
+
+/// Gives a counted connection to a worker.
+async fn give(shared: &Shared, owner: usize, accepted: Accepted) {
+    let given = match shared.workers().get(owner) {
         Some(worker) => worker.send(Command::Serve(accepted)).await.is_ok(),
         None => false,
     };
-    if !handed {
+    if !given {
         shared.on_client_left();
     }
 }
 
-/// Far too many: told without being asked what it wants.
-fn refuse(shared: &Shared, accepted: &Accepted) {
-    let mut out = Vec::new();
-    Refusal::too_many_clients(shared.settings().max_clients, "listen.max_clients")
-        .write_fatal(&mut out);
-    match accepted {
-        Accepted::Tcp(stream, _) => drop(io::Write::write(&mut &*stream, &out)),
-        Accepted::Unix(stream) => drop(io::Write::write(&mut &*stream, &out)),
-        Accepted::Memory(_) => {}
+/// Gives the other end of the in-process door to a worker.
+pub(crate) async fn hand_over(shared: &Shared, stream: DuplexStream) {
+    if let Some(owner) = admit(shared, |_| {}) {
+        give(shared, owner, Accepted::Memory(stream)).await;
     }
-    shared.on_client_left();
 }

@@ -218,10 +218,7 @@ async fn greet(
     let Some(link) = slot.take() else {
         return Ok(Arrival::Done);
     };
-    let secret = match request.minor {
-        0 | 1 => crate::random::bytes::<4>().map(Vec::from),
-        _ => crate::random::bytes::<32>().map(Vec::from),
-    };
+    let secret = worker.random.take(if request.minor >= 2 { 32 } else { 4 });
     let secret = secret.map_err(|error| Refusal::new(SqlState::INTERNAL, error.to_string()))?;
     let identity = Identity {
         id: worker.new_id(),

@@ -17,6 +17,7 @@ use howdah_core::session::{Context, PinReason, Settings as SessionSettings};
 use howdah_wire::backend::TransactionStatus;
 
 use crate::buffer::{Inbox, Outbox};
+use crate::clean::{self, Leaving};
 use crate::connect::{self, KeyCache, Login, OpenError, Opened};
 use crate::entry::{Entry, Grant};
 use crate::error::Refusal;
@@ -347,7 +348,8 @@ impl Pool {
     pub(crate) fn clean_tainted(self: &Rc<Self>, worker: &Rc<Worker>, session: SessionId) {
         let tainted = self.ledger.borrow_mut().take_idle(|server| server.tainted == Some(session));
         for server in tainted {
-            crate::clean::leave(worker, self, server, true);
+            let leaving = Leaving { dirty: true, mid_frame: false };
+            clean::leave(worker, self, server, leaving);
         }
     }
 

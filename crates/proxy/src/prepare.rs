@@ -5,11 +5,14 @@
 //! text that this session means by the name.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use howdah_core::limits;
+use howdah_core::pool::PoolMode;
 use howdah_core::reply::{Answer, Disposition, Kind, Serial};
 use howdah_core::session::{PinReason, Prepared};
 use howdah_sql::{Analysis, Effect, PreparedChange};
+use howdah_wire::backend::{self, TransactionStatus};
 use howdah_wire::frame::{self, Header};
 use howdah_wire::frontend;
 use howdah_wire::sqlstate::SqlState;
@@ -108,6 +111,9 @@ impl Session {
         let serial = match server.prepared.touch(prepared.id, &server.queue) {
             Presence::Undecided(serial) => return Ok(self.wait_for(server, serial)),
             Presence::Here => {
+                if prepared_before(server, &prepared) {
+                    prepared.parsed.store(true, Ordering::Relaxed);
+                }
                 let answer = Disposition::Answer(Answer::ParseComplete);
                 server.queue.push(session, Kind::Parse, answer)
             }
@@ -120,6 +126,40 @@ impl Session {
             .on_parse(parse.name, prepared, serial)
             .map_err(|_| too_many_statements())?;
         Ok(frame.used())
+    }
+
+    /// A request that is nothing but a Parse of a text that servers have parsed before needs no server. This saves a round
+    /// trip, and a client that prepares while others hold all servers is not in their way.
+    ///
+    /// # Errors
+    /// The client does not speak the protocol.
+    pub(crate) fn answer_known_parse(&mut self) -> Result<bool, End> {
+        if self.dropping || self.mode == PoolMode::Session {
+            return Ok(false);
+        }
+        let Some((parse, rest)) = frame::split(self.inbox.unread()).map_err(protocol)? else {
+            return Ok(false);
+        };
+        let Some((sync, _)) = frame::split(rest).map_err(protocol)? else { return Ok(false) };
+        if sync.tag != frontend::tag::SYNC {
+            return Ok(false);
+        }
+        let used = parse.bytes.len() + sync.bytes.len();
+        let parse = frontend::parse(parse.body).map_err(protocol)?;
+        if parse.name.is_empty() || self.statements.get(parse.name).is_some() {
+            return Ok(false);
+        }
+        let prepared = self.prepare(&parse);
+        if !prepared.parsed.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        self.statements.on_parse(parse.name, prepared, 0).map_err(|_| too_many_statements())?;
+        self.statements.on_server_released();
+        self.inbox.consume(used);
+        let out = self.outbox.bytes(&self.worker.shelf);
+        backend::parse_complete(out);
+        backend::ready_for_query(out, TransactionStatus::Idle);
+        Ok(true)
     }
 
     fn prepare(&self, parse: &frontend::Parse<'_>) -> Arc<Prepared> {
@@ -336,6 +376,11 @@ impl Session {
         }
         Ok(frame.used())
     }
+}
+
+/// Whether a server has said that it has parsed the statement.
+fn prepared_before(server: &Server, prepared: &Prepared) -> bool {
+    server.prepared.since(prepared.id).is_some_and(|since| since < server.queue.head())
 }
 
 /// The statement text in a Parse frame that was checked before.

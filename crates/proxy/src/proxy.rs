@@ -7,14 +7,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::io::DuplexStream;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::error::StartError;
 use crate::listener::{self, Listeners};
 use crate::report::{ListenAddress, Report, Totals};
 use crate::settings::Settings;
 use crate::shared::Shared;
-use crate::worker::{self, Accepted, COMMANDS, Command, WorkerReport};
+use crate::worker::{self, COMMANDS, Command, WorkerReport};
 
 /// Bytes that the in-process door holds in each direction.
 const DOOR: usize = 64 * 1024;
@@ -26,7 +26,6 @@ const DRAIN_POLL: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Proxy {
     shared: Arc<Shared>,
-    stop_listening: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -43,18 +42,17 @@ impl Proxy {
             (0..count).map(|_| mpsc::channel(COMMANDS)).unzip();
         let shared = Arc::new(Shared::new(settings, senders, stranger));
         shared.set_listening(listeners.addresses());
-        let (stop_listening, stop) = watch::channel(false);
-        let mut proxy = Self { shared: Arc::clone(&shared), stop_listening, threads: Vec::new() };
+        let mut proxy = Self { shared: Arc::clone(&shared), threads: Vec::new() };
+        let mut listeners = Some(listeners);
         for (index, commands) in receivers.into_iter().enumerate() {
             let shared = Arc::clone(&shared);
+            // The first one accepts.
+            let listeners = listeners.take();
             let run = move |runtime: &tokio::runtime::Runtime| {
-                worker::run(runtime, index, shared, commands)
+                worker::run(runtime, index, shared, commands, listeners);
             };
             proxy.spawn(&format!("howdah-worker-{index}"), run)?;
         }
-        proxy.spawn("howdah-listen", move |runtime| {
-            runtime.block_on(listener::run(listeners, shared, stop))
-        })?;
         Ok(proxy)
     }
 
@@ -91,7 +89,7 @@ impl Proxy {
     /// password. Cancel safe.
     pub async fn connect(&self) -> DuplexStream {
         let (ours, theirs) = tokio::io::duplex(DOOR);
-        listener::hand_over(&self.shared, Accepted::Memory(ours)).await;
+        listener::hand_over(&self.shared, ours).await;
         theirs
     }
 
@@ -108,7 +106,6 @@ impl Proxy {
 
     /// Stops: no new connections; clients end when they have no transaction open, the others after `grace`.
     pub async fn stop(mut self, grace: Duration) {
-        self.stop_listening.send_replace(true);
         self.tell_all(|| Command::Drain).await;
         let deadline = tokio::time::Instant::now() + grace;
         while self.shared.clients() > 0 && tokio::time::Instant::now() < deadline {
@@ -136,7 +133,6 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.stop_listening.send_replace(true);
         for worker in self.shared.workers() {
             let _ = worker.try_send(Command::Stop);
         }

@@ -320,7 +320,9 @@ impl Session {
         self.statements.on_settled(until);
         self.on_effects_settled(server, until, idle);
         if server.queue.is_empty() {
-            self.overruled = None;
+            if self.overruled.take().is_some() {
+                self.entry.set_deadline(None);
+            }
             self.watch_transaction(status);
         }
         if self.mode == PoolMode::Statement && !idle {

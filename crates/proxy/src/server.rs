@@ -119,6 +119,11 @@ impl PreparedSet {
         self.known.get(&id).map(|known| name(known.name))
     }
 
+    /// The Parse that made a statement.
+    pub(crate) fn since(&self, id: u64) -> Option<Serial> {
+        self.known.get(&id).map(|known| known.since)
+    }
+
     /// The statement that has a name on this server.
     pub(crate) fn id_of(&self, name: &[u8]) -> Option<u64> {
         let number = name.strip_prefix(STATEMENT_PREFIX.as_bytes())?;

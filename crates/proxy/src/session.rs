@@ -19,7 +19,7 @@ use howdah_wire::backend::TransactionStatus;
 use howdah_wire::sqlstate::SqlState;
 
 use crate::buffer::{Inbox, Outbox};
-use crate::clean;
+use crate::clean::{self, Leaving};
 use crate::effects::{PendingEffects, Portal};
 use crate::entry::{Activity, Deadline, Entry, Grant, Signal};
 use crate::error::{Refusal, seconds};
@@ -538,8 +538,17 @@ impl Session {
             }
             Signal::Deadline(Deadline::Query(timeout)) => {
                 self.overruled = Some(Refusal::query_timeout(timeout));
+                let grace = self.pool.ledger.borrow().config().connect_timeout;
+                let deadline = (Instant::now() + grace, Deadline::Unanswered(timeout));
+                self.entry.set_deadline(Some(deadline));
                 crate::cancel::send(&self.worker, &self.pool, &self.entry, None);
                 Ok(())
+            }
+            Signal::Deadline(Deadline::Unanswered(timeout)) => {
+                if let Some(server) = &mut self.server {
+                    server.doomed = Some("it does not answer");
+                }
+                Err(End::Fatal(Refusal::query_timeout(timeout)))
             }
             Signal::Deadline(Deadline::IdleInTransaction(timeout)) => {
                 Err(End::Fatal(Refusal::new(
@@ -573,7 +582,8 @@ impl Session {
         *self.entry.cancel.borrow_mut() = None;
         if let Some(server) = self.server.take() {
             let dirty = self.pin.is_some() || !self.effects.is_empty();
-            clean::leave(&self.worker, &self.pool, server, dirty);
+            let leaving = Leaving { dirty, mid_frame: self.body.is_some() };
+            clean::leave(&self.worker, &self.pool, server, leaving);
         }
         if self.taints {
             self.pool.clean_tainted(&self.worker, self.entry.id);
@@ -585,7 +595,7 @@ impl Session {
             refusal.write_fatal(self.outbox.bytes(&self.worker.shelf));
             self.worker.stats.on_error();
         }
-        if !matches!(end, End::ClientGone) {
+        if !matches!(end, End::ClientGone | End::Terminated) {
             crate::login::say_goodbye(&self.worker, self.stream, self.outbox).await;
         }
     }

@@ -64,6 +64,11 @@ impl Shared {
         Arc::clone(&self.settings.lock())
     }
 
+    /// Clients at most, without a look at the whole settings.
+    pub(crate) fn max_clients(&self) -> usize {
+        self.settings.lock().max_clients
+    }
+
     pub(crate) fn set_settings(&self, settings: Settings) {
         *self.settings.lock() = Arc::new(settings);
     }

@@ -5,9 +5,17 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+
+/// A server that has been silent for so long is probed,
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+/// every so often,
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+/// so many times, before it counts as gone.
+const KEEPALIVE_PROBES: u32 = 3;
 
 /// A connected stream.
 #[derive(Debug)]
@@ -49,6 +57,11 @@ impl Stream {
     pub(crate) async fn connect_tcp(host: &str, port: u16) -> io::Result<Self> {
         let stream = TcpStream::connect((host, port)).await?;
         stream.set_nodelay(true)?;
+        // A machine that is gone without a word is noticed, also while nothing is sent.
+        rustix::net::sockopt::set_socket_keepalive(&stream, true)?;
+        rustix::net::sockopt::set_tcp_keepidle(&stream, KEEPALIVE_IDLE)?;
+        rustix::net::sockopt::set_tcp_keepintvl(&stream, KEEPALIVE_INTERVAL)?;
+        rustix::net::sockopt::set_tcp_keepcnt(&stream, KEEPALIVE_PROBES)?;
         Ok(Self::Tcp(stream))
     }
 

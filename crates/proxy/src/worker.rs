@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use howdah_core::limits;
@@ -19,8 +20,11 @@ use tokio::task::LocalSet;
 use crate::buffer::Shelf;
 use crate::cancel;
 use crate::entry::{Activity, Entry, Signal};
+use crate::listener::{Listeners, Listening};
 use crate::login;
 use crate::pool::{Pool, PoolKey};
+use crate::random::Reserve;
+use crate::repeated::Repeated;
 use crate::report::{PoolReport, Totals};
 use crate::rows::{ClientRow, ServerRow};
 use crate::server::SessionId;
@@ -73,7 +77,7 @@ pub(crate) struct WorkerReport {
 #[derive(Debug)]
 pub(crate) struct Worker {
     /// Number of the worker: the high bits of its clients' process ids.
-    index: usize,
+    pub(crate) index: usize,
     pub(crate) shared: Arc<Shared>,
     settings: RefCell<Arc<Settings>>,
     pub(crate) shelf: Shelf,
@@ -81,11 +85,14 @@ pub(crate) struct Worker {
     pub(crate) pools: RefCell<HashMap<PoolKey, Rc<Pool>>>,
     entries: RefCell<HashMap<u32, Rc<Entry>>>,
     analyses: RefCell<Analyses>,
+    repeated: RefCell<Repeated>,
+    pub(crate) random: Reserve,
     contexts: RefCell<HashSet<Arc<Context>>>,
     no_settings: Arc<Context>,
     prepared: RefCell<HashMap<PreparedKey, Arc<Prepared>>>,
     now: Cell<Instant>,
     draining: Cell<bool>,
+    listening: RefCell<Listening>,
     next_id: Cell<u64>,
 }
 
@@ -112,11 +119,14 @@ impl Worker {
             pools: RefCell::default(),
             entries: RefCell::default(),
             analyses: RefCell::new(Analyses::new(limits::ANALYSES_PER_WORKER)),
+            repeated: RefCell::default(),
+            random: Reserve::default(),
             contexts: RefCell::default(),
             no_settings: Arc::default(),
             prepared: RefCell::default(),
             now: Cell::new(Instant::now()),
             draining: Cell::new(false),
+            listening: RefCell::default(),
             next_id: Cell::new(1),
         }
     }
@@ -131,6 +141,10 @@ impl Worker {
         self.now.get()
     }
 
+    pub(crate) fn set_listening(&self, listening: Listening) {
+        *self.listening.borrow_mut() = listening;
+    }
+
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.get()
     }
@@ -140,9 +154,10 @@ impl Worker {
         Arc::clone(&self.no_settings)
     }
 
-    /// What a statement is; from a bounded map for all but the first of its form.
+    /// What a statement is; from a bounded map for all but the first of its form, and without a look at the words for a
+    /// text that comes again and again.
     pub(crate) fn analyse(&self, sql: &[u8]) -> Arc<Analysis> {
-        self.analyses.borrow_mut().analyse(sql)
+        self.repeated.borrow_mut().analyse(sql, |sql| self.analyses.borrow_mut().analyse(sql))
     }
 
     /// An equal context that is shared, so that comparing contexts is comparing addresses.
@@ -182,6 +197,7 @@ impl Worker {
             sql: key.0.clone(),
             parameter_types: key.1.clone(),
             analysis,
+            parsed: AtomicBool::new(false),
         });
         table.insert(key, Arc::clone(&prepared));
         prepared
@@ -291,13 +307,17 @@ impl Worker {
     }
 
     fn serve(self: &Rc<Self>, accepted: Accepted) {
-        let (stream, peer) = match accepted.into_stream() {
-            Ok(found) => found,
+        match accepted.into_stream() {
+            Ok((stream, peer)) => self.serve_stream(stream, peer),
             Err(error) => {
                 self.shared.on_client_left();
-                return tracing::warn!(%error, "cannot serve a connection");
+                tracing::warn!(%error, "cannot serve a connection");
             }
-        };
+        }
+    }
+
+    /// Serves a connection that was counted.
+    pub(crate) fn serve_stream(self: &Rc<Self>, stream: Stream, peer: Peer) {
         let worker = Rc::clone(self);
         tokio::task::spawn_local(async move {
             login::serve(&worker, stream, peer).await;
@@ -353,16 +373,22 @@ impl Accepted {
     }
 }
 
-/// Runs a worker until it is told to stop.
+/// Runs a worker until it is told to stop. One of them accepts the connections.
 pub(crate) fn run(
     runtime: &tokio::runtime::Runtime,
     index: usize,
     shared: Arc<Shared>,
     commands: mpsc::Receiver<Command>,
+    listeners: Option<Listeners>,
 ) {
     let local = LocalSet::new();
     let worker = Rc::new(Worker::new(index, shared));
-    local.block_on(runtime, serve_commands(worker, commands));
+    local.block_on(runtime, async move {
+        if let Some(listeners) = listeners {
+            listeners.spawn(&worker);
+        }
+        serve_commands(worker, commands).await;
+    });
 }
 
 async fn serve_commands(worker: Rc<Worker>, mut commands: mpsc::Receiver<Command>) {
@@ -386,12 +412,14 @@ async fn serve_commands(worker: Rc<Worker>, mut commands: mpsc::Receiver<Command
             Some(Command::Report(reply)) => drop(reply.send(worker.report())),
             Some(Command::Reload) => worker.reload(),
             Some(Command::Drain) => {
+                worker.listening.take().stop();
                 worker.draining.set(true);
                 worker.signal_all(Signal::Drain);
             }
             Some(Command::Stop) | None => break,
         }
     }
+    worker.listening.take().stop();
     worker.signal_all(Signal::Terminate);
     // Sessions say goodbye to their clients; whoever does not take it within this time is cut off.
     let deadline = Instant::now() + Duration::from_millis(500);

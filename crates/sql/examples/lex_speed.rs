@@ -9,7 +9,10 @@ use howdah_sql::{Analyses, normalize};
 const STATEMENTS: [(&str, &str); 5] = [
     ("pgbench select", "SELECT abalance FROM pgbench_accounts WHERE aid = 8573612;"),
     ("prepared select", "SELECT abalance FROM pgbench_accounts WHERE aid = $1;"),
-    ("pgbench update", "UPDATE pgbench_accounts SET abalance = abalance + -3187 WHERE aid = 8573612;"),
+    (
+        "pgbench update",
+        "UPDATE pgbench_accounts SET abalance = abalance + -3187 WHERE aid = 8573612;",
+    ),
     (
         "orm select",
         "SELECT \"users\".\"id\", \"users\".\"email\", \"users\".\"created_at\" FROM \"users\" \

@@ -60,10 +60,8 @@ pub(crate) fn classify_tokens(sql: &str) -> Judged {
             "select" | "insert" | "update" | "delete" | "merge" | "with" | "values"
         );
         let makes_table = name == "into" && !matches!(previous.as_str(), "insert" | "merge");
-        let has_effect = !matches!(
-            role(std::slice::from_ref(&name)),
-            Role::Pure | Role::Writes | Role::Foreign
-        );
+        let has_effect =
+            !matches!(role(std::slice::from_ref(&name)), Role::Pure | Role::Writes | Role::Foreign);
         if first && !is_query || makes_table || has_effect || name == ";" {
             effect = Effect::Unknown;
         }

@@ -124,7 +124,8 @@ fn is_pure(name: &str) -> bool {
     while !rest.is_empty() {
         let (before, after) = rest.split_at(rest.len() / 2);
         let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let end = after.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| before.len() + at);
+        let end =
+            after.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| before.len() + at);
         match rest.get(start..end).unwrap_or_default().cmp(name.as_bytes()) {
             std::cmp::Ordering::Equal => return true,
             std::cmp::Ordering::Greater => rest = rest.get(..start).unwrap_or_default(),

@@ -288,7 +288,14 @@ impl<'a> Form<'a> {
         let word = self.out.get(start..).unwrap_or_default();
         let begins_query = matches!(
             word,
-            b"select" | b"insert" | b"update" | b"delete" | b"values" | b"merge" | b"with" | b"execute"
+            b"select"
+                | b"insert"
+                | b"update"
+                | b"delete"
+                | b"values"
+                | b"merge"
+                | b"with"
+                | b"execute"
         );
         self.literals = match self.literals {
             Literals::Undecided if begins_query || matches!(word, b"table" | b"call") => {

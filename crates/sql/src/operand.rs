@@ -15,8 +15,26 @@ pub(crate) enum Side {
 
 /// Keywords that never end an operand and before which nothing is subtracted.
 const OPENING: [&str; 20] = [
-    "all", "and", "between", "case", "distinct", "else", "from", "having", "ilike", "in", "like", "limit", "not",
-    "offset", "or", "returning", "select", "then", "when", "where",
+    "all",
+    "and",
+    "between",
+    "case",
+    "distinct",
+    "else",
+    "from",
+    "having",
+    "ilike",
+    "in",
+    "like",
+    "limit",
+    "not",
+    "offset",
+    "or",
+    "returning",
+    "select",
+    "then",
+    "when",
+    "where",
 ];
 
 /// All keywords of PostgreSQL's grammar, sorted.
@@ -67,12 +85,17 @@ pub(crate) fn before(form: &[u8]) -> Side {
         // A star behind a dot is a part of a name.
         Some(b'*') if form.ends_with(b".*") => Side::Operand,
         Some(
-            b'~' | b'!' | b'@' | b'#' | b'^' | b'&' | b'|' | b'`' | b'?' | b'%' | b'+' | b'-' | b'*' | b'/' | b'<'
-            | b'>' | b'=',
+            b'~' | b'!' | b'@' | b'#' | b'^' | b'&' | b'|' | b'`' | b'?' | b'%' | b'+' | b'-'
+            | b'*' | b'/' | b'<' | b'>' | b'=',
         ) => Side::Start,
         Some(b'.' | b':') => Side::Unsure,
         Some(_) => before_word(form),
     }
+}
+
+/// Whether a word, in small letters, is a keyword of any kind.
+pub(crate) fn is_keyword(word: &str) -> bool {
+    KEYWORDS.split(' ').any(|keyword| keyword == word)
 }
 
 fn before_word(form: &[u8]) -> Side {
@@ -87,7 +110,7 @@ fn before_word(form: &[u8]) -> Side {
     let Ok(word) = std::str::from_utf8(word) else { return Side::Operand };
     if OPENING.contains(&word) {
         Side::Start
-    } else if KEYWORDS.split(' ').any(|keyword| keyword == word) {
+    } else if is_keyword(word) {
         Side::Unsure
     } else {
         Side::Operand
@@ -100,10 +123,33 @@ mod tests {
 
     #[test]
     fn an_operand_is_told_from_the_start_of_one() {
-        for form in ["a", "select a.select", "f(x)", "a[1]", "\"A\"", "$1", "select t.*", "x::int", "é", "limit1"] {
+        for form in [
+            "a",
+            "select a.select",
+            "f(x)",
+            "a[1]",
+            "\"A\"",
+            "$1",
+            "select t.*",
+            "x::int",
+            "é",
+            "limit1",
+        ] {
             assert_eq!(before(form.as_bytes()), Side::Operand, "{form}");
         }
-        for form in ["", "select", "(", "f(a,", "a =", "a *", "where", "x and", "select $1 in", "then ", "select 1;"] {
+        for form in [
+            "",
+            "select",
+            "(",
+            "f(a,",
+            "a =",
+            "a *",
+            "where",
+            "x and",
+            "select $1 in",
+            "then ",
+            "select 1;",
+        ] {
             assert_eq!(before(form.as_bytes()), Side::Start, "{form}");
         }
         for form in ["value", "order by", "case a end", "null", "a.", "interval"] {

@@ -4,7 +4,7 @@
 //! its decoder allows (100 messages) is refused here; neither can exhaust the stack of the caller. Texts that its scanner
 //! would read for minutes are not given to it.
 
-use pg_query::{DeparseOptions, FingerprintOptions, ParserOptions};
+use pg_query::{FingerprintOptions, ParserOptions};
 
 pub(crate) use pg_query::NodeEnum;
 pub(crate) use pg_query::protobuf as tree;
@@ -34,9 +34,4 @@ pub(crate) fn fingerprint(sql: &str) -> Option<Fingerprint> {
 
 fn is_readable(sql: &str) -> bool {
     sql.len() <= MAX_ANALYSED && is_scannable(sql.as_bytes())
-}
-
-/// A statement as text again; `None` when that is not possible.
-pub(crate) fn deparse(statement: NodeEnum) -> Option<String> {
-    statement.deparse(DeparseOptions::default()).ok()
 }

@@ -3,9 +3,10 @@
 //! Invariant: [`SettingChange::Set::replay`] is one statement of known shape that makes exactly this setting on any server;
 //! where that cannot be had from the text alone, the change is [`SettingChange::Opaque`].
 
-use crate::parse::{NodeEnum, deparse, parse, tree};
 use crate::facts::Facts;
 use crate::functions::{Role, role};
+use crate::operand::is_keyword;
+use crate::parse::{NodeEnum, parse, tree};
 
 /// One change of one setting (or of all). Names are lower case.
 #[derive(Clone, Eq, PartialEq, Debug)]
@@ -46,7 +47,10 @@ pub fn setting_changes(sql: &[u8]) -> Vec<(usize, SettingChange)> {
     for (index, node) in statements.into_iter().enumerate() {
         let found = match node {
             NodeEnum::VariableSetStmt(statement) => set_changes(statement),
-            #[allow(clippy::wildcard_enum_match_arm, reason = "any other statement may call set_config()")]
+            #[allow(
+                clippy::wildcard_enum_match_arm,
+                reason = "any other statement may call set_config()"
+            )]
             node => call_changes(&node),
         };
         changes.extend(found.into_iter().map(|change| (index, change)));
@@ -75,7 +79,7 @@ fn set_changes(mut statement: tree::VariableSetStmt) -> Vec<SettingChange> {
             SettingChange::Reset { name }
         }
         Kind::VarSetValue if is_bound_to_server(&name, &statement.args) => SettingChange::Opaque,
-        Kind::VarSetValue => replayed(name, statement),
+        Kind::VarSetValue => set_to(name, &statement.args),
         Kind::VarSetCurrent | Kind::Undefined => SettingChange::Opaque,
     };
     vec![change]
@@ -92,36 +96,54 @@ fn is_bound_to_server(name: &str, args: &[tree::Node]) -> bool {
     let first = args.first().and_then(string);
     name == "seed"
         || (name == "search_path"
-            && first.is_some_and(|schema| schema.trim_start_matches([' ', '"']).starts_with("pg_temp")))
+            && first
+                .is_some_and(|schema| schema.trim_start_matches([' ', '"']).starts_with("pg_temp")))
 }
 
-/// The same statement as text, checked by reading it again.
-fn replayed(name: String, statement: tree::VariableSetStmt) -> SettingChange {
-    let expected = comparable(&statement);
-    let replay = deparse(NodeEnum::VariableSetStmt(statement));
-    // A backslash means two things, depending on the settings of the server that reads it.
-    let replay = replay.filter(|text| !text.contains('\\') || text.contains(" E'"));
-    let Some(replay) = replay else { return SettingChange::Opaque };
-    match parse(&replay).as_deref() {
-        Some([NodeEnum::VariableSetStmt(again)]) if comparable(again) == expected => {
+/// `SET` with all values as constants, which is what the server makes of bare words too.
+fn set_to(name: String, values: &[tree::Node]) -> SettingChange {
+    let constants: Option<Vec<_>> = values.iter().map(constant).collect();
+    match (name_in_sql(&name), constants) {
+        (Some(written), Some(constants)) => {
+            let replay = format!("SET {written} TO {}", constants.join(", "));
             SettingChange::Set { name, replay }
         }
         _ => SettingChange::Opaque,
     }
 }
 
-/// A `SET` without the places where its parts were found.
-fn comparable(statement: &tree::VariableSetStmt) -> (String, bool, Vec<Option<tree::a_const::Val>>) {
-    let value = |node: &tree::Node| match &node.node {
-        Some(NodeEnum::AConst(constant)) => constant.val.clone(),
-        Some(NodeEnum::TypeCast(cast)) => match &cast.arg.as_ref()?.node {
-            Some(NodeEnum::AConst(constant)) => constant.val.clone(),
-            _ => None,
-        },
-        _ => None,
-    };
-    let name = statement.name.to_ascii_lowercase();
-    (name, statement.is_local, statement.args.iter().map(value).collect())
+/// The name of a setting part by part; `None` if PostgreSQL would refuse or cut it.
+fn name_in_sql(name: &str) -> Option<String> {
+    if !is_plain_name(name) {
+        return None;
+    }
+    /// `NAMEDATALEN - 1` of PostgreSQL.
+    const MAX_NAME: usize = 63;
+    let part =
+        |part: &str| {
+            let plain = part.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            let fits = (1..=MAX_NAME).contains(&part.len());
+            fits.then(|| {
+                if plain && !is_keyword(part) { part.to_owned() } else { format!("\"{part}\"") }
+            })
+        };
+    let parts: Option<Vec<_>> = name.split('.').map(part).collect();
+    Some(parts?.join("."))
+}
+
+/// A constant as SQL; `None` for anything else.
+fn constant(node: &tree::Node) -> Option<String> {
+    let Some(NodeEnum::AConst(constant)) = &node.node else { return None };
+    match constant.val.as_ref()? {
+        tree::a_const::Val::Sval(text) => Some(quote(&text.sval)),
+        tree::a_const::Val::Ival(number) => Some(number.ival.to_string()),
+        tree::a_const::Val::Fval(number) => {
+            let is_number = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._".contains(&byte);
+            number.fval.bytes().all(is_number).then(|| number.fval.clone())
+        }
+        tree::a_const::Val::Boolval(truth) => Some(truth.boolval.to_string()),
+        tree::a_const::Val::Bsval(_) => None,
+    }
 }
 
 /// `SET SESSION CHARACTERISTICS AS TRANSACTION …`: the defaults of later transactions.
@@ -134,10 +156,7 @@ fn characteristics(options: &[tree::Node]) -> Vec<SettingChange> {
             "transaction_deferrable" => "default_transaction_deferrable",
             _ => return SettingChange::Opaque,
         };
-        let Some(value) = option.arg.as_deref().and_then(scalar) else {
-            return SettingChange::Opaque;
-        };
-        SettingChange::Set { name: name.to_owned(), replay: set_config(name, &value) }
+        set_to(name.to_owned(), option.arg.as_deref().map_or(&[], std::slice::from_ref))
     };
     options.iter().map(change).collect()
 }
@@ -180,8 +199,12 @@ fn call_change(target: &tree::Node) -> Option<SettingChange> {
     let name = string(name).map(|name| name.to_ascii_lowercase());
     Some(match (name, string(value), boolean(local)) {
         (name, _, Some(true)) => SettingChange::SetLocal { name: name.unwrap_or_default() },
-        (Some(name), Some(_), Some(false)) if is_of_transaction(&name) => SettingChange::Transaction,
-        (Some(name), Some(value), Some(false)) if !is_plain_name(&name) || value.contains("pg_temp") => {
+        (Some(name), Some(_), Some(false)) if is_of_transaction(&name) => {
+            SettingChange::Transaction
+        }
+        (Some(name), Some(value), Some(false))
+            if !is_plain_name(&name) || value.contains("pg_temp") =>
+        {
             SettingChange::Opaque
         }
         (Some(name), Some(value), Some(false)) if name != "seed" => {
@@ -194,7 +217,8 @@ fn call_change(target: &tree::Node) -> Option<SettingChange> {
 
 /// Letters, digits, `_`, `$` and dots: what names of settings are made of.
 fn is_plain_name(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.' | b'-');
+    let allowed =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.' | b'-');
     !name.is_empty() && name.bytes().all(|byte| allowed(byte) || !byte.is_ascii())
 }
 
@@ -228,20 +252,6 @@ fn string(node: &tree::Node) -> Option<String> {
             let is_text = names.last().and_then(string).is_some_and(|name| name == "text");
             if is_text { string(cast.arg.as_ref()?) } else { None }
         }
-        #[allow(clippy::wildcard_enum_match_arm, reason = "not a constant")]
-        _ => None,
-    }
-}
-
-/// A constant as the text that `set_config` takes.
-fn scalar(node: &tree::Node) -> Option<String> {
-    match node.node.as_ref()? {
-        NodeEnum::AConst(constant) => match constant.val.as_ref()? {
-            tree::a_const::Val::Sval(text) => Some(text.sval.clone()),
-            tree::a_const::Val::Ival(number) => Some(number.ival.to_string()),
-            tree::a_const::Val::Boolval(truth) => Some(truth.boolval.to_string()),
-            tree::a_const::Val::Fval(_) | tree::a_const::Val::Bsval(_) => None,
-        },
         #[allow(clippy::wildcard_enum_match_arm, reason = "not a constant")]
         _ => None,
     }

@@ -52,7 +52,8 @@ struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % sides
     }
 
@@ -81,13 +82,21 @@ fn is_retold(sql: &str) -> bool {
 
 /// The same statement in other letters, with other white space and comments.
 fn respelled(sql: &str, dice: &mut Dice) -> String {
-    const GAPS: [&str; 7] =
-        [" ", "\n", "\t ", " /* a ' comment */ ", " -- another; \"one\"\n", "/**/", " /* n /* e */ st */ "];
+    const GAPS: [&str; 7] = [
+        " ",
+        "\n",
+        "\t ",
+        " /* a ' comment */ ",
+        " -- another; \"one\"\n",
+        "/**/",
+        " /* n /* e */ st */ ",
+    ];
     let mut text = String::from(dice.pick(&["", " ", "/* x */", "-- y\n"]));
     for (kind, is_keyword, token) in tokens(sql) {
         if is_keyword || kind == Token::Ident && !token.starts_with('"') {
             let upper = dice.roll(2) == 0;
-            let turn = |c: char| if upper { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+            let turn =
+                |c: char| if upper { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
             text.extend(token.chars().map(turn));
         } else {
             text.push_str(token);
@@ -188,7 +197,8 @@ fn other_literals_of_the_same_kind_do_not_change_the_normal_form_of_a_query() {
     let mut compared = 0;
     for sql in corpus().iter().filter(|sql| is_retold(sql)) {
         let first = sql.trim_start_matches(['(', ';', ' ']).split([' ', '(']).next().unwrap();
-        let is_query = ["select", "insert", "update", "delete", "values", "with", "merge", "execute"];
+        let is_query =
+            ["select", "insert", "update", "delete", "values", "with", "merge", "execute"];
         if !is_query.contains(&first.to_lowercase().as_str()) {
             continue;
         }
@@ -217,13 +227,19 @@ fn difference(one: &str, other: &str) -> &'static str {
     let literal = |kind: Token| {
         matches!(
             kind,
-            Token::Iconst | Token::Fconst | Token::Sconst | Token::Usconst | Token::Bconst | Token::Xconst
+            Token::Iconst
+                | Token::Fconst
+                | Token::Sconst
+                | Token::Usconst
+                | Token::Bconst
+                | Token::Xconst
                 | Token::Param
         )
     };
     let reduce = |sql: &str, literals: bool| -> Vec<String> {
         let words = tokens(sql).into_iter().map(|(kind, is_keyword, text)| {
-            let is_constant = is_keyword && matches!(text.to_lowercase().as_str(), "null" | "true" | "false");
+            let is_constant =
+                is_keyword && matches!(text.to_lowercase().as_str(), "null" | "true" | "false");
             if literals && (literal(kind) || is_constant) {
                 "?".to_owned()
             } else {
@@ -244,7 +260,14 @@ fn difference(one: &str, other: &str) -> &'static str {
     if strip(&one) == strip(&other) {
         return "order, number or repetition of items";
     }
-    "words that the fingerprint ignores"
+    let casts = ["::", "cast", "as", "int", "text", "date", "interval"];
+    let uncast = |words: &BTreeSet<String>| -> BTreeSet<String> {
+        strip(words).into_iter().filter(|word| !casts.contains(&word.as_str())).collect()
+    };
+    if uncast(&one) == uncast(&other) {
+        return "types of constants";
+    }
+    "other words that the fingerprint ignores"
 }
 
 #[test]

@@ -1,5 +1,11 @@
 //! Hostile and huge texts neither overflow the stack nor take long.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
 
 use howdah_sql::{Analyses, Class, Effect, MAX_ANALYSED, setting_changes, split};
 

@@ -85,7 +85,8 @@ pub(crate) fn gone_in_result(session: &mut Session) -> Result<(), Trouble> {
     let sql = format!("SELECT repeat('{token}', 100) FROM generate_series(1, 5000)");
     send(session, &mut connection, &Frames::new().query(&sql))?;
     for _ in 0..1 + session.random.below(50) {
-        let reply = connection.reply().map_err(|failure| session.violation(&failure.to_string()))?;
+        let reply =
+            connection.reply().map_err(|failure| session.violation(&failure.to_string()))?;
         if reply.row().is_some_and(|row| row[0].as_ref() != Some(&token.repeat(100))) {
             return Err(session.violation("a foreign row"));
         }

@@ -40,7 +40,10 @@ pub(crate) fn copy_in(session: &mut Session) -> Result<(), Trouble> {
     // As libpq: Sync right behind Execute, and again at the end.
     if extended {
         frames = frames.sync();
-        session.connection()?.send(&frames).map_err(|failure| session.violation(&failure.to_string()))?;
+        session
+            .connection()?
+            .send(&frames)
+            .map_err(|failure| session.violation(&failure.to_string()))?;
         frames = Frames::new();
     }
     for _ in 0..lines {

@@ -247,7 +247,8 @@ fn live(
     shared: &Shared,
     counts: &mut BTreeMap<&'static str, u64>,
 ) -> Result<(), Trouble> {
-    let mut attempt = |session: &mut Session, operation: &Operation| match (operation.run)(session) {
+    let mut attempt = |session: &mut Session, operation: &Operation| match (operation.run)(session)
+    {
         Ok(()) => {
             *counts.entry(operation.name).or_default() += 1;
             Ok(())

@@ -115,7 +115,8 @@ fn notification_while_idle(session: &mut Session) -> Result<(), Trouble> {
     session.expect("before a notification", &seen, "", &[])?;
     loop {
         let reply = session.connection()?.reply();
-        let reply = reply.map_err(|failure| session.violation(&format!("notification: {failure}")))?;
+        let reply =
+            reply.map_err(|failure| session.violation(&format!("notification: {failure}")))?;
         match reply.notification() {
             Some((from, payload)) if from == channel && payload == token => return Ok(()),
             Some(_) => return Err(session.violation(&format!("foreign notification: {reply:?}"))),

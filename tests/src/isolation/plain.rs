@@ -26,7 +26,8 @@ pub(crate) fn parse(session: &mut Session) -> Result<(), Trouble> {
     let name = *session.random.pick(&NAMES);
     let marker = session.token();
     let sql = format!("SELECT '{marker}' || ' ' || $1::text");
-    let frames = Frames::new().close_statement(name).parse(name, &sql).describe_statement(name).sync();
+    let frames =
+        Frames::new().close_statement(name).parse(name, &sql).describe_statement(name).sync();
     let seen = session.exchange(&frames, 1)?;
     session.model.statements.remove(name);
     session.expect("parse", &seen, "3 1 t T Z(I)", &[])?;
@@ -40,7 +41,9 @@ pub(crate) fn execute(session: &mut Session) -> Result<(), Trouble> {
     let token = session.token();
     let seen = session.exchange(&Frames::new().execute_prepared(name, &[&token]).sync(), 1)?;
     match session.model.statements.get(name).cloned() {
-        Some(marker) => session.expect("prepared", &seen, "2 D C Z(I)", &[&format!("{marker} {token}")]),
+        Some(marker) => {
+            session.expect("prepared", &seen, "2 D C Z(I)", &[&format!("{marker} {token}")])
+        }
         None => session.expect("not prepared", &seen, "E(26000) Z(I)", &[]),
     }
 }
@@ -82,7 +85,12 @@ pub(crate) fn deallocate_all(session: &mut Session) -> Result<(), Trouble> {
     let seen = session.exchange(&frames, 2)?;
     session.model.statements.clear();
     session.model.sql_statement = None;
-    session.expect("deallocate all", &seen, "C Z(I) 1 2 D C Z(I)", &[&format!("{marker} {token}")])?;
+    session.expect(
+        "deallocate all",
+        &seen,
+        "C Z(I) 1 2 D C Z(I)",
+        &[&format!("{marker} {token}")],
+    )?;
     session.model.statements.insert("s0".to_owned(), marker);
     Ok(())
 }
@@ -107,7 +115,8 @@ pub(crate) fn pipeline(session: &mut Session) -> Result<(), Trouble> {
     let mut expected = Vec::new();
     for _ in 0..2 + session.random.below(8) {
         let token = session.token();
-        let known = session.model.statements.iter().next().map(|(name, text)| (name.clone(), text.clone()));
+        let known =
+            session.model.statements.iter().next().map(|(name, text)| (name.clone(), text.clone()));
         let (more, shape, values) = match (session.random.below(6), known) {
             (0, _) => {
                 let failing = Frames::new()
@@ -118,10 +127,13 @@ pub(crate) fn pipeline(session: &mut Session) -> Result<(), Trouble> {
                 (failing, "1 2 T D C 1 E(22012) Z(I)", vec![token])
             }
             (1, _) => {
-                let wrong = Frames::new().parse("", "SELEC 1").bind("", "", &[]).execute("", 0).sync();
+                let wrong =
+                    Frames::new().parse("", "SELEC 1").bind("", "", &[]).execute("", 0).sync();
                 (wrong, "E(42601) Z(I)", vec![])
             }
-            (2, _) => (Frames::new().query(&format!("SELECT '{token}'")), "T D C Z(I)", vec![token]),
+            (2, _) => {
+                (Frames::new().query(&format!("SELECT '{token}'")), "T D C Z(I)", vec![token])
+            }
             (3, Some((name, marker))) => {
                 let frames = Frames::new().execute_prepared(&name, &[&token]).sync();
                 (frames, "2 D C Z(I)", vec![format!("{marker} {token}")])

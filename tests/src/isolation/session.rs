@@ -139,7 +139,11 @@ impl Session {
     }
 
     /// Sends frames and reads so many ReadyForQuery; asynchronous messages are checked and left out.
-    pub(crate) fn exchange(&mut self, frames: &Frames, count: usize) -> Result<Transcript, Trouble> {
+    pub(crate) fn exchange(
+        &mut self,
+        frames: &Frames,
+        count: usize,
+    ) -> Result<Transcript, Trouble> {
         let read = self.connection()?.exchange(frames, count);
         self.checked(read)
     }
@@ -156,7 +160,7 @@ impl Session {
         self.checked(read)
     }
 
-    fn checked(&mut self, read: Result<Transcript, Failure>) -> Result<Transcript, Trouble> {
+    fn checked(&self, read: Result<Transcript, Failure>) -> Result<Transcript, Trouble> {
         let transcript = read.map_err(|failure| self.violation(&failure.to_string()))?;
         let mut kept = Vec::new();
         for reply in transcript.0 {
@@ -178,10 +182,16 @@ impl Session {
             "application_name" => {
                 value.is_empty() || value.starts_with(&format!("actor {} ", self.id))
             }
-            "TimeZone" => value.ends_with("UTC") || super::settings::zones(self.id).contains(&value),
+            "TimeZone" => {
+                value.ends_with("UTC") || super::settings::zones(self.id).contains(&value)
+            }
             _ => true,
         };
-        if own { Ok(()) } else { Err(self.violation(&format!("foreign parameter {name} = {value}"))) }
+        if own {
+            Ok(())
+        } else {
+            Err(self.violation(&format!("foreign parameter {name} = {value}")))
+        }
     }
 
     /// A notification may only be from this client's channel.
@@ -203,7 +213,8 @@ impl Session {
         values: &[&str],
     ) -> Result<(), Trouble> {
         if seen.summary() != summary {
-            let text = format!("{what}: {} instead of {summary}: {:?}", seen.summary(), seen.errors());
+            let text =
+                format!("{what}: {} instead of {summary}: {:?}", seen.summary(), seen.errors());
             return Err(self.violation(&text));
         }
         let seen = seen.values();
@@ -214,7 +225,12 @@ impl Session {
     }
 
     /// A simple query with the shape and values of its answer.
-    pub(crate) fn simple(&mut self, sql: &str, summary: &str, values: &[&str]) -> Result<(), Trouble> {
+    pub(crate) fn simple(
+        &mut self,
+        sql: &str,
+        summary: &str,
+        values: &[&str],
+    ) -> Result<(), Trouble> {
         let seen = self.exchange(&Frames::new().query(sql), 1)?;
         self.expect(sql, &seen, summary, values)
     }
@@ -236,7 +252,8 @@ impl Session {
         let seen = self.exchange(&frames, 1)?;
         self.expect("state check", &seen, shape, &[&token])?;
         let rows = seen.rows();
-        let row: Vec<String> = rows[0].iter().map(|value| value.clone().unwrap_or_default()).collect();
+        let row: Vec<String> =
+            rows[0].iter().map(|value| value.clone().unwrap_or_default()).collect();
         let expected = self.model.expected(&token, &self.shared.plan.target.user, &self.channel());
         if row == expected {
             Ok(())

@@ -4,8 +4,12 @@ use super::session::{Session, Trouble};
 
 /// Time zones of this client, which no other uses.
 pub(crate) fn zones(id: u64) -> Vec<String> {
-    let letter = |n: u64| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"[usize::try_from(n % 26).expect("below 26")]);
-    (1..9).map(|hours| format!("{}{}{}-{hours}", letter(id / 676), letter(id / 26), letter(id))).collect()
+    let letter = |n: u64| {
+        char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"[usize::try_from(n % 26).expect("below 26")])
+    };
+    (1..9)
+        .map(|hours| format!("{}{}{}-{hours}", letter(id / 676), letter(id / 26), letter(id)))
+        .collect()
 }
 
 /// An amount of memory that only this client asks for. Never whole megabytes, which would be shown as such.

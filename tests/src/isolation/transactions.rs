@@ -108,7 +108,8 @@ pub(crate) fn suspended_portal(session: &mut Session) -> Result<(), Trouble> {
     session.expect("first part", &seen, "C Z(T) 1 2 D D s", &[&value(1), &value(2)])?;
     let seen = session.exchange(&Frames::new().execute("part", 2).sync(), 1)?;
     session.expect("second part", &seen, "D D s Z(T)", &[&value(3), &value(4)])?;
-    let seen = session.exchange(&Frames::new().execute("part", 2).close_portal("part").sync(), 1)?;
+    let seen =
+        session.exchange(&Frames::new().execute("part", 2).close_portal("part").sync(), 1)?;
     session.expect("last part", &seen, "D C 3 Z(T)", &[&value(5)])?;
     session.command("COMMIT")
 }

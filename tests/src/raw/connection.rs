@@ -1,14 +1,14 @@
 //! One connection: login, frames out, replies in.
 
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::io::ErrorKind;
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
-use howdah_wire::{frame, frontend, md5, scram, startup};
+use howdah_wire::{frame, startup};
 
-use super::{Address, ErrorReply, Frames, Reply, Target, Transcript};
+use super::stream::Stream;
+use super::{ErrorReply, Frames, Reply, Target, Transcript};
 
 /// Why there is no reply.
 #[derive(Debug)]
@@ -52,65 +52,17 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-#[derive(Debug)]
-enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl Stream {
-    fn open(address: &Address, timeout: Duration) -> std::io::Result<Self> {
-        match address {
-            Address::Tcp(address) => {
-                let stream = TcpStream::connect_timeout(address, timeout)?;
-                stream.set_nodelay(true)?;
-                Ok(Self::Tcp(stream))
-            }
-            Address::Unix(path) => UnixStream::connect(path).map(Self::Unix),
-        }
-    }
-
-    fn set_timeout(&self, timeout: Duration) -> std::io::Result<()> {
-        let timeout = Some(timeout.max(Duration::from_millis(1)));
-        match self {
-            Self::Tcp(stream) => stream.set_read_timeout(timeout),
-            Self::Unix(stream) => stream.set_read_timeout(timeout),
-        }
-    }
-
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.read(buffer),
-            Self::Unix(stream) => stream.read(buffer),
-        }
-    }
-
-    fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.write_all(bytes),
-            Self::Unix(stream) => stream.write_all(bytes),
-        }
-    }
-
-    fn shutdown(&self, how: Shutdown) -> std::io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.shutdown(how),
-            Self::Unix(stream) => stream.shutdown(how),
-        }
-    }
-}
-
 /// A connection, logged in or not.
 #[derive(Debug)]
 pub struct Connection {
-    stream: Stream,
+    pub(super) stream: Stream,
     input: Vec<u8>,
-    target: Target,
-    /// Process id of the login's BackendKeyData.
+    pub(super) target: Target,
+    /// Process id of the login's `BackendKeyData`.
     pub process_id: u32,
-    /// Secret of the login's BackendKeyData.
+    /// Secret of the login's `BackendKeyData`.
     pub secret: Vec<u8>,
-    /// Latest value of every ParameterStatus.
+    /// Latest value of every `ParameterStatus`.
     pub parameters: BTreeMap<String, String>,
     /// Every reply of the login.
     pub welcome: Transcript,
@@ -136,94 +88,6 @@ impl Connection {
         })
     }
 
-    /// Sends the startup message and logs in, up to the first ReadyForQuery.
-    ///
-    /// # Errors
-    /// The refusal, or what happened to the connection.
-    pub fn login(&mut self) -> Result<(), Failure> {
-        let target = self.target.clone();
-        let mut pairs = vec![("user", target.user.as_str()), ("database", target.database.as_str())];
-        pairs.extend(target.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        let mut out = Vec::new();
-        startup::startup(&mut out, target.minor, &pairs);
-        self.write(&out)?;
-        self.authenticate(&target)?;
-        loop {
-            let reply = self.reply()?;
-            if reply.tag == b'K' {
-                let (id, secret) = reply.body.split_first_chunk::<4>().ok_or_else(|| broken(&reply))?;
-                self.process_id = u32::from_be_bytes(*id);
-                self.secret = secret.to_vec();
-            }
-            let (error, done) = (reply.tag == b'E', reply.tag == b'Z');
-            if error {
-                return Err(Failure::Server(Box::new(reply.error().unwrap_or_default())));
-            }
-            self.welcome.0.push(reply);
-            if done {
-                return Ok(());
-            }
-        }
-    }
-
-    fn authenticate(&mut self, target: &Target) -> Result<(), Failure> {
-        let password = target.password.as_deref().unwrap_or_default();
-        let mut exchange = None;
-        let mut out = Vec::new();
-        loop {
-            let reply = self.reply()?;
-            match reply.tag {
-                b'R' => {}
-                b'E' => return Err(Failure::Server(Box::new(reply.error().unwrap_or_default()))),
-                // Version negotiation and notices come before.
-                _ => {
-                    self.welcome.0.push(reply);
-                    continue;
-                }
-            }
-            let (kind, data) = reply.body.split_first_chunk::<4>().ok_or_else(|| broken(&reply))?;
-            out.clear();
-            match (u32::from_be_bytes(*kind), data) {
-                (0, _) => {
-                    self.welcome.0.push(reply);
-                    return Ok(());
-                }
-                (3, _) => frontend::password(&mut out, password.as_bytes()),
-                (5, salt) => {
-                    let salt = <[u8; 4]>::try_from(salt).map_err(|_| broken(&reply))?;
-                    let answer = md5::response(&md5::shadow(&target.user, password), salt);
-                    frontend::password(&mut out, answer.as_bytes());
-                }
-                (10, _) => {
-                    let nonce = format!("raw{:x}", std::process::id() ^ self.local_number());
-                    let client = scram::Client::new(nonce);
-                    frontend::sasl_initial(&mut out, "SCRAM-SHA-256", &client.first());
-                    exchange = Some(client);
-                }
-                (11, data) => {
-                    let client = exchange.as_mut().ok_or_else(|| broken(&reply))?;
-                    let challenge = client.on_server_first(data).map_err(other)?;
-                    let keys = scram::ClientKeys::derive(password, &challenge.salt, challenge.iterations);
-                    let answer = client.respond(&keys);
-                    frontend::sasl_response(&mut out, &answer);
-                }
-                (12, data) => {
-                    let client = exchange.as_ref().ok_or_else(|| broken(&reply))?;
-                    client.on_server_final(data).map_err(other)?;
-                }
-                _ => return Err(broken(&reply)),
-            }
-            self.write(&out)?;
-        }
-    }
-
-    fn local_number(&self) -> u32 {
-        match &self.stream {
-            Stream::Tcp(stream) => stream.local_addr().map_or(0, |address| u32::from(address.port())),
-            Stream::Unix(_) => 1 << 16,
-        }
-    }
-
     /// Sends bytes.
     ///
     /// # Errors
@@ -240,7 +104,7 @@ impl Connection {
         self.write(frames.as_bytes())
     }
 
-    /// The next byte, before the protocol of frames begins (answers to SSLRequest and GSSENCRequest).
+    /// The next byte, before the protocol of frames begins (answers to `SSLRequest` and `GSSENCRequest`).
     ///
     /// # Errors
     /// Timeout and end of the connection.
@@ -371,7 +235,9 @@ impl Connection {
     pub fn answer(&mut self, frames: &Frames, count: usize) -> Transcript {
         match self.exchange(frames, count) {
             Ok(transcript) => transcript,
-            Err(failure) => panic!("{failure} (received before: {:?})", self.input.escape_ascii().to_string()),
+            Err(failure) => {
+                panic!("{failure} (received before: {:?})", self.input.escape_ascii().to_string())
+            }
         }
     }
 
@@ -408,7 +274,7 @@ impl Connection {
     /// Reads and throws away to the next ReadyForQuery, in constant memory; at most `per_second` bytes a second when given.
     ///
     /// # Errors
-    /// Timeout, end of the connection, or an ErrorResponse.
+    /// Timeout, end of the connection, or an `ErrorResponse`.
     pub fn discard(&mut self, per_second: Option<u64>) -> Result<Discarded, Failure> {
         let mut counts = Discarded::default();
         let begin = Instant::now();
@@ -445,7 +311,7 @@ impl Connection {
         }
     }
 
-    /// Sends a CancelRequest for this connection and waits until the other side has closed it.
+    /// Sends a `CancelRequest` for this connection and waits until the other side has closed it.
     ///
     /// # Panics
     /// When the request cannot be sent.
@@ -453,7 +319,7 @@ impl Connection {
         self.cancel_with(self.process_id, &self.secret);
     }
 
-    /// A CancelRequest with any key.
+    /// A `CancelRequest` with any key.
     ///
     /// # Panics
     /// When the request cannot be sent.
@@ -493,14 +359,10 @@ impl Connection {
 pub struct Discarded {
     /// All bytes.
     pub bytes: u64,
-    /// DataRow and CopyData frames.
+    /// `DataRow` and `CopyData` frames.
     pub rows: u64,
 }
 
-fn broken(reply: &Reply) -> Failure {
-    Failure::Other(format!("unexpected at login: {reply:?}"))
-}
-
-fn other(error: impl std::fmt::Display) -> Failure {
+pub(super) fn other(error: impl std::fmt::Display) -> Failure {
     Failure::Other(error.to_string())
 }

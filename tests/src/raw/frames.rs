@@ -85,7 +85,8 @@ impl Frames {
         body.extend(formats.iter().flat_map(|format| format.to_be_bytes()));
         body.extend_from_slice(&count(parameters.len()));
         for parameter in parameters {
-            let length = parameter.map_or(-1, |value| i32::try_from(value.len()).expect("under 2 GiB"));
+            let length =
+                parameter.map_or(-1, |value| i32::try_from(value.len()).expect("under 2 GiB"));
             body.extend_from_slice(&length.to_be_bytes());
             body.extend_from_slice(parameter.unwrap_or_default());
         }

@@ -5,7 +5,9 @@
 
 mod connection;
 mod frames;
+mod login;
 mod reply;
+mod stream;
 mod target;
 
 pub use connection::{Connection, Failure};

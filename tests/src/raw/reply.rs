@@ -13,7 +13,7 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-/// An ErrorResponse or NoticeResponse.
+/// An `ErrorResponse` or `NoticeResponse`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ErrorReply {
     /// `ERROR`, `FATAL` and so on.
@@ -60,7 +60,7 @@ impl Reply {
         Some(error)
     }
 
-    /// Columns of a DataRow.
+    /// Columns of a `DataRow`.
     #[must_use]
     pub fn row(&self) -> Option<Vec<Option<String>>> {
         if self.tag != b'D' {
@@ -82,14 +82,14 @@ impl Reply {
         Some(columns)
     }
 
-    /// The tag of a CommandComplete.
+    /// The tag of a `CommandComplete`.
     #[must_use]
     pub fn command(&self) -> Option<String> {
         let body = (self.tag == b'C').then_some(&self.body)?;
         backend::command_tag(body).ok().map(text)
     }
 
-    /// Name and value of a ParameterStatus.
+    /// Name and value of a `ParameterStatus`.
     #[must_use]
     pub fn parameter(&self) -> Option<(String, String)> {
         let body = (self.tag == b'S').then_some(&self.body)?;
@@ -97,7 +97,7 @@ impl Reply {
         Some((text(name), text(value)))
     }
 
-    /// Channel and payload of a NotificationResponse.
+    /// Channel and payload of a `NotificationResponse`.
     #[must_use]
     pub fn notification(&self) -> Option<(String, String)> {
         let body = (self.tag == b'A').then_some(&self.body)?;
@@ -124,7 +124,9 @@ impl Reply {
             let kept = fields.filter(|field| !matches!(field[0], b'F' | b'L' | b'R'));
             reply.body = kept.flatten().copied().collect();
         }
-        if self.tag == b'E' && self.error().is_some_and(|error| error.message.starts_with("bind message supplies")) {
+        if self.tag == b'E'
+            && self.error().is_some_and(|error| error.message.starts_with("bind message supplies"))
+        {
             // The statement has another name on the server.
             reply.body = without_quoted(&reply.body);
         }

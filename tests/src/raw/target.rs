@@ -113,7 +113,7 @@ impl Target {
     /// The refusal of a login that must fail.
     ///
     /// # Panics
-    /// When it does not fail, or not with an ErrorResponse.
+    /// When it does not fail, or not with an `ErrorResponse`.
     #[must_use]
     #[track_caller]
     pub fn refusal(&self) -> super::ErrorReply {

@@ -12,6 +12,8 @@ use crate::checks::{Outcome, Place};
 
 /// Servers of the pool; one fewer are held by the other clients.
 const SERVERS: u32 = 3;
+/// More than one, so that a cancel request may come to another worker than its client.
+const WORKERS: &str = "2";
 /// Fewer than the drivers' checks prepare, so that servers must forget some.
 const STATEMENTS: &str = "50";
 
@@ -27,6 +29,7 @@ pub(crate) fn directly_and_through_howdah(run: impl Fn(&Place) -> Outcome) {
         "[[user]]\nname = \"{user}\"\nauth = \"scram-sha-256\"\npassword = \"{password}\"\nserver_password = \"{password}\"\n"
     );
     let rig = Rig::builder()
+        .listen("workers", WORKERS)
         .users(&toml)
         .pool_size(SERVERS)
         .pool("max_prepared", STATEMENTS)

@@ -5,7 +5,8 @@ use std::process::Command;
 use howdah_tests::{Login, Rig};
 
 fn users(client: Login, secret: &str, server: Login) -> String {
-    let proof = if client == Login::Trust { String::new() } else { format!("password = '{secret}'\n") };
+    let proof =
+        if client == Login::Trust { String::new() } else { format!("password = '{secret}'\n") };
     format!(
         "[[user]]\nname = \"app\"\nauth = \"{}\"\n{proof}server_user = \"{}\"\nserver_password = \"{}\"\n",
         client.method(),
@@ -20,7 +21,11 @@ fn every_client_method_works_with_every_server_method() {
         for server in Login::ALL {
             let rig = Rig::builder().users(&users(client, Login::PASSWORD, server)).in_process();
             let mut connection = rig.target().password(Login::PASSWORD).client();
-            assert_eq!(connection.value("SELECT session_user"), server.role(), "{client:?} to {server:?}");
+            assert_eq!(
+                connection.value("SELECT session_user"),
+                server.role(),
+                "{client:?} to {server:?}"
+            );
         }
     }
 }
@@ -30,7 +35,8 @@ fn stored_forms_of_passwords_admit_their_owners() {
     let rig = Rig::start();
     let mut observer = rig.observer();
     let stored = |login: Login, observer: &mut howdah_tests::raw::Connection| {
-        observer.value(&format!("SELECT rolpassword FROM pg_authid WHERE rolname = '{}'", login.role()))
+        observer
+            .value(&format!("SELECT rolpassword FROM pg_authid WHERE rolname = '{}'", login.role()))
     };
     let scram = stored(Login::Scram, &mut observer);
     assert!(scram.starts_with("SCRAM-SHA-256$"));
@@ -43,17 +49,23 @@ fn stored_forms_of_passwords_admit_their_owners() {
         (Login::Md5, &md5, Login::Md5.role()),
         (Login::Password, &md5, Login::Md5.role()),
     ] {
-        let users = users(client, secret, Login::Trust).replace("name = \"app\"", &format!("name = \"{name}\""));
+        let users = users(client, secret, Login::Trust)
+            .replace("name = \"app\"", &format!("name = \"{name}\""));
         let rig = Rig::builder().users(&users).in_process();
         let target = rig.target().user(name);
-        assert_eq!(target.password(Login::PASSWORD).client().value("SELECT session_user"), "app", "{client:?}");
+        assert_eq!(
+            target.password(Login::PASSWORD).client().value("SELECT session_user"),
+            "app",
+            "{client:?}"
+        );
         assert_eq!(target.password("wrong").refusal().code, "28P01", "{client:?}");
     }
 }
 
 #[test]
 fn psql_logs_in_with_scram_and_does_what_psql_does() {
-    let rig = Rig::builder().users(&users(Login::Scram, Login::PASSWORD, Login::Scram)).in_process();
+    let rig =
+        Rig::builder().users(&users(Login::Scram, Login::PASSWORD, Login::Scram)).in_process();
     let psql = |password: &str, commands: &[&str]| {
         let port = rig.port().to_string();
         let mut command = Command::new("psql");
@@ -69,7 +81,10 @@ fn psql_logs_in_with_scram_and_does_what_psql_does() {
             String::from_utf8_lossy(&output.stderr).into_owned(),
         )
     };
-    let (code, out, err) = psql(Login::PASSWORD, &["CREATE TABLE shown (a int, b text)", "\\d shown", "\\dt", "\\du", "\\l"]);
+    let (code, out, err) = psql(
+        Login::PASSWORD,
+        &["CREATE TABLE shown (a int, b text)", "\\d shown", "\\dt", "\\du", "\\l"],
+    );
     assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
     assert!(out.contains("Table \"public.shown\"") && out.contains("app_scram"), "{out}");
     let (code, out, err) = psql(
@@ -85,10 +100,15 @@ fn psql_logs_in_with_scram_and_does_what_psql_does() {
 
 #[test]
 fn passwords_of_any_letters_work() {
-    for secret in ["ünïcödé", "with 'quotes' and \"more\"", "\u{a0}nbsp\u{2168}", "a", &"long".repeat(200)] {
+    for secret in
+        ["ünïcödé", "with 'quotes' and \"more\"", "\u{a0}nbsp\u{2168}", "a", &"long".repeat(200)]
+    {
         let toml = secret.replace('\\', "\\\\").replace('"', "\\\"");
         for client in [Login::Password, Login::Md5, Login::Scram] {
-            let users = format!("[[user]]\nname = \"app\"\nauth = \"{}\"\npassword = \"{toml}\"\n", client.method());
+            let users = format!(
+                "[[user]]\nname = \"app\"\nauth = \"{}\"\npassword = \"{toml}\"\n",
+                client.method()
+            );
             let rig = Rig::builder().users(&users).in_process();
             let seen = rig.target().password(secret).connect();
             assert!(seen.is_ok(), "{client:?} {secret}: {}", seen.unwrap_err());

@@ -154,7 +154,9 @@ fn a_storm_of_cancels_leaves_everything_in_order() {
                 let mut cancelled = 0;
                 for round in 0..40 {
                     let text = format!("{n} {round}");
-                    client.send(&Frames::new().query(&format!("SELECT '{text}' FROM pg_sleep(0.01)"))).unwrap();
+                    client
+                        .send(&Frames::new().query(&format!("SELECT '{text}' FROM pg_sleep(0.01)")))
+                        .unwrap();
                     if round % 2 == 0 {
                         client.cancel();
                     }

@@ -157,23 +157,71 @@ fn formats_and_parameters() {
     let (int, text, bytes) = (23, 25, 17);
     let script = Script::new()
         .step(
-            Frames::new().parse_typed("", "SELECT $1, $2, $3", &[int, text, bytes])
-                .bind_formats("", "", &[1, 0, 1], &[Some(&one), Some(b"two"), Some(b"\0\xff")], &[1, 0, 1])
-                .describe_portal("").execute("", 0).sync(),
+            Frames::new()
+                .parse_typed("", "SELECT $1, $2, $3", &[int, text, bytes])
+                .bind_formats(
+                    "",
+                    "",
+                    &[1, 0, 1],
+                    &[Some(&one), Some(b"two"), Some(b"\0\xff")],
+                    &[1, 0, 1],
+                )
+                .describe_portal("")
+                .execute("", 0)
+                .sync(),
         )
         .step(
-            Frames::new().parse_typed("", "SELECT $1, $2", &[int, text])
-                .bind_formats("", "", &[1], &[Some(&one), None], &[1]).describe_portal("").execute("", 0).sync(),
+            Frames::new()
+                .parse_typed("", "SELECT $1, $2", &[int, text])
+                .bind_formats("", "", &[1], &[Some(&one), None], &[1])
+                .describe_portal("")
+                .execute("", 0)
+                .sync(),
         )
-        .step(Frames::new().parse("", "SELECT $1::int[], $2::jsonb").bind("", "", &["{1,2}", "{\"a\":null}"]).execute("", 0).sync())
+        .step(
+            Frames::new()
+                .parse("", "SELECT $1::int[], $2::jsonb")
+                .bind("", "", &["{1,2}", "{\"a\":null}"])
+                .execute("", 0)
+                .sync(),
+        )
         .step(Frames::new().parse("", "SELECT $1::int").bind("", "", &[]).execute("", 0).sync())
-        .step(Frames::new().parse("", "SELECT $1::int").bind("", "", &["1", "2"]).execute("", 0).sync())
-        .step(Frames::new().parse("", "SELECT $1::int").bind("", "", &["one"]).execute("", 0).sync())
-        .step(Frames::new().parse_typed("", "SELECT $1", &[int]).bind_formats("", "", &[1], &[Some(b"xyz")], &[]).execute("", 0).sync())
+        .step(
+            Frames::new()
+                .parse("", "SELECT $1::int")
+                .bind("", "", &["1", "2"])
+                .execute("", 0)
+                .sync(),
+        )
+        .step(
+            Frames::new().parse("", "SELECT $1::int").bind("", "", &["one"]).execute("", 0).sync(),
+        )
+        .step(
+            Frames::new()
+                .parse_typed("", "SELECT $1", &[int])
+                .bind_formats("", "", &[1], &[Some(b"xyz")], &[])
+                .execute("", 0)
+                .sync(),
+        )
         .step(Frames::new().parse("", "SELECT 1; SELECT 2").sync())
-        .step(Frames::new().parse("", "").bind("", "", &[]).describe_portal("").execute("", 0).sync())
-        .step(Frames::new().parse("", "SELECT 1, 2").bind_formats("", "", &[], &[], &[1, 0]).describe_portal("").execute("", 0).sync())
-        .step(Frames::new().parse("", "SELECT 1, 2").bind_formats("", "", &[], &[], &[1, 0, 1]).execute("", 0).sync());
+        .step(
+            Frames::new().parse("", "").bind("", "", &[]).describe_portal("").execute("", 0).sync(),
+        )
+        .step(
+            Frames::new()
+                .parse("", "SELECT 1, 2")
+                .bind_formats("", "", &[], &[], &[1, 0])
+                .describe_portal("")
+                .execute("", 0)
+                .sync(),
+        )
+        .step(
+            Frames::new()
+                .parse("", "SELECT 1, 2")
+                .bind_formats("", "", &[], &[], &[1, 0, 1])
+                .execute("", 0)
+                .sync(),
+        );
     rig.same_as_direct("", &script);
 }
 
@@ -190,7 +238,10 @@ fn function_calls() {
         .step(Frames::new().function_call(plus, &["1", "many"]))
         .step(Frames::new().function_call(plus, &["1", "1"]))
         .query("ROLLBACK")
-        .until(Frames::new().function_call(plus, &["1", "1"]).query("SELECT 'next'"), Until::Ready(2));
+        .until(
+            Frames::new().function_call(plus, &["1", "1"]).query("SELECT 'next'"),
+            Until::Ready(2),
+        );
     rig.same_as_direct("", &script);
 }
 
@@ -276,7 +327,12 @@ fn session_statements_by_extended_query() {
     let script = Script::new()
         .step(one("SET work_mem = '5MB'"))
         .step(one("SHOW work_mem"))
-        .step(Frames::new().parse("set", "SET work_mem = '6MB'").parse("show", "SHOW work_mem").sync())
+        .step(
+            Frames::new()
+                .parse("set", "SET work_mem = '6MB'")
+                .parse("show", "SHOW work_mem")
+                .sync(),
+        )
         .step(Frames::new().execute_prepared("set", &[]).execute_prepared("show", &[]).sync())
         .step(Frames::new().execute_prepared("show", &[]).sync())
         .step(Frames::new().execute_prepared("set", &[]).extended("SELECT 1 / 0", &[]).sync())
@@ -307,10 +363,22 @@ fn segment(random: &mut Random) -> Frames {
         5 => Frames::new().query(&format!("SET work_mem = '{}kB'", 100 + random.below(1000))),
         6 => Frames::new().query("SHOW work_mem"),
         7 => Frames::new().parse(&name, &format!("SELECT '{text}' || $1::text")).sync(),
-        8 => Frames::new().close_statement(&name).parse(&name, &format!("SELECT '{text}', $1::text")).describe_statement(&name).sync(),
+        8 => Frames::new()
+            .close_statement(&name)
+            .parse(&name, &format!("SELECT '{text}', $1::text"))
+            .describe_statement(&name)
+            .sync(),
         9 => Frames::new().execute_prepared(&name, &[&text]).sync(),
-        10 => Frames::new().execute_prepared(&name, &[&text]).extended("SELECT $1::text", &[&text]).flush().execute_prepared(&name, &[]).sync(),
-        11 => Frames::new().extended("SELECT $1::int", &[&text]).execute_prepared(&name, &[&text]).sync(),
+        10 => Frames::new()
+            .execute_prepared(&name, &[&text])
+            .extended("SELECT $1::text", &[&text])
+            .flush()
+            .execute_prepared(&name, &[])
+            .sync(),
+        11 => Frames::new()
+            .extended("SELECT $1::int", &[&text])
+            .execute_prepared(&name, &[&text])
+            .sync(),
         12 => Frames::new().extended("SELECT * FROM generate_series(1, $1::int)", &["20"]).sync(),
         13 => Frames::new().query("COPY (SELECT 1) TO STDOUT").sync(),
         14 => Frames::new().query("COPY r FROM STDIN").copy_data(b"1\n2\n").copy_done(),
@@ -320,7 +388,8 @@ fn segment(random: &mut Random) -> Frames {
 
 #[test]
 fn random_pipelines() {
-    let seed = std::env::var("HOWDAH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_260_101);
+    let seed =
+        std::env::var("HOWDAH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_260_101);
     let mut random = Random::new(seed);
     let rig = Rig::start();
     let mut churn = rig.churn();

@@ -66,7 +66,10 @@ fn several_workers_keep_the_size_of_the_pool() {
             std::thread::spawn(move || {
                 let mut client = target.client();
                 for round in 0..50 {
-                    assert_eq!(client.value(&format!("SELECT '{n} {round}' FROM pg_sleep(0.001)")), format!("{n} {round}"));
+                    assert_eq!(
+                        client.value(&format!("SELECT '{n} {round}' FROM pg_sleep(0.001)")),
+                        format!("{n} {round}")
+                    );
                 }
             })
         })
@@ -101,13 +104,20 @@ fn pgbench(mode: &str) {
         (text(&output.stdout), text(&output.stderr))
     };
     run(&["-i", "-s", "1", "-q"], &port);
-    for script in [["-S", "-n"], ["-N", "-n"]] {
-        let arguments = [&script[..], &["-M", mode, "-c", "200", "-j", "2", "-T", seconds]].concat();
+    // pgbench prepares with a blocking call: its other clients of that thread, inside transactions, would keep all servers.
+    let scripts =
+        if mode == "prepared" { &[["-S", "-n"]][..] } else { &[["-S", "-n"], ["-N", "-n"]] };
+    for script in scripts {
+        let arguments =
+            [&script[..], &["-M", mode, "-c", "200", "-j", "2", "-T", seconds]].concat();
         let (out, err) = run(&arguments, &port);
         assert!(out.contains("number of failed transactions: 0 (0.000%)"), "{out}");
         assert_eq!(err, "", "pgbench complains");
-        let done = out.lines().find_map(|line| line.strip_prefix("number of transactions actually processed: "));
-        let done: u64 = done.and_then(|number| number.trim().parse().ok()).expect("a number of transactions");
+        let done = out
+            .lines()
+            .find_map(|line| line.strip_prefix("number of transactions actually processed: "));
+        let done: u64 =
+            done.and_then(|number| number.trim().parse().ok()).expect("a number of transactions");
         assert!(done > 1000, "{out}");
         if long {
             println!("{mode} {script:?}: {out}");

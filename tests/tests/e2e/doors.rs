@@ -60,7 +60,11 @@ fn protocol_3_2_is_negotiated() {
     let mut client = rig.target().minor(2).client();
     let negotiated = client.welcome.0.iter().any(|reply| reply.tag == b'v');
     let long_key = (5..=256).contains(&client.secret.len());
-    assert!(negotiated || long_key, "neither negotiated down nor a 3.2 session: {}", client.welcome.summary());
+    assert!(
+        negotiated || long_key,
+        "neither negotiated down nor a 3.2 session: {}",
+        client.welcome.summary()
+    );
     assert_eq!(client.value("SELECT 'fine'"), "fine");
     client.send(&Frames::new().query("SELECT pg_sleep(30)")).unwrap();
     std::thread::sleep(Duration::from_millis(200));
@@ -74,7 +78,12 @@ fn unknown_protocol_options_are_named_and_the_login_goes_on() {
     let with = |target: Target| target.parameter("_pq_.no_such_option", "1").client();
     let (mut client, direct) = (with(rig.target()), with(rig.direct()));
     let told = |connection: &Connection| {
-        connection.welcome.0.iter().find(|reply| reply.tag == b'v').map(|reply| reply.body[4..].to_vec())
+        connection
+            .welcome
+            .0
+            .iter()
+            .find(|reply| reply.tag == b'v')
+            .map(|reply| reply.body[4..].to_vec())
     };
     assert_eq!(told(&client), told(&direct));
     assert_eq!(client.value("SELECT 'fine'"), "fine");
@@ -83,7 +92,10 @@ fn unknown_protocol_options_are_named_and_the_login_goes_on() {
 #[test]
 fn the_welcome_is_postgresqls() {
     let rig = Rig::start();
-    for parameters in [vec![], vec![("application_name", "hello"), ("TimeZone", "Asia/Tokyo"), ("DateStyle", "German")]] {
+    for parameters in [
+        vec![],
+        vec![("application_name", "hello"), ("TimeZone", "Asia/Tokyo"), ("DateStyle", "German")],
+    ] {
         let with = |target: Target| {
             parameters.iter().fold(target, |target, (name, value)| target.parameter(name, value))
         };
@@ -93,7 +105,13 @@ fn the_welcome_is_postgresqls() {
             let mut client = with(rig.target()).client();
             assert_eq!(client.parameters, direct.parameters);
             let shape = |connection: &Connection| {
-                connection.welcome.0.iter().map(|reply| char::from(reply.tag)).filter(|tag| *tag != 'S').collect::<String>()
+                connection
+                    .welcome
+                    .0
+                    .iter()
+                    .map(|reply| char::from(reply.tag))
+                    .filter(|tag| *tag != 'S')
+                    .collect::<String>()
             };
             assert_eq!(shape(&client), shape(&direct));
             client.run("SELECT 1");
@@ -125,9 +143,14 @@ fn the_database_defaults_to_the_user() {
 fn a_client_may_come_by_unix_socket() {
     let directory = std::env::temp_dir().join(format!("howdah-door-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
-    let rig = Rig::builder().listen("unix_socket", &format!("\"{}\"", directory.display())).in_process();
+    let rig =
+        Rig::builder().listen("unix_socket", &format!("\"{}\"", directory.display())).in_process();
     let path = rig.socket().expect("a Unix socket");
-    assert!(path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".s.PGSQL.")), "{}", path.display());
+    assert!(
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".s.PGSQL.")),
+        "{}",
+        path.display()
+    );
     let mut target = rig.target();
     target.address = Address::Unix(path.clone());
     let mut client = target.client();
@@ -156,9 +179,11 @@ fn servers_may_be_reached_by_unix_socket() {
 fn the_door_inside_the_process_leads_to_the_same_sessions() {
     let rig = Rig::start();
     rig.block_on(async {
-        let (client, connection) = rig.engine().connect(rig.database(), "app").await.expect("the door opens");
+        let (client, connection) =
+            rig.engine().connect(rig.database(), "app").await.expect("the door opens");
         let driver = tokio::spawn(connection);
-        let row = client.query_one("SELECT session_user::text, $1::int + 1", &[&41_i32]).await.unwrap();
+        let row =
+            client.query_one("SELECT session_user::text, $1::int + 1", &[&41_i32]).await.unwrap();
         assert_eq!((row.get::<_, String>(0), row.get::<_, i32>(1)), ("app".to_owned(), 42));
         client.batch_execute("SET work_mem = '5MB'").await.unwrap();
         let row = client.query_one("SHOW work_mem", &[]).await.unwrap();

@@ -21,7 +21,11 @@ fn a_wrong_password_is_28p01() {
         let rig = Rig::builder().login(login).in_process();
         for password in ["wrong", "", &format!("{} ", Login::PASSWORD)] {
             let error = rig.target().password(password).refusal();
-            assert_eq!((error.severity.as_str(), error.code.as_str()), ("FATAL", "28P01"), "{error:?}");
+            assert_eq!(
+                (error.severity.as_str(), error.code.as_str()),
+                ("FATAL", "28P01"),
+                "{error:?}"
+            );
             assert_eq!(error.message, "password authentication failed for user \"app\"");
         }
         assert_eq!(rig.target().password(Login::PASSWORD).client().value("SELECT 1"), "1");
@@ -39,7 +43,10 @@ fn an_unknown_user_looks_like_a_wrong_password() {
                     let begin = Instant::now();
                     let error = target.refusal();
                     assert_eq!(error.code, "28P01", "{error:?}");
-                    assert_eq!(error.message, format!("password authentication failed for user \"{user}\""));
+                    assert_eq!(
+                        error.message,
+                        format!("password authentication failed for user \"{user}\"")
+                    );
                     begin.elapsed()
                 })
                 .collect();
@@ -64,10 +71,15 @@ fn an_unknown_database_is_3d000() {
         assert_eq!((error.severity.as_str(), error.code.as_str()), ("FATAL", "3D000"), "{error:?}");
         assert_eq!(error.message, "database \"no_such_database\" does not exist");
     }
-    let rig = Rig::builder().more("[[database]]\nname = \"known\"\nserver_database = \"{database}\"\n").in_process();
+    let rig = Rig::builder()
+        .more("[[database]]\nname = \"known\"\nserver_database = \"{database}\"\n")
+        .in_process();
     let error = rig.target().refusal();
     assert_eq!((error.severity.as_str(), error.code.as_str()), ("FATAL", "3D000"), "{error:?}");
-    assert_eq!(rig.target().database("known").client().value("SELECT current_database()"), rig.database());
+    assert_eq!(
+        rig.target().database("known").client().value("SELECT current_database()"),
+        rig.database()
+    );
 }
 
 #[test]
@@ -89,7 +101,8 @@ fn a_client_that_waited_too_long_for_a_server_is_told_53300() {
     let waited = begin.elapsed();
     helps(&error, "ERROR", "53300", &["server connection", "0.3 s", "all 1"]);
     assert!((Duration::from_millis(250)..Duration::from_secs(2)).contains(&waited), "{waited:?}");
-    let seen = waiting.answer(&Frames::new().extended("SELECT 1", &[]).extended("SELECT 2", &[]).sync(), 1);
+    let seen = waiting
+        .answer(&Frames::new().extended("SELECT 1", &[]).extended("SELECT 2", &[]).sync(), 1);
     assert_eq!(seen.summary(), "E(53300) Z(I)");
     holder.run("COMMIT");
     assert_eq!(waiting.value("SELECT 'served'"), "served");
@@ -136,7 +149,8 @@ fn one_client_of_a_user_too_many_is_told_53300() {
 
 #[test]
 fn a_server_that_is_down_is_told_with_what_to_do() {
-    let rig = Rig::builder().servers(Servers::start()).pool("checkout_timeout", "\"1s\"").in_process();
+    let rig =
+        Rig::builder().servers(Servers::start()).pool("checkout_timeout", "\"1s\"").in_process();
     let mut client = rig.client();
     client.run("SELECT 1");
     rig.servers().primary().stop(Mode::Fast).unwrap();
@@ -157,7 +171,8 @@ fn a_server_that_is_down_is_told_with_what_to_do() {
 
 #[test]
 fn a_login_while_the_server_is_down_is_told_with_what_to_do() {
-    let rig = Rig::builder().servers(Servers::start()).pool("checkout_timeout", "\"1s\"").in_process();
+    let rig =
+        Rig::builder().servers(Servers::start()).pool("checkout_timeout", "\"1s\"").in_process();
     rig.servers().primary().stop(Mode::Fast).unwrap();
     let error = rig.target().refusal();
     assert!(["08006", "08001", "57P03"].contains(&error.code.as_str()), "{error:?}");

@@ -82,7 +82,10 @@ fn clients_that_vanish_in_the_middle_of_anything_leave_a_whole_pool() {
         drop(begin(Frames::new().extended("INSERT INTO t VALUES ('flush')", &[]).flush()));
         drop(begin(Frames::new().bytes(b"Q\0\0\0\xffSELECT")));
         drop(begin(Frames::new().parse("", "SELECT 1").bytes(b"B\0\0")));
-        let mut reading = begin(Frames::new().query("COPY (SELECT repeat('y', 100) FROM generate_series(1, 100000)) TO STDOUT"));
+        let mut reading = begin(
+            Frames::new()
+                .query("COPY (SELECT repeat('y', 100) FROM generate_series(1, 100000)) TO STDOUT"),
+        );
         reading.reply().unwrap();
         drop(reading);
     }
@@ -132,8 +135,12 @@ fn a_server_terminated_in_a_transaction_is_told_to_its_client() {
     let seen = client.query("SELECT 1");
     // As from PostgreSQL: 57P01, or the loss of the connection; never a silent new transaction.
     match seen {
-        Ok(seen) => assert!(["57P01", "08006"].contains(&seen.errors()[0].code.as_str()), "{seen:?}"),
-        Err(failure) => assert!(!matches!(failure, howdah_tests::raw::Failure::TimedOut), "{failure}"),
+        Ok(seen) => {
+            assert!(["57P01", "08006"].contains(&seen.errors()[0].code.as_str()), "{seen:?}")
+        }
+        Err(failure) => {
+            assert!(!matches!(failure, howdah_tests::raw::Failure::TimedOut), "{failure}")
+        }
     }
     assert_eq!(rig.client().value("SELECT 'next'"), "next");
 }

@@ -38,7 +38,10 @@ fn session_mode_cleans_a_server_before_the_next_client() {
     let row: Vec<_> = state.rows()[0].iter().flatten().cloned().collect();
     assert_eq!(row, ["4MB", "\"$user\", public", "app", "0", "0", "0", "0", "0"]);
     assert_eq!(second.backend(), server, "the same server, cleaned");
-    assert_eq!(second.answer(&Frames::new().execute_prepared("s", &[]).sync(), 1).errors()[0].code, "26000");
+    assert_eq!(
+        second.answer(&Frames::new().execute_prepared("s", &[]).sync(), 1).errors()[0].code,
+        "26000"
+    );
 }
 
 #[test]
@@ -49,7 +52,13 @@ fn session_mode_answers_as_postgresql() {
         .query("SET work_mem = '3MB'")
         .query("PREPARE p AS SELECT a + 0 FROM t")
         .query("EXECUTE p")
-        .step(Frames::new().parse("s", "SELECT a + $1::int FROM t").bind("", "s", &["1"]).execute("", 0).sync())
+        .step(
+            Frames::new()
+                .parse("s", "SELECT a + $1::int FROM t")
+                .bind("", "s", &["1"])
+                .execute("", 0)
+                .sync(),
+        )
         .query("SHOW work_mem")
         .query("DISCARD ALL")
         .query("EXECUTE p");
@@ -76,7 +85,10 @@ fn statement_mode_refuses_transaction_blocks() {
     let rig = Rig::builder().mode("statement").in_process();
     let mut other = rig.client();
     let begin = |sql: &str| [Frames::new().query(sql), Frames::new().extended(sql, &[]).sync()];
-    for frames in ["BEGIN", "START TRANSACTION", "begin /* x */ isolation level serializable"].into_iter().flat_map(begin) {
+    for frames in ["BEGIN", "START TRANSACTION", "begin /* x */ isolation level serializable"]
+        .into_iter()
+        .flat_map(begin)
+    {
         let mut client = rig.client();
         client.send(&frames).unwrap();
         // The block has begun when it is seen, so the session is over, as with other poolers.

@@ -42,7 +42,10 @@ fn a_reload_changes_the_pool_size_and_drops_nobody() {
 fn a_reload_changes_who_may_log_in() {
     let rig = Rig::start();
     let mut old = rig.client();
-    let text = rig.configuration().replace("name = \"*\"\nauth = \"trust\"", "name = \"app\"\nauth = \"scram-sha-256\"\npassword = \"new\"");
+    let text = rig.configuration().replace(
+        "name = \"*\"\nauth = \"trust\"",
+        "name = \"app\"\nauth = \"scram-sha-256\"\npassword = \"new\"",
+    );
     rig.reload(&text);
     assert_eq!(old.value("SELECT 'still here'"), "still here");
     assert_eq!(rig.target().refusal().code, "28P01");
@@ -72,7 +75,9 @@ fn a_drain_lets_open_transactions_finish_and_admits_nobody() {
         let last = idle.until_closed().expect("an idle client is disconnected");
         assert_eq!(last.errors()[0].code, "57P01", "{last:?}");
         match target.connect() {
-            Err(Failure::Server(error)) => assert!(["57P01", "57P03"].contains(&error.code.as_str()), "{error:?}"),
+            Err(Failure::Server(error)) => {
+                assert!(["57P01", "57P03"].contains(&error.code.as_str()), "{error:?}")
+            }
             Err(Failure::TimedOut) | Ok(_) => panic!("a new client is admitted"),
             Err(_) => {}
         }
@@ -162,7 +167,15 @@ fn the_console_answers_show_commands() {
     let mut client = rig.client();
     client.run("BEGIN");
     let mut console = rig.target().database("howdah").client();
-    for command in ["SHOW POOLS", "SHOW STATS", "SHOW CLIENTS", "SHOW SERVERS", "SHOW DATABASES", "SHOW CONFIG", "SHOW VERSION"] {
+    for command in [
+        "SHOW POOLS",
+        "SHOW STATS",
+        "SHOW CLIENTS",
+        "SHOW SERVERS",
+        "SHOW DATABASES",
+        "SHOW CONFIG",
+        "SHOW VERSION",
+    ] {
         let seen = console.run(command);
         assert!(!seen.rows().is_empty(), "{command}: {seen:?}");
     }

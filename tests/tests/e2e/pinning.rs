@@ -89,7 +89,10 @@ fn a_temporary_table_is_there_in_later_statements_and_gone_for_others() {
     assert_eq!(rig.client().error("SELECT a FROM mine").code, "42P01");
     client.close();
     drop(churn);
-    nothing_left(&rig, "SELECT relname FROM pg_class WHERE relnamespace = pg_my_temp_schema() AND relkind = 'r'");
+    nothing_left(
+        &rig,
+        "SELECT relname FROM pg_class WHERE relnamespace = pg_my_temp_schema() AND relkind = 'r'",
+    );
 }
 
 #[test]
@@ -161,7 +164,10 @@ fn every_function_that_takes_a_session_lock_is_known() {
         churn.rest();
         client.close();
         drop(churn);
-        nothing_left(&rig, "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()");
+        nothing_left(
+            &rig,
+            "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()",
+        );
     }
 }
 
@@ -176,7 +182,10 @@ fn a_lock_taken_by_a_function_of_the_database_is_not_orphaned() {
     client.run("SELECT hidden()");
     client.run("SELECT hidden_setting()");
     client.close();
-    nothing_left(&rig, "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()");
+    nothing_left(
+        &rig,
+        "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()",
+    );
     nothing_left(&rig, "SELECT 1 WHERE current_setting('work_mem') = '17MB'");
 }
 
@@ -203,7 +212,10 @@ fn a_held_cursor_outlives_its_transaction() {
     client.run("COMMIT");
     for n in 0..5 {
         churn.turn();
-        assert_eq!(client.run("FETCH 2 FROM held").values(), [(2 * n + 1).to_string(), (2 * n + 2).to_string()]);
+        assert_eq!(
+            client.run("FETCH 2 FROM held").values(),
+            [(2 * n + 1).to_string(), (2 * n + 2).to_string()]
+        );
     }
     churn.rest();
     assert_eq!(rig.client().error("FETCH 1 FROM held").code, "34000");
@@ -242,7 +254,8 @@ fn sequences_of_the_session_are_its_own() {
     let mut churn = rig.churn();
     let mut client = rig.client();
     client.run("CREATE SEQUENCE numbers; SELECT nextval('numbers')");
-    let seen = client.answer(&Frames::new().query("SELECT nextval('numbers'); SELECT currval('numbers')"), 1);
+    let seen = client
+        .answer(&Frames::new().query("SELECT nextval('numbers'); SELECT currval('numbers')"), 1);
     assert_eq!(seen.values(), ["2", "2"]);
     churn.turn();
     client.run("BEGIN; SELECT nextval('numbers')");

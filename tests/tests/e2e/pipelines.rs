@@ -18,20 +18,38 @@ fn many_segments_in_one_write_are_answered_in_order() {
 fn an_error_skips_to_its_sync_and_the_next_segment_runs() {
     let rig = Rig::start();
     let failing = |sql: &str| {
-        Frames::new().extended("SELECT 1", &[]).extended(sql, &[]).extended("SELECT 'skipped'", &[]).sync()
+        Frames::new()
+            .extended("SELECT 1", &[])
+            .extended(sql, &[])
+            .extended("SELECT 'skipped'", &[])
+            .sync()
     };
     let script = Script::new()
         .until(failing("SELECT 1 / 0").then(&ok("after")), Until::Ready(2))
-        .until(failing("SELEC").then(&ok("after")).then(&failing("SELECT $1")).then(&ok("end")), Until::Ready(4))
         .until(
-            Frames::new().parse("s", "SELECT 1 / (n - 2) FROM generate_series(1, 3) AS n").bind("", "s", &[])
-                .execute("", 0).sync().then(&ok("rows first")),
+            failing("SELEC").then(&ok("after")).then(&failing("SELECT $1")).then(&ok("end")),
+            Until::Ready(4),
+        )
+        .until(
+            Frames::new()
+                .parse("s", "SELECT 1 / (n - 2) FROM generate_series(1, 3) AS n")
+                .bind("", "s", &[])
+                .execute("", 0)
+                .sync()
+                .then(&ok("rows first")),
             Until::Ready(2),
         )
         .until(
-            Frames::new().parse("known", "SELECT 'known'").sync()
-                .bind("", "unknown", &[]).execute("", 0)
-                .parse("new", "SELECT 1").bind("", "known", &[]).execute("", 0).close_statement("known").sync()
+            Frames::new()
+                .parse("known", "SELECT 'known'")
+                .sync()
+                .bind("", "unknown", &[])
+                .execute("", 0)
+                .parse("new", "SELECT 1")
+                .bind("", "known", &[])
+                .execute("", 0)
+                .close_statement("known")
+                .sync()
                 .then(&ok("next")),
             Until::Ready(3),
         )
@@ -42,19 +60,35 @@ fn an_error_skips_to_its_sync_and_the_next_segment_runs() {
 
 #[test]
 fn a_known_statement_parsed_after_an_error_gives_no_reply_of_its_own() {
-    // The peers' mistake: a made-up ParseComplete between the error and its ReadyForQuery.
+    // The peers' mistake: a made-up `ParseComplete` between the error and its ReadyForQuery.
     let rig = Rig::start();
     let mut first = rig.client();
-    first.answer(&Frames::new().parse("warm", "SELECT 'same text'").execute_prepared("warm", &[]).sync(), 1);
+    first.answer(
+        &Frames::new().parse("warm", "SELECT 'same text'").execute_prepared("warm", &[]).sync(),
+        1,
+    );
     let script = Script::new()
         .step(Frames::new().parse("a", "SELECT 'same text'").execute_prepared("a", &[]).sync())
         .until(
-            Frames::new().extended("SELECT 1 / 0", &[]).parse("b", "SELECT 'same text'").execute_prepared("b", &[]).sync()
-                .parse("c", "SELECT 'same text'").execute_prepared("c", &[]).sync(),
+            Frames::new()
+                .extended("SELECT 1 / 0", &[])
+                .parse("b", "SELECT 'same text'")
+                .execute_prepared("b", &[])
+                .sync()
+                .parse("c", "SELECT 'same text'")
+                .execute_prepared("c", &[])
+                .sync(),
             Until::Ready(2),
         )
         .step(Frames::new().execute_prepared("b", &[]).sync())
-        .step(Frames::new().close_statement("a").parse("a", "SELECT 1 / 0").execute_prepared("a", &[]).close_statement("c").sync())
+        .step(
+            Frames::new()
+                .close_statement("a")
+                .parse("a", "SELECT 1 / 0")
+                .execute_prepared("a", &[])
+                .close_statement("c")
+                .sync(),
+        )
         .step(Frames::new().execute_prepared("c", &[]).sync())
         .step(Frames::new().execute_prepared("a", &[]).sync());
     rig.same_as_direct("", &script);
@@ -64,9 +98,15 @@ fn a_known_statement_parsed_after_an_error_gives_no_reply_of_its_own() {
 fn parse_describe_flush_then_bind_execute_sync_is_one_request() {
     let rig = Rig::start();
     let script = Script::new()
-        .until(Frames::new().parse("", "SELECT $1::int").describe_statement("").flush(), Until::Tag(b'T', 1))
+        .until(
+            Frames::new().parse("", "SELECT $1::int").describe_statement("").flush(),
+            Until::Tag(b'T', 1),
+        )
         .step(Frames::new().bind("", "", &["5"]).execute("", 0).sync())
-        .until(Frames::new().parse("n", "SELECT $1::int * 2").describe_statement("n").flush(), Until::Tag(b'T', 1))
+        .until(
+            Frames::new().parse("n", "SELECT $1::int * 2").describe_statement("n").flush(),
+            Until::Tag(b'T', 1),
+        )
         .until(Frames::new().bind("p", "n", &["6"]).flush(), Until::Tag(b'2', 1))
         .until(Frames::new().execute("p", 0).flush(), Until::Tag(b'C', 1))
         .step(Frames::new().sync())
@@ -91,7 +131,12 @@ fn a_row_limit_suspends_the_portal() {
     let script = Script::new()
         .query("BEGIN")
         .until(
-            Frames::new().parse("", "SELECT * FROM generate_series(1, 7)").bind("p", "", &[]).describe_portal("p").execute("p", 3).flush(),
+            Frames::new()
+                .parse("", "SELECT * FROM generate_series(1, 7)")
+                .bind("p", "", &[])
+                .describe_portal("p")
+                .execute("p", 3)
+                .flush(),
             Until::Tag(b's', 1),
         )
         .until(Frames::new().execute("p", 3).flush(), Until::Tag(b's', 1))
@@ -99,10 +144,20 @@ fn a_row_limit_suspends_the_portal() {
         .step(Frames::new().execute("p", 3).sync())
         .query("COMMIT")
         // Outside of a transaction the portal ends with its Sync.
-        .step(Frames::new().parse("", "SELECT * FROM generate_series(1, 7)").bind("q", "", &[]).execute("q", 3).sync())
+        .step(
+            Frames::new()
+                .parse("", "SELECT * FROM generate_series(1, 7)")
+                .bind("q", "", &[])
+                .execute("q", 3)
+                .sync(),
+        )
         .step(Frames::new().execute("q", 3).sync())
         .until(
-            Frames::new().parse("", "SELECT * FROM generate_series(1, 4)").bind("", "", &[]).execute("", 3).flush(),
+            Frames::new()
+                .parse("", "SELECT * FROM generate_series(1, 4)")
+                .bind("", "", &[])
+                .execute("", 3)
+                .flush(),
             Until::Tag(b's', 1),
         )
         .step(Frames::new().execute("", 3).sync());
@@ -114,7 +169,13 @@ fn portals_live_as_long_as_their_transaction() {
     let rig = Rig::start();
     let script = Script::new()
         .query("BEGIN")
-        .step(Frames::new().parse("s", "SELECT $1::text").bind("a", "s", &["one"]).bind("b", "s", &["two"]).sync())
+        .step(
+            Frames::new()
+                .parse("s", "SELECT $1::text")
+                .bind("a", "s", &["one"])
+                .bind("b", "s", &["two"])
+                .sync(),
+        )
         .step(Frames::new().execute("b", 0).describe_portal("a").execute("a", 0).sync())
         .step(Frames::new().bind("a", "s", &["again"]).sync())
         .query("ROLLBACK")
@@ -141,8 +202,14 @@ fn simple_queries_between_extended_segments_keep_their_place() {
 fn a_simple_query_inside_an_open_segment_is_answered_as_by_postgresql() {
     let rig = Rig::start();
     let script = Script::new()
-        .until(Frames::new().extended("SELECT 'open'", &[]).query("SELECT 'simple'").sync(), Until::Ready(2))
-        .until(Frames::new().extended("SELECT 1 / 0", &[]).query("SELECT 'swallowed'").sync(), Until::Ready(1))
+        .until(
+            Frames::new().extended("SELECT 'open'", &[]).query("SELECT 'simple'").sync(),
+            Until::Ready(2),
+        )
+        .until(
+            Frames::new().extended("SELECT 1 / 0", &[]).query("SELECT 'swallowed'").sync(),
+            Until::Ready(1),
+        )
         .query("SELECT 'end'");
     rig.same_as_direct("", &script);
 }
@@ -153,19 +220,46 @@ fn transactions_inside_a_pipeline_are_one_servers() {
     let setup = "CREATE TABLE IF NOT EXISTS t (a int); TRUNCATE t";
     let script = Script::new()
         .until(
-            Frames::new().extended("BEGIN", &[]).sync().extended("INSERT INTO t VALUES (1)", &[]).sync()
-                .extended("SELECT count(*) FROM t", &[]).sync().extended("COMMIT", &[]).sync(),
+            Frames::new()
+                .extended("BEGIN", &[])
+                .sync()
+                .extended("INSERT INTO t VALUES (1)", &[])
+                .sync()
+                .extended("SELECT count(*) FROM t", &[])
+                .sync()
+                .extended("COMMIT", &[])
+                .sync(),
             Until::Ready(4),
         )
         .until(
-            Frames::new().extended("BEGIN", &[]).extended("INSERT INTO t VALUES (2)", &[]).extended("SELECT 1 / 0", &[]).sync()
-                .extended("INSERT INTO t VALUES (3)", &[]).sync().extended("ROLLBACK", &[]).sync()
-                .extended("SELECT count(*) FROM t", &[]).sync(),
+            Frames::new()
+                .extended("BEGIN", &[])
+                .extended("INSERT INTO t VALUES (2)", &[])
+                .extended("SELECT 1 / 0", &[])
+                .sync()
+                .extended("INSERT INTO t VALUES (3)", &[])
+                .sync()
+                .extended("ROLLBACK", &[])
+                .sync()
+                .extended("SELECT count(*) FROM t", &[])
+                .sync(),
             Until::Ready(4),
         )
-        .step(Frames::new().extended("INSERT INTO t VALUES (4)", &[]).extended("SELECT 1 / 0", &[]).sync())
+        .step(
+            Frames::new()
+                .extended("INSERT INTO t VALUES (4)", &[])
+                .extended("SELECT 1 / 0", &[])
+                .sync(),
+        )
         .query("SELECT array_agg(a) FROM t")
-        .until(Frames::new().query("BEGIN").query("INSERT INTO t VALUES (5)").query("COMMIT").query("TABLE t"), Until::Ready(4));
+        .until(
+            Frames::new()
+                .query("BEGIN")
+                .query("INSERT INTO t VALUES (5)")
+                .query("COMMIT")
+                .query("TABLE t"),
+            Until::Ready(4),
+        );
     rig.same_as_direct(setup, &script);
 }
 
@@ -190,7 +284,10 @@ fn a_bare_sync_and_a_bare_flush_are_answered_as_by_postgresql() {
 fn frames_that_arrive_byte_by_byte_are_understood() {
     let rig = Rig::start();
     let mut client = rig.client();
-    let frames = Frames::new().parse("slow", "SELECT $1::text").sync().then(&Frames::new().execute_prepared("slow", &["drop by drop"]).sync());
+    let frames = Frames::new()
+        .parse("slow", "SELECT $1::text")
+        .sync()
+        .then(&Frames::new().execute_prepared("slow", &["drop by drop"]).sync());
     for byte in frames.as_bytes() {
         client.write(&[*byte]).unwrap();
         std::thread::sleep(std::time::Duration::from_micros(200));
@@ -205,7 +302,8 @@ fn a_client_that_writes_much_before_it_reads_does_not_block_the_rest() {
     let rig = Rig::start();
     let mut client = rig.client();
     let count = 2000;
-    let frames = (0..count).fold(Frames::new(), |frames, n| frames.then(&ok(&format!("{n:0>500}"))));
+    let frames =
+        (0..count).fold(Frames::new(), |frames, n| frames.then(&ok(&format!("{n:0>500}"))));
     // Replies of 1 MB wait while 1 MB of requests is being written.
     let sending = std::thread::spawn(move || {
         client.send(&frames).unwrap();

@@ -55,7 +55,12 @@ fn set_is_kept_for_its_client_and_not_leaked() {
 #[test]
 fn a_search_path_is_kept_for_its_client_and_not_leaked() {
     let read = "SELECT current_setting('search_path')";
-    kept_and_not_leaked("SET search_path = a, b, public", read, "a, b, public", "\"$user\", public");
+    kept_and_not_leaked(
+        "SET search_path = a, b, public",
+        read,
+        "a, b, public",
+        "\"$user\", public",
+    );
 }
 
 #[test]
@@ -116,9 +121,8 @@ fn a_setting_whose_value_only_the_server_knows_is_kept() {
     let rig = Rig::start();
     let mut churn = rig.churn();
     let mut client = rig.client();
-    let frames = Frames::new()
-        .extended("SELECT set_config('work_mem', $1, false)", &["9MB"])
-        .sync();
+    let frames =
+        Frames::new().extended("SELECT set_config('work_mem', $1, false)", &["9MB"]).sync();
     assert_eq!(client.answer(&frames, 1).summary(), "1 2 T D C Z(I)");
     always(&mut client, &mut churn, "SELECT current_setting('work_mem')", "9MB");
     client.close();
@@ -190,7 +194,8 @@ fn set_local_ends_with_its_transaction() {
 fn reset_goes_back_to_what_the_startup_message_asked_for() {
     let rig = Rig::start();
     let mut churn = rig.churn();
-    let target = rig.target().parameter("options", "-c work_mem=11MB").parameter("TimeZone", "Asia/Tokyo");
+    let target =
+        rig.target().parameter("options", "-c work_mem=11MB").parameter("TimeZone", "Asia/Tokyo");
     let mut client = target.client();
     let read = "SELECT current_setting('work_mem') || current_setting('TimeZone')";
     always(&mut client, &mut churn, read, "11MBAsia/Tokyo");
@@ -212,7 +217,8 @@ fn reset_goes_back_to_what_the_startup_message_asked_for() {
 fn reset_tells_and_does_what_the_startup_message_asked_for() {
     let rig = Rig::start();
     let mut churn = rig.churn();
-    let startup = [("application_name", "mine"), ("TimeZone", "Asia/Tokyo"), ("options", "-c work_mem=11MB")];
+    let startup =
+        [("application_name", "mine"), ("TimeZone", "Asia/Tokyo"), ("options", "-c work_mem=11MB")];
     let script = [
         "SET TimeZone = 'Europe/Berlin'; SET application_name = 'changed'",
         "RESET ALL",
@@ -273,7 +279,8 @@ fn settings_that_change_how_settings_are_written_are_kept() {
     let mut client = rig.client();
     client.run("SET standard_conforming_strings = off");
     client.run(r"SET my.path = 'C:\\temp\\x'");
-    let read = "SELECT current_setting('my.path') || current_setting('standard_conforming_strings')";
+    let read =
+        "SELECT current_setting('my.path') || current_setting('standard_conforming_strings')";
     always(&mut client, &mut churn, read, r"C:\temp\xoff");
     client.run("SET standard_conforming_strings = on");
     let read = "SELECT current_setting('my.path')";

@@ -10,7 +10,10 @@ fn a_named_statement_works_on_every_server() {
     let rig = Rig::start();
     let mut churn = rig.churn();
     let mut client = rig.client();
-    let parse = Frames::new().parse("s", "SELECT $1::int + 1, pg_backend_pid()").describe_statement("s").sync();
+    let parse = Frames::new()
+        .parse("s", "SELECT $1::int + 1, pg_backend_pid()")
+        .describe_statement("s")
+        .sync();
     assert_eq!(client.answer(&parse, 1).summary(), "1 t T Z(I)");
     let mut servers = BTreeSet::new();
     for n in 0..20 {
@@ -46,7 +49,8 @@ fn the_unnamed_statement_outlives_its_sync_on_another_server() {
     let mut churn = rig.churn();
     let mut client = rig.client();
     let mut servers = BTreeSet::new();
-    let parse = Frames::new().parse("", "SELECT $1::text, pg_backend_pid()").describe_statement("").sync();
+    let parse =
+        Frames::new().parse("", "SELECT $1::text, pg_backend_pid()").describe_statement("").sync();
     for round in 0..10 {
         churn.turn();
         assert_eq!(client.answer(&parse, 1).summary(), "1 t T Z(I)");
@@ -88,7 +92,8 @@ fn more_statements_than_a_server_keeps_all_work() {
                 churn.turn();
             }
             let name = format!("s{n}");
-            let seen = client.answer(&Frames::new().execute_prepared(&name, &[&round.to_string()]).sync(), 1);
+            let seen = client
+                .answer(&Frames::new().execute_prepared(&name, &[&round.to_string()]).sync(), 1);
             assert_eq!(seen.values(), [(n + round).to_string()], "{}", seen.summary());
         }
     }
@@ -153,7 +158,13 @@ fn deallocate_all_in_a_pipeline_spares_what_is_parsed_after_it() {
             Until::Ready(2),
         )
         .step(execute("a"))
-        .step(Frames::new().parse("b", "SELECT 'b'").extended("DEALLOCATE ALL", &[]).parse("b", "SELECT 'new b'").sync())
+        .step(
+            Frames::new()
+                .parse("b", "SELECT 'b'")
+                .extended("DEALLOCATE ALL", &[])
+                .parse("b", "SELECT 'new b'")
+                .sync(),
+        )
         .step(execute("a"))
         .step(execute("b"))
         .query("DEALLOCATE b")
@@ -223,7 +234,10 @@ fn a_statement_whose_table_changed_works_again_at_the_latest_after_one_error() {
     rig.direct().client().run("CREATE TABLE t (a int); INSERT INTO t VALUES (1)");
     let mut client = rig.client();
     let execute = Frames::new().bind("", "s", &[]).describe_portal("").execute("", 0).sync();
-    assert_eq!(client.answer(&Frames::new().parse("s", "SELECT * FROM t").then(&execute), 1).summary(), "1 2 T D C Z(I)");
+    assert_eq!(
+        client.answer(&Frames::new().parse("s", "SELECT * FROM t").then(&execute), 1).summary(),
+        "1 2 T D C Z(I)"
+    );
     for _ in 0..4 {
         churn.turn();
         assert_eq!(client.answer(&execute, 1).summary(), "2 T D C Z(I)");

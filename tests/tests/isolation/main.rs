@@ -24,7 +24,9 @@ const SERVERS: u32 = 8;
 const PINNED: usize = 3;
 
 fn variable(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
 }
 
 fn plan(target: Target, clients: u64, seconds: u64) -> Plan {
@@ -69,7 +71,11 @@ fn nothing_of_one_client_reaches_another() {
     let outcome = isolation::run(&plan(rig.target(), CLIENTS, seconds));
     print(&outcome);
     assert!(outcome.violations.is_empty(), "{:#?}", outcome.violations);
-    assert_eq!(never_run(&outcome), Vec::<&str>::new(), "kinds of operations that never ended well");
+    assert_eq!(
+        never_run(&outcome),
+        Vec::<&str>::new(),
+        "kinds of operations that never ended well"
+    );
     let mut observer = rig.observer();
     let left = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                 AND state LIKE 'idle in transaction%'";
@@ -94,5 +100,19 @@ fn a_client_of_postgresql_itself_passes_the_checker() {
     let outcome = isolation::run(&plan(servers.target("app", &database), 8, 5));
     print(&outcome);
     assert!(outcome.violations.is_empty(), "{:#?}", outcome.violations);
+    servers.drop_database(&database);
+}
+
+#[test]
+fn a_pooler_that_leaks_settings_is_found_out() {
+    let servers = Servers::shared();
+    let database = servers.create_database();
+    servers.superuser(&database).run(isolation::SETUP);
+    let bouncer = howdah_local::PgBouncer::builder(servers.primary()).pool_size(4).user("app", "");
+    let bouncer = bouncer.start().unwrap_or_else(|error| panic!("{error}"));
+    let target = Target::port(bouncer.port(), "app", &database);
+    let outcome = isolation::run(&plan(target, 16, 3));
+    let leaks = outcome.violations.iter().filter(|violation| violation.contains("instead of"));
+    assert!(leaks.count() > 0, "nothing was found: {:#?}", outcome.violations);
     servers.drop_database(&database);
 }

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use howdah_sql::Analysis;
 
@@ -23,6 +24,8 @@ pub struct Prepared {
     pub parameter_types: Box<[u8]>,
     /// What the statement is.
     pub analysis: Arc<Analysis>,
+    /// Whether a server has parsed it without an error.
+    pub parsed: AtomicBool,
 }
 
 /// The session holds as many statements as it may.
@@ -194,6 +197,7 @@ mod tests {
             sql: Box::default(),
             parameter_types: Box::default(),
             analysis: Arc::new(Analysis::unknown()),
+            parsed: AtomicBool::new(false),
         })
     }
 

@@ -111,6 +111,8 @@ pub(crate) fn parse(kind: Kind, given: &Given) -> Result<Value, Complaint> {
                 format!("write it in quotes: \"{}\"", given.shown()),
             ));
         }
+        // As it is: a password may begin or end with a blank.
+        (Written::Text(text) | Written::Bare(text), Kind::Text) => text,
         (Written::Text(text) | Written::Bare(text), _) => text.trim(),
     };
     match kind {
