@@ -19,6 +19,9 @@ use crate::servers::{Login, Servers};
 /// How long [`Rig`]s wait for open transactions when they are dropped.
 const GRACE: Duration = Duration::from_millis(200);
 
+/// How long the engine may take to stop when a [`Rig`] is dropped.
+const STOP: Duration = Duration::from_secs(5);
+
 /// A rig to be.
 #[derive(Debug, Clone)]
 pub struct Builder {
@@ -477,7 +480,9 @@ impl Drop for Rig {
         match &mut self.door {
             Door::Inside { engine, runtime } => {
                 if let (Some(engine), Some(runtime)) = (engine.take(), &runtime) {
-                    runtime.block_on(engine.stop(GRACE));
+                    // A broken engine must not keep the test from telling.
+                    let _ = runtime
+                        .block_on(async { tokio::time::timeout(STOP, engine.stop(GRACE)).await });
                 }
                 if let Some(runtime) = runtime.take() {
                     runtime.shutdown_background();

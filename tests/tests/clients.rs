@@ -24,8 +24,8 @@ mod tokio_postgres_driver;
 #[path = "clients/tokio_postgres_sessions.rs"]
 mod tokio_postgres_sessions;
 
-use both::directly_and_through_howdah;
-use checks::Outcome;
+use both::{directly_and_through_howdah, through_workers};
+use checks::{Outcome, Place};
 
 /// Runs checks that are written in Rust.
 fn in_a_runtime(checks: impl AsyncFnOnce(&mut Outcome)) -> Outcome {
@@ -37,14 +37,21 @@ fn in_a_runtime(checks: impl AsyncFnOnce(&mut Outcome)) -> Outcome {
     outcome
 }
 
+fn tokio_postgres(place: &Place) -> Outcome {
+    in_a_runtime(async |outcome| {
+        tokio_postgres_driver::run(place, outcome).await;
+        tokio_postgres_sessions::run(place, outcome).await;
+    })
+}
+
 #[test]
 fn tokio_postgres_cannot_tell_howdah_from_postgresql() {
-    directly_and_through_howdah(|place| {
-        in_a_runtime(async |outcome| {
-            tokio_postgres_driver::run(place, outcome).await;
-            tokio_postgres_sessions::run(place, outcome).await;
-        })
-    });
+    directly_and_through_howdah(tokio_postgres);
+}
+
+#[test]
+fn two_workers_share_a_small_pool() {
+    through_workers(2, tokio_postgres);
 }
 
 #[test]

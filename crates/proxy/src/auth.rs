@@ -35,6 +35,11 @@ impl Link {
         Self { stream, peer, inbox: Inbox::default(), outbox: Outbox::default() }
     }
 
+    /// A connection of which these bytes were read already.
+    pub(crate) fn holding(stream: Stream, peer: Peer, bytes: Vec<u8>) -> Self {
+        Self { inbox: Inbox::holding(bytes), ..Self::new(stream, peer) }
+    }
+
     /// Reads once; `false`: the client is gone.
     pub(crate) async fn fill(&mut self, worker: &Worker) -> bool {
         if self.inbox.is_full() {

@@ -62,6 +62,11 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
+    /// An inbox into which these bytes were read already.
+    pub(crate) fn holding(bytes: Vec<u8>) -> Self {
+        Self { start: 0, end: bytes.len(), memory: bytes }
+    }
+
     /// Bytes not yet consumed.
     pub(crate) fn unread(&self) -> &[u8] {
         self.memory.get(self.start..self.end).unwrap_or_default()
@@ -103,6 +108,9 @@ impl Inbox {
     ) -> Poll<io::Result<usize>> {
         if self.memory.is_empty() {
             self.memory = shelf.take_inbox();
+        }
+        if self.memory.len() < INBOX {
+            self.memory.resize(INBOX, 0);
         }
         if self.end == self.memory.len() && self.start > 0 {
             self.memory.copy_within(self.start..self.end, 0);

@@ -1,22 +1,23 @@
-//! Accepts connections, on one of the workers: its own clients it serves without a detour, the others it hands over.
+//! Accepts connections, on one of the workers. When the startup message names a pool of another worker, the login hands the
+//! connection over.
 //!
 //! Invariant: a connection that is accepted is counted until it is closed.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::io::DuplexStream;
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener};
 
+use crate::auth::Link;
 use crate::error::{Refusal, StartError};
 use crate::report::ListenAddress;
 use crate::settings::Listen;
 use crate::shared::Shared;
-use crate::stream::{Peer, Stream};
+use crate::stream::{Detached, Peer, Stream};
 use crate::worker::{Accepted, Command, Worker};
 
 /// Pause after `accept` failed: the process is out of descriptors, and a connection may end meanwhile.
@@ -121,44 +122,31 @@ fn bind_unix(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
     Ok(listener)
 }
 
-/// Takes its own clients and hands the others' over.
 async fn accept_tcp(listener: TcpListener, worker: Rc<Worker>) {
     loop {
         match listener.accept().await {
-            Ok((stream, address)) => on_tcp(&worker, stream, address).await,
+            Ok((stream, address)) => {
+                if admit(&worker.shared, |out| drop(stream.try_write(out)))
+                    && stream.set_nodelay(true).is_ok()
+                {
+                    worker.serve_link(Link::new(Stream::Tcp(stream), Peer::Tcp(address)));
+                }
+            }
             Err(error) => on_accept_failed(&error).await,
         }
-    }
-}
-
-async fn on_tcp(worker: &Rc<Worker>, stream: TcpStream, address: SocketAddr) {
-    let Some(owner) = admit(&worker.shared, |out| drop(stream.try_write(out))) else { return };
-    if owner == worker.index && stream.set_nodelay(true).is_ok() {
-        return worker.serve_stream(Stream::Tcp(stream), Peer::Tcp(address));
-    }
-    match stream.into_std() {
-        Ok(stream) => give(&worker.shared, owner, Accepted::Tcp(stream, address)).await,
-        Err(_) => worker.shared.on_client_left(),
     }
 }
 
 async fn accept_unix(listener: UnixListener, worker: Rc<Worker>) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => on_unix(&worker, stream).await,
+            Ok((stream, _)) => {
+                if admit(&worker.shared, |out| drop(stream.try_write(out))) {
+                    worker.serve_link(Link::new(Stream::Unix(stream), Peer::Unix));
+                }
+            }
             Err(error) => on_accept_failed(&error).await,
         }
-    }
-}
-
-async fn on_unix(worker: &Rc<Worker>, stream: UnixStream) {
-    let Some(owner) = admit(&worker.shared, |out| drop(stream.try_write(out))) else { return };
-    if owner == worker.index {
-        return worker.serve_stream(Stream::Unix(stream), Peer::Unix);
-    }
-    match stream.into_std() {
-        Ok(stream) => give(&worker.shared, owner, Accepted::Unix(stream)).await,
-        Err(_) => worker.shared.on_client_left(),
     }
 }
 
@@ -167,23 +155,22 @@ async fn on_accept_failed(error: &io::Error) {
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
-/// Counts a connection and says which worker gets it. `None`: there are far too many, and it was told so without being
-/// asked what it wants.
-fn admit(shared: &Shared, tell: impl FnOnce(&[u8])) -> Option<usize> {
-    let owner = shared.on_client();
+/// Counts a connection. `false`: there are far too many, and it was told so without being asked what it wants.
+fn admit(shared: &Shared, tell: impl FnOnce(&[u8])) -> bool {
+    shared.on_client();
     let max = shared.max_clients();
     if shared.clients() <= max + BEYOND_MAX {
-        return Some(owner);
+        return true;
     }
     let mut out = Vec::new();
     Refusal::too_many_clients(max, "listen.max_clients").write_fatal(&mut out);
     tell(&out);
     shared.on_client_left();
-    None
+    false
 }
 
 /// Gives a counted connection to a worker.
-async fn give(shared: &Shared, owner: usize, accepted: Accepted) {
+pub(crate) async fn give(shared: &Shared, owner: usize, accepted: Accepted) {
     let given = match shared.workers().get(owner) {
         Some(worker) => worker.send(Command::Serve(accepted)).await.is_ok(),
         None => false,
@@ -195,7 +182,8 @@ async fn give(shared: &Shared, owner: usize, accepted: Accepted) {
 
 /// Gives the other end of the in-process door to a worker.
 pub(crate) async fn hand_over(shared: &Shared, stream: DuplexStream) {
-    if let Some(owner) = admit(shared, |_| {}) {
-        give(shared, owner, Accepted::Memory(stream)).await;
+    if admit(shared, |_| {}) {
+        let stream = Detached::Memory(stream);
+        give(shared, 0, Accepted { stream, peer: Peer::Memory, bytes: Vec::new() }).await;
     }
 }

@@ -18,12 +18,14 @@ use crate::cancel;
 use crate::console;
 use crate::entry::{Entry, Identity};
 use crate::error::Refusal;
+use crate::listener;
 use crate::options;
 use crate::pool::{PoolKey, Welcome};
 use crate::session::Session;
 use crate::settings::Settings;
-use crate::stream::{Peer, Stream};
-use crate::worker::Worker;
+use crate::shared::Seat;
+use crate::stream::Stream;
+use crate::worker::{Accepted, Worker};
 
 /// How long the last words to a client may take to be written.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -37,6 +39,8 @@ enum Arrival {
     Session(Box<Session>),
     /// An administrator on the console.
     Console(Link, Box<str>),
+    /// It belongs to another worker, which has it now.
+    Elsewhere,
     /// A cancel request, or somebody who hung up: nothing more to do.
     Done,
 }
@@ -52,16 +56,26 @@ struct Request {
     unknown_options: Vec<String>,
 }
 
+/// Where a connection has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Served {
+    /// Here.
+    Here,
+    /// It goes on in another worker.
+    Elsewhere,
+}
+
 /// Serves one connection from its first byte to its end.
-pub(crate) async fn serve(worker: &Rc<Worker>, stream: Stream, peer: Peer) {
-    let limit = worker.settings().login_timeout;
-    let mut link = Some(Link::new(stream, peer));
+pub(crate) async fn serve(worker: &Rc<Worker>, link: Link) -> Served {
+    let (limit, peer) = (worker.settings().login_timeout, link.peer);
+    let mut link = Some(link);
     // Boxed: the login needs much more room than the session that may live for days after it.
     let arrival = tokio::time::timeout(limit, Box::pin(arrive(worker, &mut link))).await;
     match arrival {
         Ok(Ok(Arrival::Session(session))) => session.run().await,
         Ok(Ok(Arrival::Console(link, user))) => Box::pin(console::run(worker, link, &user)).await,
         Ok(Ok(Arrival::Done)) => {}
+        Ok(Ok(Arrival::Elsewhere)) => return Served::Elsewhere,
         Ok(Err(refusal)) => {
             worker.stats.on_failed_login();
             tracing::info!(%peer, code = refusal.code.as_str(), "login refused: {}", refusal.message);
@@ -75,6 +89,7 @@ pub(crate) async fn serve(worker: &Rc<Worker>, stream: Stream, peer: Peer) {
             tracing::info!(%peer, "closing a connection that did not log in within {limit:?}");
         }
     }
+    Served::Here
 }
 
 /// Writes what is left for a client, within bounds, and closes.
@@ -90,9 +105,13 @@ async fn arrive(worker: &Rc<Worker>, slot: &mut Option<Link>) -> Result<Arrival,
         return Ok(Arrival::Done);
     };
     let settings = worker.settings();
-    let Some(request) = first_message(worker, link).await? else {
+    let Some((request, used)) = first_message(worker, link).await? else {
         return Ok(Arrival::Done);
     };
+    if let Some(owner) = other_owner(worker, &settings, &request) {
+        return hand_over(worker, slot.take(), owner).await;
+    }
+    link.inbox.consume(used);
     if worker.shared.clients() > settings.max_clients {
         return Err(Refusal::too_many_clients(settings.max_clients, "listen.max_clients"));
     }
@@ -110,14 +129,40 @@ async fn arrive(worker: &Rc<Worker>, slot: &mut Option<Link>) -> Result<Arrival,
         });
     }
     let cap = known.and_then(|user| user.max_clients);
-    if let Some(max) = cap.filter(|max| worker.clients_of(&request.user) >= *max) {
+    let Some(seat) = worker.shared.seat(&request.user, cap) else {
+        let max = cap.unwrap_or_default();
         return Err(Refusal::too_many_clients(max, "max_clients of this user"));
-    }
-    greet(worker, slot, &settings, request).await
+    };
+    greet(worker, slot, &settings, request, seat).await
 }
 
-/// Reads up to the startup message. `None`: it was a cancel request, or the client hung up.
-async fn first_message(worker: &Rc<Worker>, link: &mut Link) -> Result<Option<Request>, Refusal> {
+/// The worker that serves this client's pool, if it is another one.
+fn other_owner(worker: &Worker, settings: &Settings, request: &Request) -> Option<usize> {
+    if worker.shared.workers().len() < 2 || worker.index != 0 {
+        return None;
+    }
+    // Only the accepting worker hands over: whoever gets a connection keeps it.
+    let (_, config) = settings.pool(&request.database, &request.user)?;
+    let key = PoolKey { database: request.database.clone(), user: request.user.clone() };
+    let owner = worker.shared.owner(&key, &config);
+    (owner != worker.index).then_some(owner)
+}
+
+async fn hand_over(worker: &Worker, link: Option<Link>, owner: usize) -> Result<Arrival, Refusal> {
+    let Some(link) = link else { return Ok(Arrival::Done) };
+    let (peer, bytes) = (link.peer, link.inbox.unread().to_vec());
+    let stream = link.stream.detach();
+    let stream = stream.map_err(|error| Refusal::new(SqlState::INTERNAL, error.to_string()))?;
+    listener::give(&worker.shared, owner, Accepted { stream, peer, bytes }).await;
+    Ok(Arrival::Elsewhere)
+}
+
+/// Reads up to the startup message, which stays in the inbox; its length is told. `None`: it was a cancel request, or the
+/// client hung up.
+async fn first_message(
+    worker: &Rc<Worker>,
+    link: &mut Link,
+) -> Result<Option<(Request, usize)>, Refusal> {
     let mut encryption_asked = 0;
     loop {
         let parsed = match startup::first(link.inbox.unread()) {
@@ -147,9 +192,7 @@ async fn first_message(worker: &Rc<Worker>, link: &mut Link) -> Result<Option<Re
                 return Ok(None);
             }
             First::Startup(message) => {
-                let request = check(&message)?;
-                link.inbox.consume(used);
-                return Ok(Some(request));
+                return Ok(Some((check(&message)?, used)));
             }
         }
     }
@@ -212,6 +255,7 @@ async fn greet(
     slot: &mut Option<Link>,
     settings: &Settings,
     request: Request,
+    seat: Seat,
 ) -> Result<Arrival, Refusal> {
     let key = PoolKey { database: request.database.clone(), user: request.user.clone() };
     let pool = worker.pool(key).ok_or_else(|| unknown_database(settings, &request.database))?;
@@ -234,6 +278,7 @@ async fn greet(
     let mut session = Box::new(Session::new(worker, pool, entry, link.stream, context));
     session.inbox = link.inbox;
     session.outbox = link.outbox;
+    session.seat = Some(seat);
     match session.greet().await {
         Ok(welcome) => {
             session.write_greeting(&welcome);

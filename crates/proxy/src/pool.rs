@@ -46,6 +46,16 @@ pub(crate) struct Target {
 /// What a client is told at login about a server: its parameter statuses.
 pub(crate) type Welcome = Rc<BTreeMap<Box<[u8]>, Box<[u8]>>>;
 
+/// What a pool does, until the next tick, for pools that count against the same cap and got no server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Yield {
+    Nothing,
+    /// The next server that comes back is given up.
+    Owed,
+    /// One was given up; none is opened in its place.
+    Given,
+}
+
 /// Servers for one (node, database, user) in one worker.
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -56,6 +66,7 @@ pub(crate) struct Pool {
     pub(crate) ledger: RefCell<Ledger<Box<Server>, Rc<Entry>>>,
     quotas: RefCell<Vec<Arc<Quota>>>,
     starving: Cell<bool>,
+    yields: Cell<Yield>,
     keys: KeyCache,
     welcomes: RefCell<HashMap<Arc<Context>, Welcome>>,
     last_error: RefCell<Option<OpenError>>,
@@ -78,6 +89,7 @@ impl Pool {
             ledger: RefCell::new(Ledger::new(config)),
             quotas: RefCell::new(quotas),
             starving: Cell::new(false),
+            yields: Cell::new(Yield::Nothing),
             keys: KeyCache::default(),
             welcomes: RefCell::default(),
             last_error: RefCell::new(None),
@@ -147,9 +159,15 @@ impl Pool {
     /// Opens servers while the ledger wants them and the caps allow it.
     fn open_wanted(self: &Rc<Self>, worker: &Rc<Worker>, now: Instant) {
         while self.ledger.borrow().wants_server(now) {
+            if self.yields.get() != Yield::Nothing {
+                // Another worker is to get the place that was given up.
+                return;
+            }
             let permit = Permit::take(&self.quotas.borrow());
-            self.set_starving(permit.is_none() && self.ledger.borrow().open() == 0);
-            let Some(permit) = permit else { return };
+            self.set_starving(permit.is_none());
+            let Some(permit) = permit else {
+                return;
+            };
             self.ledger.borrow_mut().on_opening();
             let (pool, worker) = (Rc::clone(self), Rc::clone(worker));
             tokio::task::spawn_local(async move { pool.open(&worker, permit).await });
@@ -273,9 +291,12 @@ impl Pool {
             return;
         }
         let now = worker.now();
-        let wanted_elsewhere = self.ledger.borrow().counts().waiting == 0
-            && self.quotas.borrow().iter().any(|quota| quota.is_wanted());
+        // At most one server a tick goes to another worker that wants it more.
+        let wanted_elsewhere = self.yields.get() == Yield::Owed;
         if wanted_elsewhere || !server.is_reusable(now, self.generation.get()) {
+            if wanted_elsewhere {
+                self.yields.set(Yield::Given);
+            }
             self.close(worker, server);
             self.open_wanted(worker, now);
             return;
@@ -315,7 +336,9 @@ impl Pool {
         let (expired, surplus, config) = {
             let mut ledger = self.ledger.borrow_mut();
             let expired = ledger.take_expired_waiters(now);
-            let wanted = self.quotas.borrow().iter().any(|quota| quota.is_wanted());
+            let wanted =
+                !self.starving.get() && self.quotas.borrow().iter().any(|quota| quota.is_wanted());
+            self.yields.set(if wanted { Yield::Owed } else { Yield::Nothing });
             let surplus =
                 ledger.take_surplus(now, |server| wanted || !server.is_reusable(now, generation));
             (expired, surplus, ledger.config().clone())

@@ -115,6 +115,7 @@ impl PoolReport {
         self.servers_active += other.servers_active;
         self.servers_idle += other.servers_idle;
         self.servers_opening += other.servers_opening;
+        self.max_size += other.max_size;
         self.oldest_wait = self.oldest_wait.max(other.oldest_wait);
         for (reason, count) in &other.pinned {
             *self.pinned.entry(reason).or_default() += count;

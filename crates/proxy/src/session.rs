@@ -27,6 +27,7 @@ use crate::faults::{self, Fault};
 use crate::gather::Gathered;
 use crate::pool::{Pool, Welcome};
 use crate::server::Server;
+use crate::shared::Seat;
 use crate::stream::Stream;
 use crate::worker::Worker;
 
@@ -112,6 +113,8 @@ pub(crate) struct Session {
     pub(crate) stalled: bool,
     /// It ran functions that may have left something on servers.
     pub(crate) taints: bool,
+    /// Its place among the clients of its user.
+    pub(crate) seat: Option<Seat>,
     /// The request ran into a limit of Howdah's and was cancelled: this is what the client is told.
     pub(crate) overruled: Option<Refusal>,
 }
@@ -155,6 +158,7 @@ impl Session {
             audible: false,
             stalled: false,
             taints: false,
+            seat: None,
             overruled: None,
         }
     }

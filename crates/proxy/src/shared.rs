@@ -2,10 +2,12 @@
 //! connection, never per request.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use howdah_core::pool::PoolConfig;
 use howdah_wire::scram;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -19,9 +21,30 @@ use crate::worker::Command;
 /// What a quota is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Scope {
-    Pool(PoolKey),
     Database(String),
     Node(String),
+}
+
+/// A pool is spread over more workers only if each gets this many servers.
+const SERVERS_PER_WORKER: u32 = 4;
+
+/// A logged-in client of a user; its place is free again when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    shared: Arc<Shared>,
+    user: String,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut seats = self.shared.seats.lock();
+        if let Some(taken) = seats.get_mut(&self.user) {
+            *taken -= 1;
+            if *taken == 0 {
+                seats.remove(&self.user);
+            }
+        }
+    }
 }
 
 /// Shared by all workers of a data plane.
@@ -32,6 +55,9 @@ pub(crate) struct Shared {
     /// Connections, logged in or not.
     clients: AtomicUsize,
     accepted: AtomicU64,
+    turns: AtomicU64,
+    /// Clients by user.
+    seats: Mutex<HashMap<String, usize>>,
     commands: Vec<mpsc::Sender<Command>>,
     listening: Mutex<Vec<ListenAddress>>,
     /// SCRAM verifiers made from plain passwords, by user.
@@ -52,6 +78,8 @@ impl Shared {
             quotas: Mutex::default(),
             clients: AtomicUsize::new(0),
             accepted: AtomicU64::new(0),
+            turns: AtomicU64::new(0),
+            seats: Mutex::default(),
             commands,
             listening: Mutex::default(),
             verifiers: Mutex::default(),
@@ -86,12 +114,48 @@ impl Shared {
         &self.commands
     }
 
-    /// Counts a new connection and picks its worker. The caller, or the worker once it serves it, says
-    /// [`Self::on_client_left`].
-    pub(crate) fn on_client(&self) -> usize {
+    /// Counts a new connection. Whoever ends it says [`Self::on_client_left`].
+    pub(crate) fn on_client(&self) {
         self.clients.fetch_add(1, Ordering::Relaxed);
-        let number = self.accepted.fetch_add(1, Ordering::Relaxed);
-        usize::try_from(number).unwrap_or(0) % self.commands.len().max(1)
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The worker that serves the next client of a pool: one of those that the pool is spread over, in turn.
+    pub(crate) fn owner(&self, key: &PoolKey, config: &PoolConfig) -> usize {
+        let workers = self.commands.len().max(1);
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let home = usize::try_from(hasher.finish() % workers as u64).unwrap_or(0);
+        let turn = usize::try_from(self.turns.fetch_add(1, Ordering::Relaxed)).unwrap_or(0);
+        (home + turn % self.spread(config)) % workers
+    }
+
+    /// Over how many workers a pool is spread: each has servers of its own, so none waits for another's.
+    fn spread(&self, config: &PoolConfig) -> usize {
+        let most = (config.max_size / SERVERS_PER_WORKER).max(1);
+        self.commands.len().clamp(1, usize::try_from(most).unwrap_or(1))
+    }
+
+    /// One worker's share of a pool.
+    pub(crate) fn share(&self, config: &PoolConfig) -> PoolConfig {
+        let parts = u32::try_from(self.spread(config)).unwrap_or(1);
+        PoolConfig {
+            min_size: config.min_size.div_ceil(parts),
+            max_size: config.max_size / parts,
+            reserve_size: config.reserve_size / parts,
+            ..config.clone()
+        }
+    }
+
+    /// Counts a client of a user, unless there are `max` already.
+    pub(crate) fn seat(self: &Arc<Self>, user: &str, max: Option<usize>) -> Option<Seat> {
+        let mut seats = self.seats.lock();
+        let taken = seats.entry(user.to_owned()).or_default();
+        if max.is_some_and(|max| *taken >= max) {
+            return None;
+        }
+        *taken += 1;
+        Some(Seat { shared: Arc::clone(self), user: user.to_owned() })
     }
 
     pub(crate) fn on_client_left(&self) {
@@ -140,9 +204,6 @@ impl Shared {
         let Some(database) = settings.database(&key.database) else {
             return found;
         };
-        let pool = &database.pool;
-        let size = pool.max_size.saturating_add(pool.reserve_size);
-        found.push(quota(Scope::Pool(key.clone()), size));
         if let Some(max) = database.max_servers {
             found.push(quota(Scope::Database(database.name.clone()), max));
         }

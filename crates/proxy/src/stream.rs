@@ -25,6 +25,25 @@ pub(crate) enum Stream {
     Memory(DuplexStream),
 }
 
+/// A stream between two event loops.
+#[derive(Debug)]
+pub(crate) enum Detached {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+    Memory(DuplexStream),
+}
+
+impl Detached {
+    /// Puts the stream into this thread's event loop.
+    pub(crate) fn attach(self) -> io::Result<Stream> {
+        Ok(match self {
+            Self::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
+            Self::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
+            Self::Memory(stream) => Stream::Memory(stream),
+        })
+    }
+}
+
 /// Who is at the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Peer {
@@ -91,6 +110,15 @@ impl Stream {
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Memory(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
+    }
+
+    /// Takes the stream out of this thread's event loop.
+    pub(crate) fn detach(self) -> io::Result<Detached> {
+        Ok(match self {
+            Self::Tcp(stream) => Detached::Tcp(stream.into_std()?),
+            Self::Unix(stream) => Detached::Unix(stream.into_std()?),
+            Self::Memory(stream) => Detached::Memory(stream),
+        })
     }
 
     /// Writes what the stream takes at once, without waiting: 0 when it takes nothing now.

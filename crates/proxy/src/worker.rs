@@ -13,15 +13,15 @@ use std::time::{Duration, Instant};
 use howdah_core::limits;
 use howdah_core::session::{Context, Prepared};
 use howdah_sql::{Analyses, Analysis};
-use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
+use crate::auth::Link;
 use crate::buffer::Shelf;
 use crate::cancel;
 use crate::entry::{Activity, Entry, Signal};
 use crate::listener::{Listeners, Listening};
-use crate::login;
+use crate::login::{self, Served};
 use crate::pool::{Pool, PoolKey};
 use crate::random::Reserve;
 use crate::repeated::Repeated;
@@ -31,7 +31,7 @@ use crate::server::SessionId;
 use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::stats::Stats;
-use crate::stream::{Peer, Stream};
+use crate::stream::{Detached, Peer};
 
 /// How often deadlines, waiters and idle servers are looked at. Bounds the error of every timeout.
 const TICK: Duration = Duration::from_millis(50);
@@ -56,12 +56,13 @@ pub(crate) enum Command {
     Stop,
 }
 
-/// A connection before its first byte.
+/// A connection whose startup message names a pool of another worker.
 #[derive(Debug)]
-pub(crate) enum Accepted {
-    Tcp(std::net::TcpStream, std::net::SocketAddr),
-    Unix(std::os::unix::net::UnixStream),
-    Memory(DuplexStream),
+pub(crate) struct Accepted {
+    pub(crate) stream: Detached,
+    pub(crate) peer: Peer,
+    /// Bytes that were read from it: the startup message, at least.
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// One worker's part of the report.
@@ -242,11 +243,6 @@ impl Worker {
         self.entries.borrow_mut().remove(&entry.process_id);
     }
 
-    /// Number of registered clients of a user.
-    pub(crate) fn clients_of(&self, user: &str) -> usize {
-        self.entries.borrow().values().filter(|entry| *entry.user == *user).count()
-    }
-
     /// The pool for a database and user; made when it is first used.
     pub(crate) fn pool(&self, key: PoolKey) -> Option<Rc<Pool>> {
         if let Some(pool) = self.pools.borrow().get(&key) {
@@ -254,6 +250,7 @@ impl Worker {
         }
         let settings = self.settings();
         let (target, config) = settings.pool(&key.database, &key.user)?;
+        let config = self.shared.share(&config);
         let quotas = self.shared.quotas(&settings, &key);
         let pool = Rc::new(Pool::new(key.clone(), target, config, quotas));
         self.pools.borrow_mut().insert(key, Rc::clone(&pool));
@@ -267,7 +264,7 @@ impl Worker {
             match settings.pool(&pool.key.database, &pool.key.user) {
                 Some((target, config)) => {
                     pool.set_quotas(self.shared.quotas(&settings, &pool.key));
-                    pool.reload(self, target, config);
+                    pool.reload(self, target, self.shared.share(&config));
                 }
                 None => self.retire_pool(&pool),
             }
@@ -307,8 +304,8 @@ impl Worker {
     }
 
     fn serve(self: &Rc<Self>, accepted: Accepted) {
-        match accepted.into_stream() {
-            Ok((stream, peer)) => self.serve_stream(stream, peer),
+        match accepted.stream.attach() {
+            Ok(stream) => self.serve_link(Link::holding(stream, accepted.peer, accepted.bytes)),
             Err(error) => {
                 self.shared.on_client_left();
                 tracing::warn!(%error, "cannot serve a connection");
@@ -317,11 +314,12 @@ impl Worker {
     }
 
     /// Serves a connection that was counted.
-    pub(crate) fn serve_stream(self: &Rc<Self>, stream: Stream, peer: Peer) {
+    pub(crate) fn serve_link(self: &Rc<Self>, link: Link) {
         let worker = Rc::clone(self);
         tokio::task::spawn_local(async move {
-            login::serve(&worker, stream, peer).await;
-            worker.shared.on_client_left();
+            if login::serve(&worker, link).await == Served::Here {
+                worker.shared.on_client_left();
+            }
         });
     }
 
@@ -350,25 +348,6 @@ impl Worker {
                 .values()
                 .flat_map(|pool| ServerRow::of(pool, now))
                 .collect(),
-        }
-    }
-}
-
-impl Accepted {
-    fn into_stream(self) -> std::io::Result<(Stream, Peer)> {
-        match self {
-            Self::Tcp(stream, address) => {
-                stream.set_nonblocking(true)?;
-                stream.set_nodelay(true)?;
-                let stream = tokio::net::TcpStream::from_std(stream)?;
-                Ok((Stream::Tcp(stream), Peer::Tcp(address)))
-            }
-            Self::Unix(stream) => {
-                stream.set_nonblocking(true)?;
-                let stream = tokio::net::UnixStream::from_std(stream)?;
-                Ok((Stream::Unix(stream), Peer::Unix))
-            }
-            Self::Memory(stream) => Ok((Stream::Memory(stream), Peer::Memory)),
         }
     }
 }

@@ -9,8 +9,9 @@ use quick_cache::unsync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
 use crate::classify::{classify, classify_tokens};
-use crate::normal::{normalize, readable};
+use crate::normal::normalize;
 use crate::parse::{fingerprint, parse};
+use crate::readable::readable;
 use crate::{Analysis, Class, Effect, Fingerprint, MAX_ANALYSED, Statement};
 
 type Map = Cache<Box<[u8]>, Arc<Analysis>, Size, foldhash::quality::RandomState>;

@@ -111,6 +111,10 @@ fn both(one: Effect, other: Effect) -> Effect {
     }
 }
 
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "the grammar has over 200 nodes; in doubt the careful answer"
+)]
 fn judge(node: &NodeEnum, facts: &Facts, calls: &Calls) -> (Class, Effect) {
     match node {
         NodeEnum::SelectStmt(_)
@@ -139,12 +143,7 @@ fn judge(node: &NodeEnum, facts: &Facts, calls: &Calls) -> (Class, Effect) {
             (Class::Other, Effect::None)
         }
         NodeEnum::DoStmt(_) | NodeEnum::CallStmt(_) => (Class::Other, Effect::Unknown),
-        #[allow(
-            clippy::wildcard_enum_match_arm,
-            reason = "the grammar has over 200 nodes; the rest is definitions, or not a statement at all"
-        )]
-        other if is_definition(other) => (Class::Ddl, define(facts, calls)),
-        #[allow(clippy::wildcard_enum_match_arm, reason = "in doubt the careful answer")]
+        other if creates(other) || alters(other) => (Class::Ddl, define(facts, calls)),
         _ => (Class::Other, Effect::Unknown),
     }
 }
@@ -211,11 +210,9 @@ fn explain(statement: &tree::ExplainStmt, facts: &Facts, calls: &Calls) -> (Clas
     match inner {
         Some(inner) if runs => {
             let (class, effect) = judge(inner, facts, calls);
-            let effect = match effect {
-                Effect::None | Effect::Execute => effect,
-                _ => Effect::Unknown,
-            };
-            (class, effect)
+            // Nobody looks inside for the details of others.
+            let told = matches!(effect, Effect::None | Effect::Execute);
+            (class, if told { effect } else { Effect::Unknown })
         }
         Some(_) => (Class::Read, Effect::None),
         None => (Class::Other, Effect::Unknown),
@@ -229,60 +226,79 @@ fn cursor(statement: &tree::DeclareCursorStmt, calls: &Calls) -> Effect {
     both(own, only_whole(calls.effect))
 }
 
-/// Statements that change definitions or maintain storage.
-fn is_definition(node: &NodeEnum) -> bool {
+/// Statements that make something.
+fn creates(node: &NodeEnum) -> bool {
     matches!(
         node,
         NodeEnum::CreateSchemaStmt(_)
-            | NodeEnum::AlterTableStmt(_)
+            | NodeEnum::CreateStmt(_)
+            | NodeEnum::CreateTableSpaceStmt(_)
+            | NodeEnum::CreateExtensionStmt(_)
+            | NodeEnum::CreateFdwStmt(_)
+            | NodeEnum::CreateForeignServerStmt(_)
+            | NodeEnum::CreateForeignTableStmt(_)
+            | NodeEnum::CreateUserMappingStmt(_)
+            | NodeEnum::ImportForeignSchemaStmt(_)
+            | NodeEnum::CreatePolicyStmt(_)
+            | NodeEnum::CreateAmStmt(_)
+            | NodeEnum::CreateTrigStmt(_)
+            | NodeEnum::CreateEventTrigStmt(_)
+            | NodeEnum::CreatePlangStmt(_)
+            | NodeEnum::CreateRoleStmt(_)
+            | NodeEnum::CreateSeqStmt(_)
+            | NodeEnum::DefineStmt(_)
+            | NodeEnum::CreateDomainStmt(_)
+            | NodeEnum::CreateOpClassStmt(_)
+            | NodeEnum::CreateOpFamilyStmt(_)
+            | NodeEnum::IndexStmt(_)
+            | NodeEnum::CreateStatsStmt(_)
+            | NodeEnum::CreateFunctionStmt(_)
+            | NodeEnum::RuleStmt(_)
+            | NodeEnum::CompositeTypeStmt(_)
+            | NodeEnum::CreateEnumStmt(_)
+            | NodeEnum::CreateRangeStmt(_)
+            | NodeEnum::ViewStmt(_)
+            | NodeEnum::CreatedbStmt(_)
+            | NodeEnum::CreateTableAsStmt(_)
+            | NodeEnum::CreateConversionStmt(_)
+            | NodeEnum::CreateCastStmt(_)
+            | NodeEnum::CreateTransformStmt(_)
+            | NodeEnum::CreatePublicationStmt(_)
+            | NodeEnum::CreateSubscriptionStmt(_)
+    )
+}
+
+/// Statements that change, drop or maintain something.
+fn alters(node: &NodeEnum) -> bool {
+    matches!(
+        node,
+        NodeEnum::AlterTableStmt(_)
             | NodeEnum::ReplicaIdentityStmt(_)
             | NodeEnum::AlterCollationStmt(_)
             | NodeEnum::AlterDomainStmt(_)
             | NodeEnum::GrantStmt(_)
             | NodeEnum::GrantRoleStmt(_)
             | NodeEnum::AlterDefaultPrivilegesStmt(_)
-            | NodeEnum::CreateStmt(_)
-            | NodeEnum::CreateTableSpaceStmt(_)
             | NodeEnum::DropTableSpaceStmt(_)
             | NodeEnum::AlterTableSpaceOptionsStmt(_)
             | NodeEnum::AlterTableMoveAllStmt(_)
-            | NodeEnum::CreateExtensionStmt(_)
             | NodeEnum::AlterExtensionStmt(_)
             | NodeEnum::AlterExtensionContentsStmt(_)
-            | NodeEnum::CreateFdwStmt(_)
             | NodeEnum::AlterFdwStmt(_)
-            | NodeEnum::CreateForeignServerStmt(_)
             | NodeEnum::AlterForeignServerStmt(_)
-            | NodeEnum::CreateForeignTableStmt(_)
-            | NodeEnum::CreateUserMappingStmt(_)
             | NodeEnum::AlterUserMappingStmt(_)
             | NodeEnum::DropUserMappingStmt(_)
-            | NodeEnum::ImportForeignSchemaStmt(_)
-            | NodeEnum::CreatePolicyStmt(_)
             | NodeEnum::AlterPolicyStmt(_)
-            | NodeEnum::CreateAmStmt(_)
-            | NodeEnum::CreateTrigStmt(_)
-            | NodeEnum::CreateEventTrigStmt(_)
             | NodeEnum::AlterEventTrigStmt(_)
-            | NodeEnum::CreatePlangStmt(_)
-            | NodeEnum::CreateRoleStmt(_)
             | NodeEnum::AlterRoleStmt(_)
             | NodeEnum::AlterRoleSetStmt(_)
             | NodeEnum::DropRoleStmt(_)
-            | NodeEnum::CreateSeqStmt(_)
             | NodeEnum::AlterSeqStmt(_)
-            | NodeEnum::DefineStmt(_)
-            | NodeEnum::CreateDomainStmt(_)
-            | NodeEnum::CreateOpClassStmt(_)
-            | NodeEnum::CreateOpFamilyStmt(_)
             | NodeEnum::AlterOpFamilyStmt(_)
             | NodeEnum::DropStmt(_)
             | NodeEnum::CommentStmt(_)
             | NodeEnum::SecLabelStmt(_)
-            | NodeEnum::IndexStmt(_)
-            | NodeEnum::CreateStatsStmt(_)
             | NodeEnum::AlterStatsStmt(_)
-            | NodeEnum::CreateFunctionStmt(_)
             | NodeEnum::AlterFunctionStmt(_)
             | NodeEnum::RenameStmt(_)
             | NodeEnum::AlterObjectDependsStmt(_)
@@ -290,13 +306,7 @@ fn is_definition(node: &NodeEnum) -> bool {
             | NodeEnum::AlterOwnerStmt(_)
             | NodeEnum::AlterOperatorStmt(_)
             | NodeEnum::AlterTypeStmt(_)
-            | NodeEnum::RuleStmt(_)
-            | NodeEnum::CompositeTypeStmt(_)
-            | NodeEnum::CreateEnumStmt(_)
-            | NodeEnum::CreateRangeStmt(_)
             | NodeEnum::AlterEnumStmt(_)
-            | NodeEnum::ViewStmt(_)
-            | NodeEnum::CreatedbStmt(_)
             | NodeEnum::AlterDatabaseStmt(_)
             | NodeEnum::AlterDatabaseRefreshCollStmt(_)
             | NodeEnum::AlterDatabaseSetStmt(_)
@@ -304,19 +314,13 @@ fn is_definition(node: &NodeEnum) -> bool {
             | NodeEnum::AlterSystemStmt(_)
             | NodeEnum::ClusterStmt(_)
             | NodeEnum::VacuumStmt(_)
-            | NodeEnum::CreateTableAsStmt(_)
             | NodeEnum::RefreshMatViewStmt(_)
             | NodeEnum::ReindexStmt(_)
-            | NodeEnum::CreateConversionStmt(_)
-            | NodeEnum::CreateCastStmt(_)
-            | NodeEnum::CreateTransformStmt(_)
             | NodeEnum::DropOwnedStmt(_)
             | NodeEnum::ReassignOwnedStmt(_)
             | NodeEnum::AlterTsdictionaryStmt(_)
             | NodeEnum::AlterTsconfigurationStmt(_)
-            | NodeEnum::CreatePublicationStmt(_)
             | NodeEnum::AlterPublicationStmt(_)
-            | NodeEnum::CreateSubscriptionStmt(_)
             | NodeEnum::AlterSubscriptionStmt(_)
             | NodeEnum::DropSubscriptionStmt(_)
     )

@@ -22,6 +22,7 @@ mod names;
 mod normal;
 mod operand;
 mod parse;
+mod readable;
 mod settings;
 mod split;
 

@@ -43,10 +43,9 @@ pub enum PreparedChange {
 /// The transaction-control statements of a text by statement index. Empty when the text does not parse.
 #[must_use]
 pub fn transaction_changes(sql: &[u8]) -> Vec<(usize, TransactionChange)> {
-    select(sql, |node| match node {
-        NodeEnum::TransactionStmt(statement) => transaction_change(statement),
-        #[allow(clippy::wildcard_enum_match_arm, reason = "all other statements")]
-        _ => None,
+    select(sql, |node| {
+        let NodeEnum::TransactionStmt(statement) = node else { return None };
+        transaction_change(statement)
     })
 }
 
@@ -79,6 +78,7 @@ fn transaction_change(statement: tree::TransactionStmt) -> Option<TransactionCha
     }
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "all other statements")]
 fn prepared_change(node: NodeEnum) -> Option<PreparedChange> {
     match node {
         NodeEnum::PrepareStmt(statement) => Some(PreparedChange::Prepare(statement.name)),
@@ -89,7 +89,6 @@ fn prepared_change(node: NodeEnum) -> Option<PreparedChange> {
         }
         NodeEnum::ExplainStmt(statement) => prepared_change(statement.query?.node?),
         NodeEnum::CreateTableAsStmt(statement) => prepared_change(statement.query?.node?),
-        #[allow(clippy::wildcard_enum_match_arm, reason = "all other statements")]
         _ => None,
     }
 }

@@ -39,6 +39,7 @@ pub enum SettingChange {
 /// The changes that the statements of a text make to settings, in order, by statement index. A text that does not parse
 /// has one [`SettingChange::Opaque`].
 #[must_use]
+#[allow(clippy::wildcard_enum_match_arm, reason = "one of over 200 nodes is meant")]
 pub fn setting_changes(sql: &[u8]) -> Vec<(usize, SettingChange)> {
     let Some(statements) = std::str::from_utf8(sql).ok().and_then(parse) else {
         return vec![(0, SettingChange::Opaque)];
@@ -47,10 +48,6 @@ pub fn setting_changes(sql: &[u8]) -> Vec<(usize, SettingChange)> {
     for (index, node) in statements.into_iter().enumerate() {
         let found = match node {
             NodeEnum::VariableSetStmt(statement) => set_changes(statement),
-            #[allow(
-                clippy::wildcard_enum_match_arm,
-                reason = "any other statement may call set_config()"
-            )]
             node => call_changes(&node),
         };
         changes.extend(found.into_iter().map(|change| (index, change)));
@@ -162,6 +159,7 @@ fn characteristics(options: &[tree::Node]) -> Vec<SettingChange> {
 }
 
 /// `SELECT set_config(…), …` and nothing else can be followed; any other use is opaque.
+#[allow(clippy::wildcard_enum_match_arm, reason = "one of over 200 nodes is meant")]
 fn call_changes(node: &NodeEnum) -> Vec<SettingChange> {
     let Some(facts) = Facts::of(node) else { return vec![SettingChange::Opaque] };
     let calls = facts.functions.iter().filter(|name| role(name) == Role::Settings).count();
@@ -237,6 +235,7 @@ fn quote(value: &str) -> String {
 }
 
 /// The text of a string constant, also of one cast to `text`.
+#[allow(clippy::wildcard_enum_match_arm, reason = "one of over 200 nodes is meant")]
 fn string(node: &tree::Node) -> Option<String> {
     match node.node.as_ref()? {
         NodeEnum::String(text) => Some(text.sval.clone()),
@@ -252,12 +251,12 @@ fn string(node: &tree::Node) -> Option<String> {
             let is_text = names.last().and_then(string).is_some_and(|name| name == "text");
             if is_text { string(cast.arg.as_ref()?) } else { None }
         }
-        #[allow(clippy::wildcard_enum_match_arm, reason = "not a constant")]
         _ => None,
     }
 }
 
 /// A boolean constant, also as a string, also with a cast.
+#[allow(clippy::wildcard_enum_match_arm, reason = "one of over 200 nodes is meant")]
 fn boolean(node: &tree::Node) -> Option<bool> {
     match node.node.as_ref()? {
         NodeEnum::AConst(constant) => match constant.val.as_ref()? {
@@ -272,7 +271,6 @@ fn boolean(node: &tree::Node) -> Option<bool> {
             | tree::a_const::Val::Bsval(_) => None,
         },
         NodeEnum::TypeCast(cast) => boolean(cast.arg.as_ref()?),
-        #[allow(clippy::wildcard_enum_match_arm, reason = "not a constant")]
         _ => None,
     }
 }

@@ -8,6 +8,7 @@
     clippy::cast_sign_loss,
     clippy::disallowed_methods,
     clippy::print_stderr,
+    clippy::wildcard_enum_match_arm,
     reason = "tests"
 )]
 
@@ -270,6 +271,8 @@ fn difference(one: &str, other: &str) -> &'static str {
     "other words that the fingerprint ignores"
 }
 
+/// The fingerprint is coarser than the normal form, which has to be exact enough to be the key of a cache. Compared is
+/// every form of a fingerprint with one other form of it.
 #[test]
 fn equal_fingerprints_have_equal_normal_forms_but_for_known_kinds_of_difference() {
     let mut forms: BTreeMap<Fingerprint, BTreeMap<String, String>> = BTreeMap::new();
@@ -290,7 +293,18 @@ fn equal_fingerprints_have_equal_normal_forms_but_for_known_kinds_of_difference(
             }
         }
     }
-    let total: usize = counts.values().sum();
-    eprintln!("{} statements, {} fingerprints, {counts:?}", corpus.len(), forms.len());
-    assert!(total * 100 <= corpus.len() * 15, "{counts:?}");
+    let expected = [
+        ("literals that the normal form keeps, or quotes around a name", 8),
+        ("order, number or repetition of items", 34),
+        ("types of constants", 82),
+        // `LIMIT` and `OFFSET` with constants, the field of `EXTRACT`, `ALL`, the name in `CLOSE`, `IN` for `=`, …
+        ("other words that the fingerprint ignores", 70),
+    ];
+    assert_eq!(
+        counts,
+        BTreeMap::from(expected),
+        "of {} statements, {} fingerprints",
+        corpus.len(),
+        forms.len()
+    );
 }

@@ -205,10 +205,11 @@ check('a running query is cancelled', () =>
         query.on('error', reject)
         query.on('end', resolve)
       })
+      const cancelled = fails('57014', ended)
       client.query(query)
       await sleep(100)
       new pg.Client().cancel(client, query)
-      await fails('57014', ended)
+      await cancelled
       assert.equal(await one(client, "SELECT 'next'"), 'next')
     }
     await client.query("SET statement_timeout = '50ms'")

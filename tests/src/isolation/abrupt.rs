@@ -46,7 +46,8 @@ pub(crate) fn foreign_cancel(session: &mut Session) -> Result<(), Trouble> {
     sent.map_err(|failure| session.violation(&failure.to_string()))?;
     let connection = session.connection()?;
     let wrong: Vec<u8> = connection.secret.iter().map(|byte| !byte).collect();
-    connection.cancel_with(connection.process_id, &wrong);
+    let taken = connection.try_cancel_with(connection.process_id, &wrong);
+    taken.map_err(|failure| session.violation(&format!("cancel request: {failure}")))?;
     let seen = session.exchange(&Frames::new(), 1)?;
     session.expect("a wrong cancel", &seen, "T D C Z(I)", &[&token])
 }

@@ -133,9 +133,9 @@ impl Session {
 
     /// Asks for a cancel of what this session runs, and waits until the request was taken.
     pub(crate) fn cancel(&mut self) -> Result<(), Trouble> {
-        self.connection()?.cancel();
+        let taken = self.connection()?.try_cancel();
         self.cancelled = Some(Instant::now());
-        Ok(())
+        taken.map_err(|failure| self.violation(&format!("cancel request: {failure}")))
     }
 
     /// Sends frames and reads so many ReadyForQuery; asynchronous messages are checked and left out.

@@ -31,7 +31,8 @@ pub(crate) fn choice(session: &mut Session) -> (&'static str, String, String) {
         }
         3 => ("TimeZone", quoted(session.random.pick(&zones(id)).clone())),
         4 => {
-            let value = 100_000 + id * 100 + number;
+            // Odd, so never shown as whole seconds.
+            let value = 100_001 + (id * 100 + number) * 2;
             ("statement_timeout", (value.to_string(), format!("{value}ms")))
         }
         _ => ("soak.token", quoted(format!("own '' of {id} \\ {number}").replace("'' ", ""))),

@@ -313,23 +313,46 @@ impl Connection {
 
     /// Sends a `CancelRequest` for this connection and waits until the other side has closed it.
     ///
-    /// # Panics
-    /// When the request cannot be sent.
-    pub fn cancel(&self) {
-        self.cancel_with(self.process_id, &self.secret);
+    /// # Errors
+    /// When the request cannot be sent, or is not taken in time.
+    pub fn try_cancel(&self) -> Result<(), Failure> {
+        self.try_cancel_with(self.process_id, &self.secret)
     }
 
     /// A `CancelRequest` with any key.
     ///
-    /// # Panics
-    /// When the request cannot be sent.
-    pub fn cancel_with(&self, process_id: u32, secret: &[u8]) {
-        let mut other = Self::open(&self.target).expect("a connection for the cancel request");
+    /// # Errors
+    /// When the request cannot be sent, or is not taken in time.
+    pub fn try_cancel_with(&self, process_id: u32, secret: &[u8]) -> Result<(), Failure> {
+        let mut other = Self::open(&self.target)?;
         let mut out = Vec::new();
         startup::cancel(&mut out, process_id, secret);
-        other.write(&out).expect("the cancel request is sent");
-        let reply = other.reply();
-        assert!(matches!(reply, Err(Failure::Closed)), "a reply to a cancel request: {reply:?}");
+        other.write(&out)?;
+        match other.reply() {
+            Err(Failure::Closed) => Ok(()),
+            Err(failure) => Err(failure),
+            Ok(reply) => Err(Failure::Other(format!("a reply to a cancel request: {reply:?}"))),
+        }
+    }
+
+    /// [`Self::try_cancel`] for a test that needs it to work.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[track_caller]
+    pub fn cancel(&self) {
+        self.cancel_with(self.process_id, &self.secret);
+    }
+
+    /// [`Self::try_cancel_with`] for a test that needs it to work.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[track_caller]
+    pub fn cancel_with(&self, process_id: u32, secret: &[u8]) {
+        if let Err(failure) = self.try_cancel_with(process_id, secret) {
+            panic!("the cancel request was not taken: {failure}");
+        }
     }
 
     /// Where and as whom this connection is.

@@ -10,26 +10,36 @@ use howdah_tests::{Churn, Login, Random, Rig};
 
 use crate::checks::{Outcome, Place};
 
-/// Servers of the pool; one fewer are held by the other clients.
+/// Servers of the pool. For each worker there are other clients, one fewer than servers.
 const SERVERS: u32 = 3;
-/// More than one, so that a cancel request may come to another worker than its client.
-const WORKERS: &str = "2";
 /// Fewer than the drivers' checks prepare, so that servers must forget some.
 const STATEMENTS: &str = "50";
 
 /// Runs a driver's checks in both places.
 ///
 /// # Panics
-/// When a check fails, or fewer have run through Howdah than directly, or servers did not change.
+/// When a check fails, or others have run through Howdah than directly, or servers did not change.
 #[track_caller]
 pub(crate) fn directly_and_through_howdah(run: impl Fn(&Place) -> Outcome) {
+    let pooled = through_workers(1, run);
+    let counts = pooled.servers;
+    assert!(counts.iter().any(|count| *count > 1), "servers did not change: {counts:?}");
+}
+
+/// Runs a driver's checks in both places; Howdah has this many workers, which share the pool's servers.
+///
+/// # Panics
+/// When a check fails, or others have run through Howdah than directly.
+#[track_caller]
+pub(crate) fn through_workers(workers: u32, run: impl Fn(&Place) -> Outcome) -> Outcome {
     let user = Login::Scram.role();
     let password = Login::PASSWORD;
     let toml = format!(
-        "[[user]]\nname = \"{user}\"\nauth = \"scram-sha-256\"\npassword = \"{password}\"\nserver_password = \"{password}\"\n"
+        "[[user]]\nname = \"{user}\"\nauth = \"scram-sha-256\"\npassword = \"{password}\"\n\
+         server_password = \"{password}\"\n"
     );
     let rig = Rig::builder()
-        .listen("workers", WORKERS)
+        .listen("workers", &workers.to_string())
         .users(&toml)
         .pool_size(SERVERS)
         .pool("max_prepared", STATEMENTS)
@@ -43,29 +53,22 @@ pub(crate) fn directly_and_through_howdah(run: impl Fn(&Place) -> Outcome) {
     let direct = run(&place(rig.servers().primary().port()));
     assert!(direct.failed.is_empty(), "directly:\n{}", direct.failed.join("\n"));
     assert!(!direct.passed.is_empty(), "no checks");
-    assert!(
-        direct.servers.iter().all(|count| *count == 1),
-        "a direct connection has one server: {:?}",
-        direct.servers
-    );
+    let counts = direct.servers;
+    assert!(counts.iter().all(|count| *count == 1), "one server, directly: {counts:?}");
 
     let target = rig.target().user(user).password(password);
-    let pooled = while_servers_change(&target, || run(&place(rig.port())));
+    let pooled = while_servers_change(&target, workers, || run(&place(rig.port())));
     assert!(pooled.failed.is_empty(), "through Howdah:\n{}", pooled.failed.join("\n"));
     assert_eq!(pooled.passed, direct.passed, "the same checks");
-    assert!(
-        pooled.servers.iter().any(|count| *count > 1),
-        "servers did not change: {:?}",
-        pooled.servers
-    );
+    pooled
 }
 
 /// Does something while other clients hold servers, each for a moment.
-fn while_servers_change<T>(target: &Target, work: impl FnOnce() -> T) -> T {
+fn while_servers_change<T>(target: &Target, workers: u32, work: impl FnOnce() -> T) -> T {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let over = &over;
-        let others: Vec<_> = (1..SERVERS)
+        let others: Vec<_> = (0..workers * (SERVERS - 1))
             .map(|seed| scope.spawn(move || churn(target, seed.into(), over)))
             .collect();
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
