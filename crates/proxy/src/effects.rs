@@ -67,7 +67,8 @@ impl Session {
     /// Whether a parameter status tells of a default of the server's that is not the session's: the startup message asked
     /// for something else, and the session is given that at once.
     pub(crate) fn is_foreign_default(&self, name: &[u8]) -> bool {
-        self.effects.front().is_some_and(|pending| pending.resets)
+        let resets = self.effects.front().is_some_and(|pending| pending.resets);
+        (self.misaligned || resets)
             && std::str::from_utf8(name)
                 .is_ok_and(|name| self.settings.startup().get(&name.to_ascii_lowercase()).is_some())
     }

@@ -195,19 +195,36 @@ impl Session {
             let (name, value) = backend::parameter_status(body)
                 .map_err(|error| out_of_step(server, &error.to_string()))?;
             server.on_parameter(name, value);
+            return Ok(self.on_parameter(name, value, internal));
         }
-        if internal && matches!(frame_tag, tag::PARAMETER_STATUS | tag::NOTICE) && !self.audible {
-            // The server took over what the client knows already.
+        if internal && frame_tag == tag::NOTICE && !self.audible {
             return Ok(Fate::Drop);
         }
-        if frame_tag == tag::PARAMETER_STATUS && !internal {
-            let (name, _) = backend::parameter_status(body)
-                .map_err(|error| out_of_step(server, &error.to_string()))?;
-            if self.is_foreign_default(name) {
-                return Ok(Fate::Drop);
-            }
+        if frame_tag == tag::READY_FOR_QUERY && self.must_realign(server) {
+            // The client gets it when the server has the session's settings again.
+            self.ready_owed = true;
+            return Ok(Fate::Drop);
         }
         self.fate(server, delivery)
+    }
+
+    /// A parameter status: the client is told what changed for its session, not what changed on the server on the way.
+    fn on_parameter(&mut self, name: &[u8], value: &[u8], internal: bool) -> Fate {
+        let silent = if internal { !self.audible } else { self.is_foreign_default(name) };
+        if silent || (self.audible && self.knows(name, value)) {
+            return Fate::Drop;
+        }
+        self.told.insert(name.into(), value.into());
+        Fate::Forward
+    }
+
+    /// Whether the client was told this value last.
+    fn knows(&self, name: &[u8], value: &[u8]) -> bool {
+        if let Some(told) = self.told.get(name) {
+            return **told == *value;
+        }
+        let welcome = self.pool.welcome(self.settings.startup());
+        welcome.is_some_and(|welcome| welcome.get(name).is_some_and(|told| **told == *value))
     }
 
     fn on_ended(

@@ -5,7 +5,7 @@
 //!
 //! Invariant: between transactions a session holds no server unless it is pinned, and an idle session holds no buffer.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use std::time::Instant;
 use howdah_core::pool::PoolMode;
 use howdah_core::reply::Serial;
 use howdah_core::session::{Context, PinReason, Settings, Statements, Unnamed, align};
-use howdah_wire::backend::TransactionStatus;
+use howdah_wire::backend::{self, TransactionStatus};
 use howdah_wire::sqlstate::SqlState;
 
 use crate::buffer::{Inbox, Outbox};
@@ -107,6 +107,10 @@ pub(crate) struct Session {
     pub(crate) draining: bool,
     /// A RESET gave the server its own defaults instead of the session's.
     pub(crate) misaligned: bool,
+    /// A ReadyForQuery was kept back until the settings are made again.
+    pub(crate) ready_owed: bool,
+    /// Parameter statuses that the client was told since its login.
+    pub(crate) told: BTreeMap<Box<[u8]>, Box<[u8]>>,
     /// The client is told what the alignment that is on its way changes.
     pub(crate) audible: bool,
     /// Bytes wait in the inbox only because the server's outbox was full.
@@ -155,6 +159,8 @@ impl Session {
             terminating: false,
             draining: false,
             misaligned: false,
+            ready_owed: false,
+            told: BTreeMap::new(),
             audible: false,
             stalled: false,
             taints: false,
@@ -368,6 +374,11 @@ impl Session {
             self.next_exchange_event().await?;
         }
         self.audible = false;
+        if std::mem::take(&mut self.ready_owed)
+            && let Some(server) = &self.server
+        {
+            backend::ready_for_query(self.outbox.bytes(&self.worker.shelf), server.status);
+        }
         aligned.map_err(End::Fatal)
     }
 
@@ -474,10 +485,11 @@ impl Session {
 
     /// After a RESET, when everything that was sent is answered: the startup message's settings are to be made again.
     fn needs_alignment(&self) -> bool {
-        self.misaligned
-            && self.server.as_ref().is_some_and(|server| {
-                server.queue.is_settled() && server.status != TransactionStatus::Failed
-            })
+        self.server.as_ref().is_some_and(|server| self.must_realign(server))
+    }
+
+    pub(crate) fn must_realign(&self, server: &Server) -> bool {
+        self.misaligned && server.queue.is_settled() && server.status != TransactionStatus::Failed
     }
 
     fn is_done_with_server(&self) -> bool {
@@ -627,7 +639,7 @@ impl Session {
 
 /// What PostgreSQL said to an alignment, as an answer to the request it was for.
 fn refusal_of(body: &[u8]) -> Refusal {
-    match howdah_wire::backend::error_fields(body) {
+    match backend::error_fields(body) {
         Ok(fields) => Refusal::new(fields.code, String::from_utf8_lossy(fields.message))
             .hint("A setting of this session cannot be made on another server connection."),
         Err(error) => Refusal::protocol(error),

@@ -60,8 +60,10 @@ pub(crate) fn classify_tokens(sql: &str) -> Judged {
             "select" | "insert" | "update" | "delete" | "merge" | "with" | "values"
         );
         let makes_table = name == "into" && !matches!(previous.as_str(), "insert" | "merge");
-        let has_effect =
-            !matches!(role(std::slice::from_ref(&name)), Role::Pure | Role::Writes | Role::Foreign);
+        let has_effect = !matches!(
+            role(std::slice::from_ref(&name)),
+            Role::Pure | Role::Writes | Role::Sequences | Role::Foreign
+        );
         if first && !is_query || makes_table || has_effect || name == ";" {
             effect = Effect::Unknown;
         }
@@ -90,6 +92,11 @@ impl Calls {
                     continue;
                 }
                 Role::Writes => Effect::None,
+                Role::Sequences => {
+                    // What the session remembers is on the server, and nobody else may see it.
+                    calls.foreign = true;
+                    Effect::None
+                }
                 Role::Settings => Effect::Settings,
                 Role::AdvisoryLock => Effect::AdvisoryLock,
                 Role::AdvisoryUnlock => Effect::AdvisoryUnlock,

@@ -14,6 +14,8 @@ pub(crate) enum Role {
     Pure,
     /// Changes data, locks until the end of the transaction, or touches the server; nothing stays in the session.
     Writes,
+    /// Reads or changes what a session remembers of sequences.
+    Sequences,
     /// `set_config`.
     Settings,
     /// Takes an advisory lock that outlives the transaction.
@@ -37,6 +39,7 @@ pub(crate) fn role(name: &[String]) -> Role {
 
 fn built_in(name: &str) -> Role {
     match name {
+        "nextval" | "setval" | "currval" | "lastval" => Role::Sequences,
         "set_config" => Role::Settings,
         "pg_advisory_lock"
         | "pg_advisory_lock_shared"
@@ -68,8 +71,7 @@ fn built_in(name: &str) -> Role {
     }
 }
 
-/// Built-in functions that change something but leave nothing in the session. `currval` and `lastval` are here because
-/// they depend on what the session did on this very server.
+/// Built-in functions that change something but leave nothing in the session.
 fn writes(name: &str) -> bool {
     const PREFIXES: [&str; 7] = [
         "lo_",
@@ -82,11 +84,7 @@ fn writes(name: &str) -> bool {
     ];
     matches!(
         name,
-        "nextval"
-            | "setval"
-            | "currval"
-            | "lastval"
-            | "lowrite"
+        "lowrite"
             | "loread"
             | "pg_notify"
             | "txid_current"

@@ -4,6 +4,8 @@
 //! its decoder allows (100 messages) is refused here; neither can exhaust the stack of the caller. Texts that its scanner
 //! would read for minutes are not given to it.
 
+use std::ops::Range;
+
 use pg_query::{FingerprintOptions, ParserOptions};
 
 pub(crate) use pg_query::NodeEnum;
@@ -19,6 +21,24 @@ pub(crate) fn parse(sql: &str) -> Option<Vec<NodeEnum>> {
     }
     let parsed = pg_query::parse(sql, ParserOptions::DEFAULT).ok()?;
     parsed.protobuf.stmts.into_iter().map(|raw| raw.stmt?.node).collect()
+}
+
+/// Where the statements of a text stand, without semicolons and white space around; `None` as for [`parse`].
+pub(crate) fn boundaries(sql: &str) -> Option<Vec<Range<usize>>> {
+    if !is_readable(sql) {
+        return None;
+    }
+    let parsed = pg_query::parse(sql, ParserOptions::DEFAULT).ok()?;
+    let boundary = |raw: &tree::RawStmt| {
+        let start = usize::try_from(raw.stmt_location).ok()?;
+        let length = usize::try_from(raw.stmt_len).ok()?;
+        let end = if length == 0 { sql.len() } else { start + length };
+        let edge = [';', ' ', '\t', '\n', '\r', '\u{b}', '\u{c}'];
+        let text = sql.get(start..end)?;
+        let start = end - text.trim_start_matches(edge).len();
+        Some(start..start + text.trim_matches(edge).len())
+    };
+    parsed.protobuf.stmts.iter().map(boundary).collect()
 }
 
 /// The fingerprint over the parse tree, with relations by their full names whatever they are called in the statement; `None` when the text does not parse. Needs

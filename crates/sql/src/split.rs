@@ -6,10 +6,12 @@
 use std::ops::Range;
 
 use crate::lex::{Kind, Lexer};
+use crate::parse::boundaries;
 
 /// The byte ranges of the statements of a text, from the first token of each to its last: no semicolons, no empty
 /// statements, no comments around. A semicolon counts outside of quotes, comments, parentheses and the body of a function
-/// in SQL (`BEGIN ATOMIC … END`). What follows a place where the tokens cannot be told belongs to the last statement.
+/// in SQL (`BEGIN ATOMIC … END`). A text in which the tokens cannot be told is split by the parser, which leaves comments
+/// where they are; if it does not parse, what follows the first such place belongs to the last statement.
 #[must_use]
 pub fn split(sql: &str) -> Vec<Range<usize>> {
     let mut lexer = Lexer::new(sql.as_bytes());
@@ -21,6 +23,9 @@ pub fn split(sql: &str) -> Vec<Range<usize>> {
         match token.kind {
             Kind::End => break,
             Kind::Doubt => {
+                if let Some(boundaries) = boundaries(sql) {
+                    return boundaries;
+                }
                 let start = current.map_or(token.start, |range| range.start);
                 current = Some(start..sql.trim_ascii_end().len());
                 break;

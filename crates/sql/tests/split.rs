@@ -15,7 +15,7 @@ fn parts(sql: &str) -> Vec<&str> {
 
 #[test]
 fn texts_are_split_at_semicolons_that_count() {
-    let cases: [(&str, &[&str]); 22] = [
+    let cases: [(&str, &[&str]); 24] = [
         ("", &[]),
         (" ;; -- x\n ; /* ; */ ", &[]),
         ("select 1", &["select 1"]),
@@ -48,6 +48,11 @@ fn texts_are_split_at_semicolons_that_count() {
             "create rule r as on insert to t do (select 1; select 2); select 3",
             &["create rule r as on insert to t do (select 1; select 2)", "select 3"],
         ),
+        (
+            "select 0xff; select 1_000; select U&\"a\"",
+            &["select 0xff", "select 1_000", "select U&\"a\""],
+        ),
+        ("select 0xff; nonsense; select 1", &["select 0xff; nonsense; select 1"]),
         ("select 1; select 'open; select 2", &["select 1", "select 'open; select 2"]),
         ("select 1; /* open ; select 2", &["select 1", "/* open ; select 2"]),
     ];

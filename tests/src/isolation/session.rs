@@ -145,7 +145,7 @@ impl Session {
         count: usize,
     ) -> Result<Transcript, Trouble> {
         let read = self.connection()?.exchange(frames, count);
-        self.checked(read)
+        self.checked(frames, read)
     }
 
     /// Reads up to so many frames with this tag, after frames.
@@ -157,11 +157,18 @@ impl Session {
     ) -> Result<Transcript, Trouble> {
         let connection = self.connection()?;
         let read = connection.send(frames).and_then(|()| connection.until(tag, count));
-        self.checked(read)
+        self.checked(frames, read)
     }
 
-    fn checked(&self, read: Result<Transcript, Failure>) -> Result<Transcript, Trouble> {
-        let transcript = read.map_err(|failure| self.violation(&failure.to_string()))?;
+    fn checked(
+        &self,
+        frames: &Frames,
+        read: Result<Transcript, Failure>,
+    ) -> Result<Transcript, Trouble> {
+        let transcript = read.map_err(|failure| {
+            let asked = frames.as_bytes().iter().take(200).copied().collect::<Vec<_>>();
+            self.violation(&format!("{failure} after {}", asked.escape_ascii()))
+        })?;
         let mut kept = Vec::new();
         for reply in transcript.0 {
             match reply.tag {

@@ -1,6 +1,7 @@
 //! Every driver's checks run twice: directly against PostgreSQL, which shows that the checks are right, and through Howdah in
 //! transaction mode with three servers, which other clients take and give back all the time.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -57,26 +58,30 @@ pub(crate) fn through_workers(workers: u32, run: impl Fn(&Place) -> Outcome) -> 
     assert!(counts.iter().all(|count| *count == 1), "one server, directly: {counts:?}");
 
     let target = rig.target().user(user).password(password);
-    let pooled = while_servers_change(&target, workers, || run(&place(rig.port())));
+    let (pooled, others) = while_servers_change(&target, workers, || run(&place(rig.port())));
     assert!(pooled.failed.is_empty(), "through Howdah:\n{}", pooled.failed.join("\n"));
     assert_eq!(pooled.passed, direct.passed, "the same checks");
+    others.expect("the other clients were served and saw nothing strange");
     pooled
 }
 
-/// Does something while other clients hold servers, each for a moment.
-fn while_servers_change<T>(target: &Target, workers: u32, work: impl FnOnce() -> T) -> T {
+/// Does something while other clients hold servers, each for a moment; and how it went for those.
+fn while_servers_change<T>(
+    target: &Target,
+    workers: u32,
+    work: impl FnOnce() -> T,
+) -> (T, thread::Result<()>) {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let over = &over;
         let others: Vec<_> = (0..workers * (SERVERS - 1))
             .map(|seed| scope.spawn(move || churn(target, seed.into(), over)))
             .collect();
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        let result = catch_unwind(AssertUnwindSafe(work));
         over.store(true, Ordering::Relaxed);
-        for other in others {
-            other.join().expect("the other clients see nothing strange");
-        }
-        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        // All are waited for before the first failure is looked at.
+        let ends: Vec<_> = others.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        (result.unwrap_or_else(|panic| resume_unwind(panic)), ends.into_iter().collect())
     })
 }
 

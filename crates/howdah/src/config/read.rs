@@ -112,7 +112,7 @@ pub(crate) fn parse(kind: Kind, given: &Given) -> Result<Value, Complaint> {
             ));
         }
         // As it is: a password may begin or end with a blank.
-        (Written::Text(text) | Written::Bare(text), Kind::Text) => text,
+        (Written::Text(text), Kind::Text) => text,
         (Written::Text(text) | Written::Bare(text), _) => text.trim(),
     };
     match kind {
