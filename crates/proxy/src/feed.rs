@@ -101,7 +101,7 @@ impl Session {
             // The server would ignore it, too.
             return Ok(self.drop_frame(header, unread));
         }
-        if server.queue.len() >= limits::EXPECTED_REPLIES {
+        if server.queue.len() >= limits::EXPECTED_REPLIES || self.must_pause(server) {
             return Ok(Fed::Stop);
         }
         let whole = header.frame_len();
@@ -131,9 +131,6 @@ impl Session {
             tag::CLOSE => self.feed_close(server, frame),
             tag::EXECUTE => self.feed_execute(server, frame),
             tag::SYNC => {
-                if self.has_had_its_share() {
-                    return Ok(Fed::Stop);
-                }
                 self.begin_request(server);
                 server.queue.push(self.entry.id, Kind::Sync, Disposition::Forward);
                 Ok(self.pass(server, header, unread))
@@ -197,9 +194,6 @@ impl Session {
     }
 
     fn feed_query(&mut self, server: &mut Server, frame: Whole<'_>) -> Result<Fed, End> {
-        if self.has_had_its_share() {
-            return Ok(Fed::Stop);
-        }
         let sql = frontend::query_text(frame.body).map_err(protocol)?;
         let analysis = self.analyse(sql);
         // A simple query destroys the unnamed statement.

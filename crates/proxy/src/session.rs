@@ -498,10 +498,13 @@ impl Session {
             && self.server.as_ref().is_some_and(|server| server.is_free())
     }
 
-    /// Whether to stop sending requests so that the server comes free for others.
-    pub(crate) fn has_had_its_share(&self) -> bool {
+    /// Whether not to begin another request, so that the server comes free for others: not inside a request or a
+    /// transaction, where it would not come free.
+    pub(crate) fn must_pause(&self, server: &Server) -> bool {
         self.fed >= REQUESTS_PER_CHECKOUT
             && self.pin.is_none()
+            && !server.queue.is_open()
+            && (!server.queue.is_empty() || server.is_free())
             && self.pool.ledger.borrow().counts().waiting > 0
     }
 
@@ -597,7 +600,11 @@ impl Session {
         self.return_grant();
         *self.entry.cancel.borrow_mut() = None;
         if let Some(server) = self.server.take() {
-            let dirty = self.pin.is_some() || !self.effects.is_empty();
+            // An alignment that is on its way counts: nobody will note that it has arrived.
+            let dirty = self.pin.is_some()
+                || !self.effects.is_empty()
+                || self.aligning.is_some()
+                || self.misaligned;
             let leaving = Leaving { dirty, mid_frame: self.body.is_some() };
             clean::leave(&self.worker, &self.pool, server, leaving);
         }
