@@ -28,7 +28,8 @@ test: ## every test: units, real servers, drivers, fuzzing (under 30 minutes fro
 	@.ci/steps \
 	  'release binary' 'cargo build --release --locked -p howdah-cli' \
 	  'tests' 'HOWDAH_BIN=$(abspath $(TARGET))/release/howdah cargo test --workspace --locked --no-fail-fast' \
-	  'planted bugs are noticed' 'cargo test --locked -p howdah-tests --features planted-bugs --test isolation' \
+	  'planted bugs are noticed' 'cargo test --locked -p howdah-tests --features planted-bugs --test isolation_planted' \
+	  'instruction counts' 'cargo run --release --locked -p howdah-bench -- hot --check' \
 	  'fuzzing, $(FUZZ_SECONDS) s per target' 'fuzz/run $(FUZZ_SECONDS)'
 
 bench: ## Howdah, PgBouncer and a direct connection side by side; writes bench/results/ (about 12 minutes)

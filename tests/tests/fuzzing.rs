@@ -23,8 +23,8 @@ fn seed() -> u64 {
     seed
 }
 
-/// A conversation that works.
-fn conversation(random: &mut Random) -> Frames {
+/// Requests that work.
+fn requests(random: &mut Random) -> Frames {
     let mut frames = Frames::new();
     for _ in 0..1 + random.below(6) {
         let text = format!("{:x}", random.next());
@@ -84,7 +84,7 @@ fn damaged_conversations_harm_nobody_else() {
     let mut rounds = 0;
     let mut slowest = (Duration::ZERO, Vec::new());
     while begin.elapsed() < TIME {
-        let mut bytes = conversation(&mut random).as_bytes().to_vec();
+        let mut bytes = requests(&mut random).as_bytes().to_vec();
         damage(&mut random, &mut bytes);
         let started = Instant::now();
         let mut client = rig.client();

@@ -15,6 +15,7 @@ mod error;
 pub mod faults;
 mod feed;
 mod gather;
+mod holding;
 mod listener;
 mod login;
 mod options;

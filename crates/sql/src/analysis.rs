@@ -108,8 +108,7 @@ pub struct Analysis {
     /// Whether any effect is other than [`Effect::None`].
     pub has_effects: bool,
     /// Whether functions are called that are neither built in nor otherwise known (or that use sequences, of which a
-    /// session remembers the last values): they may do to the session, unseen,
-    /// what the same text could do openly.
+    /// session remembers the last values): they may do to the session, unseen, what the same text could do openly.
     pub calls_unknown_functions: bool,
     /// The normal form for people, literals as `$1`, `$2`, …; at most [`Analysis::MAX_TEXT`] bytes. Passwords in
     /// statements other than queries are not removed.

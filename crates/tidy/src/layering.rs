@@ -19,21 +19,9 @@ struct Room {
 const LOCAL: &str = "howdah-local";
 
 const ROOMS: &[Room] = &[
-    Room {
-        package: "howdah-wire",
-        uses: &[],
-        pure: true,
-    },
-    Room {
-        package: "howdah-sql",
-        uses: &[],
-        pure: true,
-    },
-    Room {
-        package: "howdah-core",
-        uses: &["howdah-wire", "howdah-sql"],
-        pure: true,
-    },
+    Room { package: "howdah-wire", uses: &[], pure: true },
+    Room { package: "howdah-sql", uses: &[], pure: true },
+    Room { package: "howdah-core", uses: &["howdah-wire", "howdah-sql"], pure: true },
     Room {
         package: "howdah-proxy",
         uses: &["howdah-core", "howdah-wire", "howdah-sql"],
@@ -44,41 +32,15 @@ const ROOMS: &[Room] = &[
         uses: &["howdah-proxy", "howdah-core", "howdah-wire", "howdah-sql"],
         pure: false,
     },
-    Room {
-        package: "howdah-cli",
-        uses: &["howdah", LOCAL],
-        pure: false,
-    },
-    Room {
-        package: LOCAL,
-        uses: &[],
-        pure: false,
-    },
-    Room {
-        package: "howdah-tests",
-        uses: EVERYTHING,
-        pure: false,
-    },
-    Room {
-        package: "howdah-bench",
-        uses: EVERYTHING,
-        pure: false,
-    },
-    Room {
-        package: "howdah-tidy",
-        uses: &[],
-        pure: false,
-    },
+    Room { package: "howdah-cli", uses: &["howdah", LOCAL], pure: false },
+    Room { package: LOCAL, uses: &[], pure: false },
+    Room { package: "howdah-tests", uses: EVERYTHING, pure: false },
+    Room { package: "howdah-bench", uses: EVERYTHING, pure: false },
+    Room { package: "howdah-tidy", uses: &[], pure: false },
 ];
 
-const EVERYTHING: &[&str] = &[
-    "howdah-wire",
-    "howdah-sql",
-    "howdah-core",
-    "howdah-proxy",
-    "howdah",
-    LOCAL,
-];
+const EVERYTHING: &[&str] =
+    &["howdah-wire", "howdah-sql", "howdah-core", "howdah-proxy", "howdah", LOCAL];
 
 /// What the pure rooms must not reach, not even through another package.
 pub(crate) const IMPURE: &[&str] = &[
@@ -106,11 +68,7 @@ pub(crate) const IMPURE: &[&str] = &[
 #[must_use]
 pub fn edges(metadata: &Metadata) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for package in metadata
-        .packages
-        .iter()
-        .filter(|package| metadata.is_member(package))
-    {
+    for package in metadata.packages.iter().filter(|package| metadata.is_member(package)) {
         let Some(room) = room(&package.name) else {
             findings.push(Finding::of(
                 &package.name,
@@ -129,10 +87,7 @@ pub fn edges(metadata: &Metadata) -> Vec<Finding> {
             if !allowed {
                 findings.push(Finding::of(
                     &package.name,
-                    format!(
-                        "must not use {}; it may use {:?}",
-                        dependency.name, room.uses
-                    ),
+                    format!("must not use {}; it may use {:?}", dependency.name, room.uses),
                 ));
             }
         }
@@ -146,11 +101,7 @@ pub fn edges(metadata: &Metadata) -> Vec<Finding> {
 #[must_use]
 pub fn impurities(metadata: &Metadata) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for package in metadata
-        .packages
-        .iter()
-        .filter(|package| metadata.is_member(package))
-    {
+    for package in metadata.packages.iter().filter(|package| metadata.is_member(package)) {
         if room(&package.name).is_some_and(|room| room.pure) {
             for way in ways_to(metadata, package, IMPURE) {
                 findings.push(Finding::of(
@@ -184,14 +135,9 @@ fn ways_to<'m>(metadata: &'m Metadata, from: &'m Package, targets: &[&str]) -> V
         .iter()
         .flat_map(|resolve| &resolve.nodes)
         .map(|node| {
-            let normal = node
-                .deps
-                .iter()
-                .filter(|edge| edge.dep_kinds.iter().any(|k| k.kind.is_none()));
-            (
-                node.id.as_str(),
-                normal.map(|edge| edge.pkg.as_str()).collect(),
-            )
+            let normal =
+                node.deps.iter().filter(|edge| edge.dep_kinds.iter().any(|k| k.kind.is_none()));
+            (node.id.as_str(), normal.map(|edge| edge.pkg.as_str()).collect())
         })
         .collect();
     let mut ways = Vec::new();
@@ -224,8 +170,7 @@ mod tests {
         let member = |name: &&str| name.starts_with("howdah");
         let dependencies = |name: &str| -> Vec<serde_json::Value> {
             let own = edges.iter().filter(|(from, _, _)| *from == name);
-            own.map(|(_, to, kind)| serde_json::json!({"name": to, "kind": kind}))
-                .collect()
+            own.map(|(_, to, kind)| serde_json::json!({"name": to, "kind": kind})).collect()
         };
         let deps = |name: &str| -> Vec<serde_json::Value> {
             let own = edges.iter().filter(|(from, _, _)| *from == name);
@@ -267,27 +212,14 @@ mod tests {
         let bad = workspace(&[("howdah-core", "howdah-proxy", None)]);
         let found = edges(&bad);
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(
-            found[0]
-                .to_string()
-                .starts_with("howdah-core: must not use howdah-proxy")
-        );
+        assert!(found[0].to_string().starts_with("howdah-core: must not use howdah-proxy"));
     }
 
     #[test]
     fn leaves_know_nothing_of_each_other_not_even_in_tests() {
-        assert_eq!(
-            edges(&workspace(&[("howdah-wire", "howdah-sql", None)])).len(),
-            1
-        );
-        assert_eq!(
-            edges(&workspace(&[("howdah-wire", "howdah-sql", Some("dev"))])).len(),
-            1
-        );
-        assert_eq!(
-            edges(&workspace(&[("howdah-proxy", "howdah-local", None)])).len(),
-            1
-        );
+        assert_eq!(edges(&workspace(&[("howdah-wire", "howdah-sql", None)])).len(), 1);
+        assert_eq!(edges(&workspace(&[("howdah-wire", "howdah-sql", Some("dev"))])).len(), 1);
+        assert_eq!(edges(&workspace(&[("howdah-proxy", "howdah-local", None)])).len(), 1);
     }
 
     #[test]
@@ -298,10 +230,7 @@ mod tests {
 
     #[test]
     fn a_pure_room_that_reaches_a_runtime_is_found_with_the_way() {
-        let bad = workspace(&[
-            ("howdah-core", "innocent", None),
-            ("innocent", "tokio", None),
-        ]);
+        let bad = workspace(&[("howdah-core", "innocent", None), ("innocent", "tokio", None)]);
         assert_eq!(
             messages(&impurities(&bad)),
             ["howdah-core: is a pure room and must not reach innocent -> tokio"]

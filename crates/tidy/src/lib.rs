@@ -31,21 +31,13 @@ impl Finding {
     /// A finding about a whole file or package.
     #[must_use]
     pub fn of(place: &str, message: impl Into<String>) -> Self {
-        Self {
-            place: place.to_owned(),
-            line: None,
-            message: message.into(),
-        }
+        Self { place: place.to_owned(), line: None, message: message.into() }
     }
 
     /// A finding about one line, counted from 1.
     #[must_use]
     pub fn at(place: &str, line: usize, message: impl Into<String>) -> Self {
-        Self {
-            place: place.to_owned(),
-            line: Some(line),
-            message: message.into(),
-        }
+        Self { place: place.to_owned(), line: Some(line), message: message.into() }
     }
 }
 

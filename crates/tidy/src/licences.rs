@@ -25,38 +25,24 @@ impl Policy {
     /// When the text is not TOML or the lists have another shape.
     pub fn parse(deny: &str) -> anyhow::Result<Self> {
         let deny: Table = deny.parse().context("deny.toml")?;
-        let licenses = deny
-            .get("licenses")
-            .and_then(toml::Value::as_table)
-            .context("[licenses]")?;
+        let licenses =
+            deny.get("licenses").and_then(toml::Value::as_table).context("[licenses]")?;
         let exceptions = array(licenses, "exceptions")?
             .iter()
             .flat_map(|exception| {
-                let name = exception
-                    .get("crate")
-                    .and_then(toml::Value::as_str)
-                    .unwrap_or_default();
+                let name = exception.get("crate").and_then(toml::Value::as_str).unwrap_or_default();
                 let allow = exception.get("allow").and_then(toml::Value::as_array);
                 let licences = allow.into_iter().flatten().filter_map(toml::Value::as_str);
-                licences
-                    .map(|licence| (name.to_owned(), licence.to_owned()))
-                    .collect::<Vec<_>>()
+                licences.map(|licence| (name.to_owned(), licence.to_owned())).collect::<Vec<_>>()
             })
             .collect();
-        let bans = deny
-            .get("bans")
-            .and_then(toml::Value::as_table)
-            .context("[bans]")?;
+        let bans = deny.get("bans").and_then(toml::Value::as_table).context("[bans]")?;
         Ok(Self {
             allowed: strings(array(licenses, "allow")?)?,
             exceptions,
             banned: array(bans, "deny")?
                 .iter()
-                .map(|ban| {
-                    ban.get("crate")
-                        .and_then(toml::Value::as_str)
-                        .map(str::to_owned)
-                })
+                .map(|ban| ban.get("crate").and_then(toml::Value::as_str).map(str::to_owned))
                 .collect::<Option<_>>()
                 .context("[bans] deny: every entry needs `crate`")?,
         })
@@ -64,10 +50,7 @@ impl Policy {
 
     fn allows(&self, package: &str, licence: &str) -> bool {
         self.allowed.iter().any(|allowed| allowed == licence)
-            || self
-                .exceptions
-                .iter()
-                .any(|(name, allowed)| name == package && allowed == licence)
+            || self.exceptions.iter().any(|(name, allowed)| name == package && allowed == licence)
     }
 }
 
@@ -103,10 +86,7 @@ pub fn offenders(metadata: &Metadata, policy: &Policy) -> Vec<Finding> {
 /// # Errors
 /// When the expression is not well formed.
 pub fn satisfied(expression: &str, allowed: &dyn Fn(&str) -> bool) -> anyhow::Result<bool> {
-    let spaced = expression
-        .replace('(', " ( ")
-        .replace(')', " ) ")
-        .replace('/', " OR ");
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let mut tokens = spaced.split_whitespace().peekable();
     let result = any_of(&mut tokens, allowed)?;
     match tokens.next() {
@@ -137,16 +117,12 @@ fn one(tokens: &mut Tokens<'_>, allowed: &dyn Fn(&str) -> bool) -> anyhow::Resul
     match tokens.next() {
         Some("(") => {
             let result = any_of(tokens, allowed)?;
-            tokens
-                .next_if_eq(&")")
-                .context("a parenthesis is not closed")?;
+            tokens.next_if_eq(&")").context("a parenthesis is not closed")?;
             Ok(result)
         }
         None | Some(")" | "OR" | "AND" | "WITH") => bail!("a licence is missing"),
         Some(licence) if tokens.next_if_eq(&"WITH").is_some() => {
-            let exception = tokens
-                .next()
-                .context("an exception is missing after WITH")?;
+            let exception = tokens.next().context("an exception is missing after WITH")?;
             Ok(allowed(&format!("{licence} WITH {exception}")))
         }
         Some(licence) => Ok(allowed(licence)),
@@ -156,17 +132,13 @@ fn one(tokens: &mut Tokens<'_>, allowed: &dyn Fn(&str) -> bool) -> anyhow::Resul
 fn array<'t>(table: &'t Table, key: &str) -> anyhow::Result<&'t [toml::Value]> {
     match table.get(key) {
         None => Ok(&[]),
-        Some(value) => Ok(value
-            .as_array()
-            .with_context(|| format!("{key} is not a list"))?),
+        Some(value) => Ok(value.as_array().with_context(|| format!("{key} is not a list"))?),
     }
 }
 
 fn strings(values: &[toml::Value]) -> anyhow::Result<Vec<String>> {
     let strings = values.iter().map(|value| value.as_str().map(str::to_owned));
-    strings
-        .collect::<Option<_>>()
-        .context("a list of strings has something else in it")
+    strings.collect::<Option<_>>().context("a list of strings has something else in it")
 }
 
 #[cfg(test)]
@@ -174,12 +146,7 @@ mod tests {
     use super::*;
 
     fn check(expression: &str, expected: bool) {
-        let allowed = [
-            "MIT",
-            "Apache-2.0",
-            "Apache-2.0 WITH LLVM-exception",
-            "Zlib",
-        ];
+        let allowed = ["MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "Zlib"];
         let result = satisfied(expression, &|licence| allowed.contains(&licence)).unwrap();
         assert_eq!(result, expected, "{expression}");
     }
@@ -228,10 +195,8 @@ mod tests {
             ],
         }))
         .unwrap();
-        let places: Vec<String> = offenders(&metadata, &policy)
-            .into_iter()
-            .map(|f| f.place)
-            .collect();
+        let places: Vec<String> =
+            offenders(&metadata, &policy).into_iter().map(|f| f.place).collect();
         assert_eq!(places, ["copyleft", "silent", "openssl"]);
     }
 }

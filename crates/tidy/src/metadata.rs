@@ -99,10 +99,7 @@ impl Metadata {
 
     fn run(root: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo
-            .args(["metadata", "--format-version", "1"])
-            .args(arguments)
-            .current_dir(root);
+        cargo.args(["metadata", "--format-version", "1"]).args(arguments).current_dir(root);
         serde_json::from_str(&output(&mut cargo)?).context("read cargo's metadata")
     }
 
@@ -120,9 +117,7 @@ impl Metadata {
 }
 
 fn output(command: &mut Command) -> anyhow::Result<String> {
-    let output = command
-        .output()
-        .with_context(|| format!("run {command:?}"))?;
+    let output = command.output().with_context(|| format!("run {command:?}"))?;
     ensure!(
         output.status.success(),
         "{command:?}: {}",

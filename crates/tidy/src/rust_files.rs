@@ -26,19 +26,12 @@ const IMPURE_PATHS: [&str; 10] = [
 #[must_use]
 pub fn heads(tree: &Tree) -> Vec<Finding> {
     let bad = tree.rust().filter(|(_, text)| {
-        let head = text
-            .lines()
-            .next()
-            .and_then(|line| line.strip_prefix("//! "));
+        let head = text.lines().next().and_then(|line| line.strip_prefix("//! "));
         // One word keeps a place free; it is no head.
         head.is_none_or(|head| head.split_whitespace().count() < 2)
     });
     bad.map(|(path, _)| {
-        Finding::at(
-            path,
-            1,
-            "begin with `//!`: what this file is, what it is not, its invariant",
-        )
+        Finding::at(path, 1, "begin with `//!`: what this file is, what it is not, its invariant")
     })
     .collect()
 }
@@ -73,10 +66,8 @@ pub fn names(tree: &Tree, unwanted: &[String]) -> Vec<Finding> {
     for (path, text) in tree.rust() {
         for part in path.split('/') {
             if let Some(word) = is_unwanted(part.trim_end_matches(".rs")) {
-                findings.push(Finding::of(
-                    path,
-                    format!("`{word}` in a file name (docs/glossary.md)"),
-                ));
+                findings
+                    .push(Finding::of(path, format!("`{word}` in a file name (docs/glossary.md)")));
             }
         }
         for (line, name) in declarations(&code(text)) {
@@ -100,36 +91,25 @@ pub fn orphans(tree: &Tree) -> Vec<Finding> {
         let Some((package, inner)) = path.split_once("/src/") else {
             continue;
         };
-        let inner = inner
-            .strip_suffix("/mod.rs")
-            .or_else(|| inner.strip_suffix(".rs"))
-            .unwrap_or(inner);
+        let inner =
+            inner.strip_suffix("/mod.rs").or_else(|| inner.strip_suffix(".rs")).unwrap_or(inner);
         let (above, name) = inner.rsplit_once('/').unwrap_or(("", inner));
         if above == "bin" || (above.is_empty() && (name == "lib" || name == "main")) {
             continue;
         }
         let parents = if above.is_empty() {
-            [
-                format!("{package}/src/lib.rs"),
-                format!("{package}/src/main.rs"),
-            ]
+            [format!("{package}/src/lib.rs"), format!("{package}/src/main.rs")]
         } else {
-            [
-                format!("{package}/src/{above}.rs"),
-                format!("{package}/src/{above}/mod.rs"),
-            ]
+            [format!("{package}/src/{above}.rs"), format!("{package}/src/{above}/mod.rs")]
         };
         let program = format!("{package}/src/bin/{}", above.trim_start_matches("bin/"));
         if above.starts_with("bin/") && tree.has(&format!("{program}/main.rs")) {
             continue;
         }
-        let declared = parents
-            .iter()
-            .filter_map(|parent| tree.text(parent))
-            .any(|text| {
-                let code = code(text);
-                code.contains(&format!("mod {name};")) || code.contains(&format!("mod {name} {{"))
-            });
+        let declared = parents.iter().filter_map(|parent| tree.text(parent)).any(|text| {
+            let code = code(text);
+            code.contains(&format!("mod {name};")) || code.contains(&format!("mod {name} {{"))
+        });
         if !declared {
             findings.push(Finding::of(
                 path,
@@ -149,10 +129,7 @@ pub fn impurities(tree: &Tree, pure_directories: &[String]) -> Vec<Finding> {
         if path.ends_with("/tests.rs") || path.contains("/tests/") {
             continue;
         }
-        if !pure_directories
-            .iter()
-            .any(|room| path.starts_with(&format!("{room}src/")))
-        {
+        if !pure_directories.iter().any(|room| path.starts_with(&format!("{room}src/"))) {
             continue;
         }
         for (line, text) in without_tests(&code(text)).lines().enumerate() {
@@ -212,10 +189,8 @@ mod tests {
             ),
             ("src/common/b.rs", "mod common;"),
         ]);
-        let found: Vec<(String, Option<usize>)> = names(&tree, &unwanted)
-            .into_iter()
-            .map(|f| (f.place, f.line))
-            .collect();
+        let found: Vec<(String, Option<usize>)> =
+            names(&tree, &unwanted).into_iter().map(|f| (f.place, f.line)).collect();
         assert_eq!(
             found,
             [
@@ -246,15 +221,9 @@ mod tests {
     fn a_clock_in_a_pure_room_is_found_but_not_in_its_tests() {
         let text =
             "// Instant::now\nfn f() { Instant::now() }\n#[cfg(test)]\nmod tests { std::fs::read }";
-        let tree = Tree::of(&[
-            ("crates/core/src/a.rs", text),
-            ("crates/proxy/src/a.rs", text),
-        ]);
+        let tree = Tree::of(&[("crates/core/src/a.rs", text), ("crates/proxy/src/a.rs", text)]);
         let found = impurities(&tree, &["crates/core/".to_owned()]);
         assert_eq!(found.len(), 1, "{found:?}");
-        assert_eq!(
-            (found[0].place.as_str(), found[0].line),
-            ("crates/core/src/a.rs", Some(2))
-        );
+        assert_eq!((found[0].place.as_str(), found[0].line), ("crates/core/src/a.rs", Some(2)));
     }
 }

@@ -8,14 +8,7 @@ use crate::layering;
 use crate::tree::Tree;
 
 /// Packages of which two versions would mean two incompatible sets of types, or two runtimes.
-const SINGLE: [&str; 6] = [
-    "bytes",
-    "serde",
-    "tokio",
-    "tokio-postgres",
-    "toml",
-    "tracing",
-];
+const SINGLE: [&str; 6] = ["bytes", "serde", "tokio", "tokio-postgres", "toml", "tracing"];
 
 /// Crate-level `clippy.toml` files that lack something of the root's: the nearest file replaces the root's, nothing is merged.
 /// A pure room may leave out bans on packages that it cannot reach anyway.
@@ -25,19 +18,11 @@ const SINGLE: [&str; 6] = [
 pub fn clippy(tree: &Tree) -> anyhow::Result<Vec<Finding>> {
     const ROOT: &str = "clippy.toml";
     let parse = |path: &str, text: &str| text.parse::<Table>().with_context(|| path.to_owned());
-    let root = parse(
-        ROOT,
-        tree.text(ROOT).context("the root has no clippy.toml")?,
-    )?;
+    let root = parse(ROOT, tree.text(ROOT).context("the root has no clippy.toml")?)?;
     let mut findings = Vec::new();
-    for (path, text) in tree
-        .texts()
-        .filter(|(path, _)| path.ends_with("/clippy.toml"))
-    {
+    for (path, text) in tree.texts().filter(|(path, _)| path.ends_with("/clippy.toml")) {
         let own = parse(path, text)?;
-        let pure = layering::pure_directories()
-            .iter()
-            .any(|room| path.starts_with(room));
+        let pure = layering::pure_directories().iter().any(|room| path.starts_with(room));
         for (key, value) in &root {
             if !own.get(key).is_some_and(|own| includes(own, value, pure)) {
                 findings.push(Finding::of(
@@ -64,30 +49,18 @@ pub fn manifests(tree: &Tree, directories: &[String]) -> anyhow::Result<Vec<Find
             .parse()
             .with_context(|| path.clone())?;
         let inherits = |value: Option<&Value>| {
-            value
-                .and_then(|value| value.get("workspace"))
-                .and_then(Value::as_bool)
-                == Some(true)
+            value.and_then(|value| value.get("workspace")).and_then(Value::as_bool) == Some(true)
         };
         let package = manifest.get("package");
         for key in ["version", "edition", "rust-version", "license", "publish"] {
             if !inherits(package.and_then(|package| package.get(key))) {
-                findings.push(Finding::of(
-                    &path,
-                    format!("needs `{key}.workspace = true`"),
-                ));
+                findings.push(Finding::of(&path, format!("needs `{key}.workspace = true`")));
             }
         }
         if !inherits(manifest.get("lints")) {
-            findings.push(Finding::of(
-                &path,
-                "needs `[lints]` with `workspace = true`",
-            ));
+            findings.push(Finding::of(&path, "needs `[lints]` with `workspace = true`"));
         }
-        if package
-            .and_then(|package| package.get("description"))
-            .is_none()
-        {
+        if package.and_then(|package| package.get("description")).is_none() {
             findings.push(Finding::of(&path, "needs a `description`"));
         }
     }
@@ -100,15 +73,10 @@ pub fn manifests(tree: &Tree, directories: &[String]) -> anyhow::Result<Vec<Find
 /// When the lock is missing or is not TOML.
 pub fn single_versions(tree: &Tree) -> anyhow::Result<Vec<Finding>> {
     const LOCK: &str = "Cargo.lock";
-    let lock: Table = tree
-        .text(LOCK)
-        .context("Cargo.lock is not tracked")?
-        .parse()
-        .context(LOCK)?;
-    let packages = lock
-        .get("package")
-        .and_then(Value::as_array)
-        .context("no packages in Cargo.lock")?;
+    let lock: Table =
+        tree.text(LOCK).context("Cargo.lock is not tracked")?.parse().context(LOCK)?;
+    let packages =
+        lock.get("package").and_then(Value::as_array).context("no packages in Cargo.lock")?;
     let count = |name: &str| {
         packages
             .iter()
@@ -116,9 +84,7 @@ pub fn single_versions(tree: &Tree) -> anyhow::Result<Vec<Finding>> {
             .count()
     };
     let twice = SINGLE.iter().filter(|name| count(name) > 1);
-    Ok(twice
-        .map(|name| Finding::of(LOCK, format!("has {name} more than once")))
-        .collect())
+    Ok(twice.map(|name| Finding::of(LOCK, format!("has {name} more than once"))).collect())
 }
 
 /// Whether a value has everything that another has: equal, or a list with all its entries. Entries with a `path` are told apart by it.
@@ -126,9 +92,7 @@ fn includes(own: &Value, root: &Value, pure: bool) -> bool {
     match (own.as_array(), root.as_array()) {
         (Some(own), Some(root)) => root.iter().all(|entry| {
             let path = entry.get("path");
-            let package = path
-                .and_then(Value::as_str)
-                .and_then(|path| path.split("::").next());
+            let package = path.and_then(Value::as_str).and_then(|path| path.split("::").next());
             let unreachable =
                 pure && package.is_some_and(|package| layering::IMPURE.contains(&package));
             unreachable
@@ -146,11 +110,7 @@ mod tests {
     use super::*;
 
     fn messages(findings: anyhow::Result<Vec<Finding>>) -> Vec<String> {
-        findings
-            .unwrap()
-            .into_iter()
-            .map(|finding| finding.to_string())
-            .collect()
+        findings.unwrap().into_iter().map(|finding| finding.to_string()).collect()
     }
 
     #[test]
@@ -164,11 +124,7 @@ mod tests {
             ("crates/core/b/clippy.toml", bad),
             ("crates/proxy/clippy.toml", good),
         ]);
-        let places: Vec<String> = clippy(&tree)
-            .unwrap()
-            .into_iter()
-            .map(|f| f.place)
-            .collect();
+        let places: Vec<String> = clippy(&tree).unwrap().into_iter().map(|f| f.place).collect();
         let forgetful = "crates/core/b/clippy.toml";
         assert_eq!(places, [forgetful, forgetful, "crates/proxy/clippy.toml"]);
     }
@@ -196,10 +152,7 @@ mod tests {
     fn a_second_version_is_found() {
         let package = |name: &str| format!("[[package]]\nname = \"{name}\"\nversion = \"1.0.0\"\n");
         let once = package("tokio") + &package("rand") + &package("rand");
-        assert_eq!(
-            messages(single_versions(&Tree::of(&[("Cargo.lock", &once)]))),
-            [""; 0]
-        );
+        assert_eq!(messages(single_versions(&Tree::of(&[("Cargo.lock", &once)]))), [""; 0]);
         let twice = once + &package("tokio");
         assert_eq!(
             messages(single_versions(&Tree::of(&[("Cargo.lock", &twice)]))),

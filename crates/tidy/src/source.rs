@@ -5,11 +5,8 @@
 /// The code of a Rust file: comments and the contents of literals become spaces, lines stay where they are.
 #[must_use]
 pub fn code(text: &str) -> String {
-    let mut stripper = Stripper {
-        chars: text.chars().collect(),
-        at: 0,
-        out: String::with_capacity(text.len()),
-    };
+    let mut stripper =
+        Stripper { chars: text.chars().collect(), at: 0, out: String::with_capacity(text.len()) };
     while let Some(next) = stripper.peek(0) {
         stripper.step(next);
     }
@@ -22,10 +19,7 @@ pub fn without_tests(code: &str) -> &str {
     const MARK: &str = "#[cfg(test)]";
     for (at, _) in code.match_indices(MARK) {
         let (before, after) = code.split_at(at);
-        if after
-            .strip_prefix(MARK)
-            .is_some_and(|rest| rest.trim_start().starts_with("mod "))
-        {
+        if after.strip_prefix(MARK).is_some_and(|rest| rest.trim_start().starts_with("mod ")) {
             return before;
         }
     }
@@ -35,9 +29,8 @@ pub fn without_tests(code: &str) -> &str {
 /// Line (from 1) and name of everything the code declares: functions, types, modules, constants.
 #[must_use]
 pub fn declarations(code: &str) -> Vec<(usize, &str)> {
-    const KEYWORDS: [&str; 9] = [
-        "fn", "struct", "enum", "trait", "mod", "type", "const", "static", "union",
-    ];
+    const KEYWORDS: [&str; 9] =
+        ["fn", "struct", "enum", "trait", "mod", "type", "const", "static", "union"];
     let mut found = Vec::new();
     let mut after_keyword = false;
     for (line, text) in code.lines().enumerate() {
@@ -96,11 +89,7 @@ impl Stripper {
     }
 
     fn blank(&mut self) {
-        self.out.push(if self.peek(0) == Some('\n') {
-            '\n'
-        } else {
-            ' '
-        });
+        self.out.push(if self.peek(0) == Some('\n') { '\n' } else { ' ' });
         self.at += 1;
     }
 
@@ -237,10 +226,7 @@ mod tests {
     #[test]
     fn the_product_ends_where_the_tests_begin() {
         assert_eq!(without_tests("a\n#[cfg(test)]\nmod tests { b }"), "a\n");
-        assert_eq!(
-            without_tests("a\n#[cfg(test)]\nuse b;\nc"),
-            "a\n#[cfg(test)]\nuse b;\nc"
-        );
+        assert_eq!(without_tests("a\n#[cfg(test)]\nuse b;\nc"), "a\n#[cfg(test)]\nuse b;\nc");
     }
 
     #[test]

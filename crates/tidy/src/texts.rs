@@ -7,21 +7,13 @@ use crate::tree::Tree;
 const SIZE_MAX: u64 = 256 * 1024;
 
 /// Marks of unfinished work. Spelled in two parts so that this file is not full of them.
-const MARKS: [&str; 3] = [
-    concat!("TO", "DO"),
-    concat!("FIX", "ME"),
-    concat!("XX", "X"),
-];
+const MARKS: [&str; 3] = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
 /// Macros of unfinished work.
 const MACROS: [&str; 2] = [concat!("to", "do!("), concat!("unimple", "mented!(")];
 
 /// Directories that exist on the machine of whoever wrote the line, and nowhere else.
-const MACHINE_PATHS: [&str; 4] = [
-    concat!("/wo", "rk/"),
-    concat!("/ro", "ot/"),
-    concat!("/ho", "me/"),
-    concat!("/Us", "ers/"),
-];
+const MACHINE_PATHS: [&str; 4] =
+    [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/Us", "ers/")];
 
 /// Hosts a link may lead to. Package registries and mirrors are not among them on purpose: where packages come from is decided by the
 /// machine that builds, not by a file of this repository.
@@ -68,9 +60,7 @@ pub fn unfinished(tree: &Tree) -> Vec<Finding> {
         let mut bare = line.split(|c: char| !(c.is_alphanumeric() || c == '_'));
         let mark = bare.find(|word| MARKS.contains(word));
         let found = mark.or_else(|| MACROS.into_iter().find(|name| line.contains(name)))?;
-        Some(format!(
-            "`{found}`: finish it, or open an issue and say what the code does today"
-        ))
+        Some(format!("`{found}`: finish it, or open an issue and say what the code does today"))
     })
 }
 
@@ -84,9 +74,7 @@ pub fn machine_paths(tree: &Tree) -> Vec<Finding> {
                 !before.is_some_and(|c| c.is_alphanumeric() || "_.-*~}".contains(c))
             })
         })?;
-        Some(format!(
-            "`{found}` is a path of one machine: make it relative or a variable"
-        ))
+        Some(format!("`{found}` is a path of one machine: make it relative or a variable"))
     })
 }
 
@@ -112,11 +100,7 @@ pub fn sizes(tree: &Tree) -> Vec<Finding> {
         .map(|file| {
             Finding::of(
                 &file.path,
-                format!(
-                    "{} KiB; the limit is {} KiB",
-                    file.size / 1024,
-                    SIZE_MAX / 1024
-                ),
+                format!("{} KiB; the limit is {} KiB", file.size / 1024, SIZE_MAX / 1024),
             )
         })
         .collect()
@@ -125,12 +109,8 @@ pub fn sizes(tree: &Tree) -> Vec<Finding> {
 /// Hosts of the http links in a line.
 fn links(line: &str) -> impl Iterator<Item = &str> {
     line.split("http").skip(1).filter_map(|rest| {
-        let rest = rest
-            .strip_prefix("s://")
-            .or_else(|| rest.strip_prefix("://"))?;
-        let end = rest
-            .find(|c: char| "/\\\"'`)>|#?, ;".contains(c))
-            .unwrap_or(rest.len());
+        let rest = rest.strip_prefix("s://").or_else(|| rest.strip_prefix("://"))?;
+        let end = rest.find(|c: char| "/\\\"'`)>|#?, ;".contains(c)).unwrap_or(rest.len());
         let authority = rest.get(..end)?.trim_end_matches('.');
         // `[::1]:80` and `host:80`; a placeholder such as `{host}` is not a link.
         let port = authority.rfind(':').filter(|_| !authority.ends_with(']'));
@@ -162,10 +142,7 @@ mod tests {
     use super::*;
 
     fn lines(check: fn(&Tree) -> Vec<Finding>, text: &str) -> Vec<usize> {
-        check(&Tree::of(&[("a.md", text)]))
-            .into_iter()
-            .filter_map(|f| f.line)
-            .collect()
+        check(&Tree::of(&[("a.md", text)])).into_iter().filter_map(|f| f.line).collect()
     }
 
     #[test]
@@ -205,10 +182,7 @@ mod tests {
 
     #[test]
     fn a_large_file_is_found() {
-        let tree = Tree::of(&[
-            ("a", &"x".repeat(256 * 1024)),
-            ("b", &"x".repeat(256 * 1024 + 1)),
-        ]);
+        let tree = Tree::of(&[("a", &"x".repeat(256 * 1024)), ("b", &"x".repeat(256 * 1024 + 1))]);
         let places: Vec<String> = sizes(&tree).into_iter().map(|f| f.place).collect();
         assert_eq!(places, ["b"]);
     }

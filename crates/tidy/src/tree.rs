@@ -31,13 +31,7 @@ impl Tree {
     /// When git is missing, `root` is not a checkout, or a file cannot be read.
     pub fn tracked(root: &Path) -> anyhow::Result<Self> {
         let output = Command::new("git")
-            .args([
-                "ls-files",
-                "-z",
-                "--cached",
-                "--others",
-                "--exclude-standard",
-            ])
+            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
             .current_dir(root)
             .output()
             .context("run git; the checks of the house need it")?;
@@ -74,9 +68,7 @@ impl Tree {
             size: text.len() as u64,
             text: Some(text.to_owned()),
         });
-        Self {
-            files: files.collect(),
-        }
+        Self { files: files.collect() }
     }
 
     /// All files, by path.
@@ -87,9 +79,7 @@ impl Tree {
 
     /// Path and text of every text file.
     pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.files
-            .iter()
-            .filter_map(|file| Some((file.path.as_str(), file.text.as_deref()?)))
+        self.files.iter().filter_map(|file| Some((file.path.as_str(), file.text.as_deref()?)))
     }
 
     /// Path and text of every Rust file.
@@ -100,9 +90,7 @@ impl Tree {
     /// The text of one file.
     #[must_use]
     pub fn text(&self, path: &str) -> Option<&str> {
-        self.texts()
-            .find(|(found, _)| *found == path)
-            .map(|(_, text)| text)
+        self.texts().find(|(found, _)| *found == path).map(|(_, text)| text)
     }
 
     /// Whether a file, or a directory with files, has this path.
@@ -142,9 +130,7 @@ mod tests {
     fn the_tree_of_this_repository_holds_this_file() {
         let tree = Tree::tracked(&root()).unwrap();
         assert!(
-            tree.text("crates/tidy/src/tree.rs")
-                .unwrap()
-                .contains("The files of the repository")
+            tree.text("crates/tidy/src/tree.rs").unwrap().contains("The files of the repository")
         );
     }
 

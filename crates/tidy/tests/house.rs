@@ -20,37 +20,21 @@ struct Untidy(Vec<Finding>);
 impl fmt::Debug for Untidy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} to put right", self.0.len())?;
-        self.0
-            .iter()
-            .try_for_each(|finding| writeln!(f, "  {finding}"))
+        self.0.iter().try_for_each(|finding| writeln!(f, "  {finding}"))
     }
 }
 
 fn clean(findings: Vec<Finding>) -> Result<(), Untidy> {
-    if findings.is_empty() {
-        Ok(())
-    } else {
-        Err(Untidy(findings))
-    }
+    if findings.is_empty() { Ok(()) } else { Err(Untidy(findings)) }
 }
 
 /// Directories of the members of the workspace, below the root.
 fn directories() -> Vec<String> {
     let root = root();
-    let manifests = MEMBERS
-        .packages
-        .iter()
-        .map(|package| Path::new(&package.manifest_path));
+    let manifests = MEMBERS.packages.iter().map(|package| Path::new(&package.manifest_path));
     manifests
         .map(|manifest| {
-            manifest
-                .parent()
-                .unwrap()
-                .strip_prefix(&root)
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned()
+            manifest.parent().unwrap().strip_prefix(&root).unwrap().to_str().unwrap().to_owned()
         })
         .collect()
 }
@@ -94,11 +78,7 @@ fn files_are_short_or_say_why_not() -> Result<(), Untidy> {
 #[test]
 fn names_use_the_words_of_the_glossary() -> Result<(), Untidy> {
     let unwanted = documents::unwanted_words(&TREE);
-    assert!(
-        unwanted.len() > 3,
-        "{} has lost its list",
-        documents::GLOSSARY
-    );
+    assert!(unwanted.len() > 3, "{} has lost its list", documents::GLOSSARY);
     clean(rust_files::names(&TREE, &unwanted))
 }
 
@@ -171,10 +151,6 @@ fn every_configuration_key_is_shown_and_explained() -> Result<(), Untidy> {
 fn every_error_code_that_howdah_sends_is_explained() -> Result<(), Untidy> {
     clean(documents::error_codes(
         &TREE,
-        &[
-            "crates/core/src/",
-            "crates/proxy/src/",
-            "crates/howdah/src/",
-        ],
+        &["crates/core/src/", "crates/proxy/src/", "crates/howdah/src/"],
     ))
 }

@@ -58,9 +58,7 @@ fn main() -> Result<()> {
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Accepts connections for as long as the program runs.
@@ -110,11 +108,7 @@ fn write_pieces(text: &mut String, pieces: &[(char, Vec<u8>)]) {
             }
             text.push_str(" | ");
             let printable = |byte: &u8| {
-                if byte.is_ascii_graphic() {
-                    char::from(*byte)
-                } else {
-                    '.'
-                }
+                if byte.is_ascii_graphic() { char::from(*byte) } else { '.' }
             };
             text.extend(line.iter().map(printable));
             text.push('\n');

@@ -34,9 +34,7 @@ fn main() -> Result<()> {
         let text = std::fs::read_to_string(&path)?;
         let connections = transcripts::read(&text).with_context(|| path.display().to_string())?;
         for connection in &connections {
-            let parts = connection
-                .parts()
-                .with_context(|| path.display().to_string())?;
+            let parts = connection.parts().with_context(|| path.display().to_string())?;
             write_parts(&corpus, &parts)?;
         }
     }
@@ -57,16 +55,8 @@ fn write_parts(corpus: &Path, parts: &transcripts::Parts<'_>) -> Result<()> {
         }
     }
     // What one side sent of SCRAM, its messages separated by line feeds.
-    let client: Vec<_> = parts
-        .frontend
-        .iter()
-        .filter_map(|frame| client_scram(*frame))
-        .collect();
-    let server: Vec<_> = parts
-        .backend
-        .iter()
-        .filter_map(|frame| server_scram(*frame))
-        .collect();
+    let client: Vec<_> = parts.frontend.iter().filter_map(|frame| client_scram(*frame)).collect();
+    let server: Vec<_> = parts.backend.iter().filter_map(|frame| server_scram(*frame)).collect();
     for (target, messages) in [("scram_server", client), ("scram_client", server)] {
         if messages.len() > 1 {
             write(corpus, target, &messages.join(&b'\n'))?;

@@ -234,10 +234,7 @@ pub fn decode(frame: Frame<'_>) -> Result<Message<'_>, Error> {
         if body.is_empty() {
             Ok(value)
         } else {
-            Err(Error::Malformed {
-                message,
-                what: "it has a body",
-            })
+            Err(Error::Malformed { message, what: "it has a body" })
         }
     };
     Ok(match frame.tag {
@@ -248,9 +245,7 @@ pub fn decode(frame: Frame<'_>) -> Result<Message<'_>, Error> {
         }
         tag::BIND_COMPLETE => bare("BindComplete", Message::BindComplete)?,
         tag::CLOSE_COMPLETE => bare("CloseComplete", Message::CloseComplete)?,
-        tag::COMMAND_COMPLETE => Message::CommandComplete {
-            tag: command_tag(body)?,
-        },
+        tag::COMMAND_COMPLETE => Message::CommandComplete { tag: command_tag(body)? },
         tag::COPY_IN => Message::CopyIn(whole(body, "CopyInResponse", copy_format)?),
         tag::COPY_OUT => Message::CopyOut(whole(body, "CopyOutResponse", copy_format)?),
         tag::COPY_BOTH => Message::CopyBoth(whole(body, "CopyBothResponse", copy_format)?),
@@ -290,35 +285,22 @@ fn whole<'a, T>(
     read: impl FnOnce(&mut Reader<'a>) -> Option<T>,
 ) -> Result<T, Error> {
     let mut reader = Reader::new(body);
-    let value = read(&mut reader).ok_or(Error::Malformed {
-        message,
-        what: "it ends too early",
-    })?;
+    let value = read(&mut reader).ok_or(Error::Malformed { message, what: "it ends too early" })?;
     if reader.is_empty() {
         Ok(value)
     } else {
-        Err(Error::Malformed {
-            message,
-            what: "something follows its content",
-        })
+        Err(Error::Malformed { message, what: "something follows its content" })
     }
 }
 
 fn copy_format<'a>(reader: &mut Reader<'a>) -> Option<CopyFormat<'a>> {
-    Some(CopyFormat {
-        overall: reader.u8()?,
-        columns: Formats::read(reader)?,
-    })
+    Some(CopyFormat { overall: reader.u8()?, columns: Formats::read(reader)? })
 }
 
 fn negotiation<'a>(reader: &mut Reader<'a>) -> Option<Message<'a>> {
     let newest = reader.u32()?;
     let count = reader.u32()?;
-    Some(Message::NegotiateVersion {
-        newest,
-        unsupported: Strings::read(reader, count)?,
-        count,
-    })
+    Some(Message::NegotiateVersion { newest, unsupported: Strings::read(reader, count)?, count })
 }
 
 fn notification<'a>(reader: &mut Reader<'a>) -> Option<Message<'a>> {
@@ -357,15 +339,8 @@ pub fn authentication(body: &[u8]) -> Result<Authentication<'_>, Error> {
 /// [`Error::Malformed`].
 #[inline]
 pub fn ready_status(body: &[u8]) -> Result<TransactionStatus, Error> {
-    let status = if let &[byte] = body {
-        TransactionStatus::from_byte(byte)
-    } else {
-        None
-    };
-    status.ok_or(Error::Malformed {
-        message: "ReadyForQuery",
-        what: "it is not one of I, T, E",
-    })
+    let status = if let &[byte] = body { TransactionStatus::from_byte(byte) } else { None };
+    status.ok_or(Error::Malformed { message: "ReadyForQuery", what: "it is not one of I, T, E" })
 }
 
 /// Reads the body of `ParameterStatus`: name and value.
@@ -373,9 +348,7 @@ pub fn ready_status(body: &[u8]) -> Result<TransactionStatus, Error> {
 /// # Errors
 /// [`Error::Malformed`].
 pub fn parameter_status(body: &[u8]) -> Result<(&[u8], &[u8]), Error> {
-    whole(body, "ParameterStatus", |reader| {
-        Some((reader.cstr()?, reader.cstr()?))
-    })
+    whole(body, "ParameterStatus", |reader| Some((reader.cstr()?, reader.cstr()?)))
 }
 
 /// Reads the body of `CommandComplete`: the command tag.
@@ -392,9 +365,8 @@ pub fn command_tag(body: &[u8]) -> Result<&[u8], Error> {
 /// # Errors
 /// [`Error::Malformed`], also when the secret is not 4 to 256 bytes long.
 pub fn key_data(body: &[u8]) -> Result<(u32, &[u8]), Error> {
-    let (process_id, secret) = whole(body, "BackendKeyData", |reader| {
-        Some((reader.u32()?, reader.rest()))
-    })?;
+    let (process_id, secret) =
+        whole(body, "BackendKeyData", |reader| Some((reader.u32()?, reader.rest())))?;
     if SECRET_LEN.contains(&secret.len()) {
         Ok((process_id, secret))
     } else {

@@ -82,14 +82,7 @@ pub fn split(buf: &[u8]) -> Result<Option<(Frame<'_>, &[u8])>, Error> {
         return Ok(None);
     };
     let body = bytes.get(HEADER_LEN..).unwrap_or_default();
-    Ok(Some((
-        Frame {
-            tag: header.tag,
-            body,
-            bytes,
-        },
-        rest,
-    )))
+    Ok(Some((Frame { tag: header.tag, body, bytes }, rest)))
 }
 
 /// Reads values in network byte order from the start of a byte slice; `None` when too few bytes are
@@ -185,9 +178,6 @@ impl<'a> Reader<'a> {
 
     /// What was read between `start`, an earlier state of this reader, and now.
     pub(crate) fn since(&self, start: &Self) -> &'a [u8] {
-        start
-            .left
-            .get(..start.left.len().saturating_sub(self.left.len()))
-            .unwrap_or_default()
+        start.left.get(..start.left.len().saturating_sub(self.left.len())).unwrap_or_default()
     }
 }

@@ -92,10 +92,9 @@ pub fn header(buf: &[u8]) -> Result<Option<Header>, Error> {
     };
     let limit = max_length(tag).ok_or(Error::UnknownTag(tag))?;
     match frame::header(buf)? {
-        Some(header) if header.length > limit => Err(Error::FrameLength {
-            tag,
-            length: header.length,
-        }),
+        Some(header) if header.length > limit => {
+            Err(Error::FrameLength { tag, length: header.length })
+        }
         header => Ok(header),
     }
 }
@@ -202,9 +201,7 @@ pub struct Parse<'a> {
 pub fn decode(frame: Frame<'_>) -> Result<Message<'_>, Error> {
     let body = frame.body;
     Ok(match frame.tag {
-        tag::QUERY => Message::Query {
-            sql: query_text(body)?,
-        },
+        tag::QUERY => Message::Query { sql: query_text(body)? },
         tag::PARSE => Message::Parse(parse(body)?),
         tag::BIND => Message::Bind(bind::bind(body)?),
         tag::DESCRIBE => {
@@ -224,9 +221,7 @@ pub fn decode(frame: Frame<'_>) -> Result<Message<'_>, Error> {
         // PostgreSQL does not look at what these three carry beyond the reason.
         tag::TERMINATE => Message::Terminate,
         tag::COPY_DONE => Message::CopyDone,
-        tag::COPY_FAIL => Message::CopyFail {
-            reason: copy_fail_reason(body)?,
-        },
+        tag::COPY_FAIL => Message::CopyFail { reason: copy_fail_reason(body)? },
         tag::COPY_DATA => Message::CopyData(body),
         tag::FUNCTION_CALL => Message::FunctionCall(body),
         tag::PASSWORD => Message::Password(body),
@@ -238,18 +233,14 @@ fn empty<'a>(body: &[u8], message: &'static str, value: Message<'a>) -> Result<M
     if body.is_empty() {
         Ok(value)
     } else {
-        Err(Error::Malformed {
-            message,
-            what: "it has a body",
-        })
+        Err(Error::Malformed { message, what: "it has a body" })
     }
 }
 
 fn copy_fail_reason(body: &[u8]) -> Result<&[u8], Error> {
-    Reader::new(body).cstr().ok_or(Error::Malformed {
-        message: "CopyFail",
-        what: "the reason does not end",
-    })
+    Reader::new(body)
+        .cstr()
+        .ok_or(Error::Malformed { message: "CopyFail", what: "the reason does not end" })
 }
 
 /// The text of a Query body, without its NUL.
@@ -258,10 +249,7 @@ fn copy_fail_reason(body: &[u8]) -> Result<&[u8], Error> {
 /// [`Error::Malformed`] when the text does not end, or something follows it.
 #[inline]
 pub fn query_text(body: &[u8]) -> Result<&[u8], Error> {
-    only_string(body).ok_or(Error::Malformed {
-        message: "Query",
-        what: "it is not one string",
-    })
+    only_string(body).ok_or(Error::Malformed { message: "Query", what: "it is not one string" })
 }
 
 /// The string that is all of `body`.
@@ -276,32 +264,17 @@ fn only_string(body: &[u8]) -> Option<&[u8]> {
 /// [`Error::Malformed`].
 #[inline]
 pub fn parse(body: &[u8]) -> Result<Parse<'_>, Error> {
-    let malformed = |what| Error::Malformed {
-        message: "Parse",
-        what,
-    };
+    let malformed = |what| Error::Malformed { message: "Parse", what };
     let mut reader = Reader::new(body);
-    let name = reader
-        .cstr()
-        .ok_or_else(|| malformed("the name does not end"))?;
-    let sql = reader
-        .cstr()
-        .ok_or_else(|| malformed("the text does not end"))?;
+    let name = reader.cstr().ok_or_else(|| malformed("the name does not end"))?;
+    let sql = reader.cstr().ok_or_else(|| malformed("the text does not end"))?;
     let start = reader.clone();
-    let count = reader
-        .u16()
-        .ok_or_else(|| malformed("the parameter count is missing"))?;
-    reader
-        .bytes(usize::from(count) * 4)
-        .ok_or_else(|| malformed("parameter types are missing"))?;
+    let count = reader.u16().ok_or_else(|| malformed("the parameter count is missing"))?;
+    reader.bytes(usize::from(count) * 4).ok_or_else(|| malformed("parameter types are missing"))?;
     if !reader.is_empty() {
         return Err(malformed("something follows the parameter types"));
     }
-    Ok(Parse {
-        name,
-        sql,
-        parameter_types: reader.since(&start),
-    })
+    Ok(Parse { name, sql, parameter_types: reader.since(&start) })
 }
 
 /// Reads a complete Describe or Close body.
@@ -310,10 +283,7 @@ pub fn parse(body: &[u8]) -> Result<Parse<'_>, Error> {
 /// [`Error::Malformed`].
 #[inline]
 pub fn target(body: &[u8]) -> Result<(Kind, &[u8]), Error> {
-    let malformed = |what| Error::Malformed {
-        message: "Describe or Close",
-        what,
-    };
+    let malformed = |what| Error::Malformed { message: "Describe or Close", what };
     let (&kind, name) = body.split_first().ok_or_else(|| malformed("it is empty"))?;
     let kind = Kind::from_byte(kind).ok_or_else(|| malformed("neither statement nor portal"))?;
     let name = only_string(name).ok_or_else(|| malformed("the name is not one string"))?;
@@ -326,17 +296,10 @@ pub fn target(body: &[u8]) -> Result<(Kind, &[u8]), Error> {
 /// [`Error::Malformed`].
 #[inline]
 pub fn execute_portal(body: &[u8]) -> Result<(&[u8], i32), Error> {
-    let malformed = |what| Error::Malformed {
-        message: "Execute",
-        what,
-    };
+    let malformed = |what| Error::Malformed { message: "Execute", what };
     let mut reader = Reader::new(body);
-    let portal = reader
-        .cstr()
-        .ok_or_else(|| malformed("the portal's name does not end"))?;
-    let max_rows = reader
-        .i32()
-        .ok_or_else(|| malformed("the row limit is missing"))?;
+    let portal = reader.cstr().ok_or_else(|| malformed("the portal's name does not end"))?;
+    let max_rows = reader.i32().ok_or_else(|| malformed("the row limit is missing"))?;
     if reader.is_empty() {
         Ok((portal, max_rows))
     } else {
@@ -350,10 +313,8 @@ pub fn execute_portal(body: &[u8]) -> Result<(&[u8], i32), Error> {
 /// # Errors
 /// [`Error::Malformed`].
 pub fn password_text(body: &[u8]) -> Result<&[u8], Error> {
-    only_string(body).ok_or(Error::Malformed {
-        message: "PasswordMessage",
-        what: "it is not one string",
-    })
+    only_string(body)
+        .ok_or(Error::Malformed { message: "PasswordMessage", what: "it is not one string" })
 }
 
 /// Reads a complete `SASLInitialResponse` body: the mechanism and the first message, `None` if the
@@ -362,14 +323,9 @@ pub fn password_text(body: &[u8]) -> Result<&[u8], Error> {
 /// # Errors
 /// [`Error::Malformed`].
 pub fn sasl_initial_response(body: &[u8]) -> Result<(&[u8], Option<&[u8]>), Error> {
-    let malformed = |what| Error::Malformed {
-        message: "SASLInitialResponse",
-        what,
-    };
+    let malformed = |what| Error::Malformed { message: "SASLInitialResponse", what };
     let mut reader = Reader::new(body);
-    let mechanism = reader
-        .cstr()
-        .ok_or_else(|| malformed("the mechanism does not end"))?;
+    let mechanism = reader.cstr().ok_or_else(|| malformed("the mechanism does not end"))?;
     let data =
         crate::list::value(&mut reader).ok_or_else(|| malformed("the data is incomplete"))?;
     if reader.is_empty() {

@@ -12,9 +12,8 @@ use crate::{backend, frontend};
 /// A stream of frames: splitting conserves the bytes, and gives the same whether they arrive at
 /// once or in two pieces.
 pub fn frame(data: &[u8]) {
-    let (cut, stream) = data
-        .split_first()
-        .map_or((0, data), |(cut, rest)| (usize::from(*cut), rest));
+    let (cut, stream) =
+        data.split_first().map_or((0, data), |(cut, rest)| (usize::from(*cut), rest));
     let (early, _) = stream.split_at_checked(cut).unwrap_or((stream, b""));
     let mut rest = stream;
     let mut taken = 0;
@@ -55,9 +54,7 @@ pub fn startup(data: &[u8]) {
         First::Gss => startup::gss_request(&mut again),
         First::Cancel { process_id, secret } => startup::cancel(&mut again, process_id, secret),
         First::Startup(first) => {
-            let texts = first
-                .parameters()
-                .map(|(name, value)| Some((text(name)?, text(value)?)));
+            let texts = first.parameters().map(|(name, value)| Some((text(name)?, text(value)?)));
             let Some(parameters) = texts.collect::<Option<Vec<_>>>() else {
                 return;
             };
@@ -76,11 +73,7 @@ fn text(bytes: &[u8]) -> Option<&str> {
 /// A frame of which `data` is type byte and body.
 fn frame_of(data: &[u8]) -> Option<Frame<'_>> {
     let (&tag, body) = data.split_first()?;
-    Some(Frame {
-        tag,
-        body,
-        bytes: data,
-    })
+    Some(Frame { tag, body, bytes: data })
 }
 
 /// The bytes of a frame, without its length field.
@@ -131,10 +124,7 @@ fn bind(body: &[u8], good: bool) {
         return;
     };
     let mut out = Vec::new();
-    let original = Header {
-        tag: frontend::tag::BIND,
-        length,
-    };
+    let original = Header { tag: frontend::tag::BIND, length };
     let renamed = frontend::bind_renamed(&mut out, original, &names, b"howdah_1", rest);
     assert_eq!(renamed.map(Header::frame_len), Ok(out.len()));
     let split = frame::split(&out).ok().flatten();
@@ -184,14 +174,11 @@ pub fn scram_server(data: &[u8]) {
         parsed.map(|verifier| assert_eq!(Verifier::parse(&verifier.to_string()), Ok(verifier)))
     });
 
-    let mut server = Server::new(
-        Verifier::from_password("pencil", b"salt", 1),
-        "server".to_owned(),
-    );
+    let mut server =
+        Server::new(Verifier::from_password("pencil", b"salt", 1), "server".to_owned());
     let mut client = Client::new("client".to_owned());
-    let challenge = server
-        .on_client_first(&client.first())
-        .map(|answer| client.on_server_first(&answer));
+    let challenge =
+        server.on_client_first(&client.first()).map(|answer| client.on_server_first(&answer));
     assert!(matches!(challenge, Ok(Ok(_))));
     let mut proof = client.respond(&ClientKeys::derive("pencil", b"salt", 1));
     let changed = change(&mut proof, data);
@@ -203,23 +190,17 @@ pub fn scram_server(data: &[u8]) {
 pub fn scram_client(data: &[u8]) {
     let (first, last) = halves(data);
     let mut client = Client::new("client".to_owned());
-    let keys = ClientKeys {
-        client_key: [1; 32],
-        server_key: [2; 32],
-    };
+    let keys = ClientKeys { client_key: [1; 32], server_key: [2; 32] };
     if client.on_server_first(first).is_ok() {
         let _ = client.respond(&keys);
     }
     assert!(client.on_server_final(last).is_err());
 
-    let mut server = Server::new(
-        Verifier::from_password("pencil", b"salt", 1),
-        "server".to_owned(),
-    );
+    let mut server =
+        Server::new(Verifier::from_password("pencil", b"salt", 1), "server".to_owned());
     let mut client = Client::new("client".to_owned());
-    let challenge = server
-        .on_client_first(&client.first())
-        .map(|answer| client.on_server_first(&answer));
+    let challenge =
+        server.on_client_first(&client.first()).map(|answer| client.on_server_first(&answer));
     assert!(matches!(challenge, Ok(Ok(_))));
     let proof = client.respond(&ClientKeys::derive("pencil", b"salt", 1));
     let signature = server.on_client_final(&proof);
@@ -231,10 +212,7 @@ pub fn scram_client(data: &[u8]) {
 
 fn halves(data: &[u8]) -> (&[u8], &[u8]) {
     let mut halves = data.splitn(2, |byte| *byte == b'\n');
-    (
-        halves.next().unwrap_or_default(),
-        halves.next().unwrap_or_default(),
-    )
+    (halves.next().unwrap_or_default(), halves.next().unwrap_or_default())
 }
 
 /// Sets the byte at the place the first byte of `data` names to the second; true if that changed it.

@@ -23,10 +23,7 @@ impl<'a> Values<'a> {
         for _ in 0..count {
             value(reader)?;
         }
-        Some(Self {
-            count,
-            raw: reader.since(&start),
-        })
+        Some(Self { count, raw: reader.since(&start) })
     }
 
     /// Number of values.
@@ -52,10 +49,7 @@ impl<'a> Values<'a> {
 }
 
 /// Reads one value; the outer `None` means that the bytes end, or that the length is below -1.
-#[expect(
-    clippy::option_option,
-    reason = "the end of the bytes and NULL are different things"
-)]
+#[expect(clippy::option_option, reason = "the end of the bytes and NULL are different things")]
 pub(crate) fn value<'a>(reader: &mut Reader<'a>) -> Option<Option<&'a [u8]>> {
     match reader.i32()? {
         -1 => Some(None),
@@ -73,9 +67,7 @@ impl<'a> Formats<'a> {
     /// Reads a count and that many codes.
     pub(crate) fn read(reader: &mut Reader<'a>) -> Option<Self> {
         let count = reader.u16()?;
-        Some(Self {
-            raw: reader.bytes(usize::from(count) * 2)?,
-        })
+        Some(Self { raw: reader.bytes(usize::from(count) * 2)? })
     }
 
     /// Number of codes.
@@ -110,9 +102,7 @@ impl<'a> Oids<'a> {
     /// Reads a count and that many numbers.
     pub(crate) fn read(reader: &mut Reader<'a>) -> Option<Self> {
         let count = reader.u16()?;
-        Some(Self {
-            raw: reader.bytes(usize::from(count) * 4)?,
-        })
+        Some(Self { raw: reader.bytes(usize::from(count) * 4)? })
     }
 
     /// Number of type numbers.
@@ -150,9 +140,7 @@ impl<'a> Strings<'a> {
         for _ in 0..count {
             reader.cstr()?;
         }
-        Some(Self {
-            raw: reader.since(&start),
-        })
+        Some(Self { raw: reader.since(&start) })
     }
 
     /// Reads strings up to an empty one, which is consumed and not part of the list.

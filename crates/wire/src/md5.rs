@@ -15,10 +15,7 @@ pub fn shadow(user: &str, password: &str) -> String {
 
 /// The answer to an MD5 request with `salt`, from the stored form of the password.
 pub fn response(shadow: &str, salt: [u8; 4]) -> String {
-    digest(&[
-        shadow.strip_prefix("md5").unwrap_or(shadow).as_bytes(),
-        &salt,
-    ])
+    digest(&[shadow.strip_prefix("md5").unwrap_or(shadow).as_bytes(), &salt])
 }
 
 /// True when `answer`, without its NUL, is the answer to `salt` for this stored password.
@@ -54,10 +51,7 @@ mod tests {
     #[test]
     fn the_stored_form_is_that_of_postgresql() {
         // select rolpassword from pg_authid, password_encryption = md5, user alice, password secret
-        assert_eq!(
-            shadow("alice", "secret"),
-            "md54a0a68b43b6cd5cf266fa02f196e2371"
-        );
+        assert_eq!(shadow("alice", "secret"), "md54a0a68b43b6cd5cf266fa02f196e2371");
         assert!(is_shadow(&shadow("alice", "secret")));
         assert!(!is_shadow("md5 in my own words"));
     }
@@ -68,11 +62,7 @@ mod tests {
         let answer = response(&stored, [1, 2, 3, 4]);
         assert!(verify(&stored, [1, 2, 3, 4], answer.as_bytes()));
         assert!(!verify(&stored, [1, 2, 3, 5], answer.as_bytes()));
-        assert!(!verify(
-            &shadow("bob", "secret"),
-            [1, 2, 3, 4],
-            answer.as_bytes()
-        ));
+        assert!(!verify(&shadow("bob", "secret"), [1, 2, 3, 4], answer.as_bytes()));
         assert!(!verify(&stored, [1, 2, 3, 4], b""));
         assert!(!verify(&stored, [1, 2, 3, 4], stored.as_bytes()));
     }

@@ -150,20 +150,9 @@ mod tests {
 
     #[test]
     fn other_lengths_and_other_characters_are_no_code() {
-        for bytes in [
-            &b""[..],
-            b"0800",
-            b"080011",
-            b"08p01",
-            b"08 01",
-            b"08\xff01",
-            b"0800\0",
-        ] {
+        for bytes in [&b""[..], b"0800", b"080011", b"08p01", b"08 01", b"08\xff01", b"0800\0"] {
             assert_eq!(SqlState::from_bytes(bytes), None, "{bytes:?}");
         }
-        assert_eq!(
-            SqlState::from_bytes(b"ZZ999").map(|state| state.class()),
-            Some(*b"ZZ")
-        );
+        assert_eq!(SqlState::from_bytes(b"ZZ999").map(|state| state.class()), Some(*b"ZZ"));
     }
 }

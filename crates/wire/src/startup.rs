@@ -57,10 +57,7 @@ impl<'a> Startup<'a> {
     /// The value of the parameter of this name, spelled exactly so; the last one if it is there
     /// several times, as in PostgreSQL.
     pub fn get(&self, name: &[u8]) -> Option<&'a [u8]> {
-        self.parameters()
-            .filter(|(given, _)| *given == name)
-            .map(|(_, value)| value)
-            .last()
+        self.parameters().filter(|(given, _)| *given == name).map(|(_, value)| value).last()
     }
 
     /// The user; `None` when it is missing or empty, which PostgreSQL refuses with 28000.
@@ -70,17 +67,13 @@ impl<'a> Startup<'a> {
 
     /// The database; the user's name when it is missing or empty.
     pub fn database(&self) -> Option<&'a [u8]> {
-        self.get(b"database")
-            .filter(|name| !name.is_empty())
-            .or_else(|| self.user())
+        self.get(b"database").filter(|name| !name.is_empty()).or_else(|| self.user())
     }
 
     /// The names of protocol options (`_pq_.…`), which are to be named in
     /// `NegotiateProtocolVersion` unless they are served.
     pub fn protocol_options(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        self.parameters()
-            .map(|(name, _)| name)
-            .filter(|name| name.starts_with(b"_pq_."))
+        self.parameters().map(|(name, _)| name).filter(|name| name.starts_with(b"_pq_."))
     }
 }
 
@@ -119,10 +112,7 @@ pub fn first(buf: &[u8]) -> Result<Option<(First<'_>, usize)>, Error> {
         }
         version => {
             let [_, _, minor @ ..] = version.to_be_bytes();
-            First::Startup(Startup {
-                minor: u16::from_be_bytes(minor),
-                raw: parameters(body)?,
-            })
+            First::Startup(Startup { minor: u16::from_be_bytes(minor), raw: parameters(body)? })
         }
     };
     Ok(Some((packet, consumed)))
@@ -140,15 +130,8 @@ fn check_code(code: u32, length: u32) -> Result<(), Error> {
         SSL_CODE | GSS_CODE | CANCEL_CODE => Ok(()),
         version => {
             let [major @ .., third, fourth] = version.to_be_bytes();
-            let (major, minor) = (
-                u16::from_be_bytes(major),
-                u16::from_be_bytes([third, fourth]),
-            );
-            if major == MAJOR {
-                Ok(())
-            } else {
-                Err(Error::UnsupportedVersion { major, minor })
-            }
+            let (major, minor) = (u16::from_be_bytes(major), u16::from_be_bytes([third, fourth]));
+            if major == MAJOR { Ok(()) } else { Err(Error::UnsupportedVersion { major, minor }) }
         }
     }
 }
@@ -156,17 +139,12 @@ fn check_code(code: u32, length: u32) -> Result<(), Error> {
 /// Checks the parameters of a startup packet and returns them without the terminator: names and
 /// values up to an empty name, which must be the last byte, as in PostgreSQL.
 fn parameters(body: &[u8]) -> Result<&[u8], Error> {
-    let malformed = |what| Error::Malformed {
-        message: "StartupMessage",
-        what,
-    };
+    let malformed = |what| Error::Malformed { message: "StartupMessage", what };
     let mut reader = Reader::new(body);
     let start = reader.clone();
     loop {
         let raw = reader.since(&start);
-        let name = reader
-            .cstr()
-            .ok_or_else(|| malformed("the terminator is missing"))?;
+        let name = reader.cstr().ok_or_else(|| malformed("the terminator is missing"))?;
         if name.is_empty() {
             return if reader.is_empty() {
                 Ok(raw)
@@ -174,9 +152,7 @@ fn parameters(body: &[u8]) -> Result<&[u8], Error> {
                 Err(malformed("something follows the terminator"))
             };
         }
-        reader
-            .cstr()
-            .ok_or_else(|| malformed("a parameter has no value"))?;
+        reader.cstr().ok_or_else(|| malformed("a parameter has no value"))?;
     }
 }
 
@@ -185,9 +161,8 @@ pub fn startup(out: &mut Vec<u8>, minor: u16, parameters: &[(&str, &str)]) {
     put::counted(out, |out| {
         out.extend_from_slice(&MAJOR.to_be_bytes());
         out.extend_from_slice(&minor.to_be_bytes());
-        for (name, value) in parameters
-            .iter()
-            .filter(|(name, _)| !name.is_empty() && !name.starts_with('\0'))
+        for (name, value) in
+            parameters.iter().filter(|(name, _)| !name.is_empty() && !name.starts_with('\0'))
         {
             put::cstr(out, name.as_bytes());
             put::cstr(out, value.as_bytes());

@@ -24,10 +24,7 @@ fn all() -> Vec<(String, Vec<Connection>)> {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "txt") {
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-            found.push((
-                name,
-                transcripts::read(&std::fs::read_to_string(path).unwrap()).unwrap(),
-            ));
+            found.push((name, transcripts::read(&std::fs::read_to_string(path).unwrap()).unwrap()));
         }
     }
     assert!(found.len() >= 18, "only {} transcripts", found.len());
@@ -61,19 +58,14 @@ fn every_recorded_frame_decodes_and_encodes_to_the_same_bytes() {
     }
     // The recordings are worth something only if they have these kinds of messages.
     assert_eq!(from_clients.iter().collect::<String>(), "BCDEFHPQSXcdfp");
-    assert_eq!(
-        from_servers.iter().collect::<String>(),
-        "123ACDEGHIKNRSTVZcdnst"
-    );
+    assert_eq!(from_servers.iter().collect::<String>(), "123ACDEGHIKNRSTVZcdnst");
 }
 
 #[test]
 fn every_recorded_first_packet_is_written_again_byte_for_byte() {
     let (mut startups, mut cancels, mut questions) = (0, 0, 0);
     for (name, connections) in all() {
-        for packet in connections
-            .iter()
-            .flat_map(|connection| connection.parts().unwrap().packets)
+        for packet in connections.iter().flat_map(|connection| connection.parts().unwrap().packets)
         {
             let mut again = Vec::new();
             match startup::first(packet).unwrap().unwrap() {
@@ -88,25 +80,17 @@ fn every_recorded_first_packet_is_written_again_byte_for_byte() {
                 (First::Startup(first), _) => {
                     startups += 1;
                     let text = |bytes| std::str::from_utf8(bytes).unwrap();
-                    let parameters: Vec<_> = first
-                        .parameters()
-                        .map(|(name, value)| (text(name), text(value)))
-                        .collect();
+                    let parameters: Vec<_> =
+                        first.parameters().map(|(name, value)| (text(name), text(value))).collect();
                     startup::startup(&mut again, first.minor, &parameters);
-                    assert!(
-                        first.user().is_some() && first.database().is_some(),
-                        "{name}"
-                    );
+                    assert!(first.user().is_some() && first.database().is_some(), "{name}");
                 }
                 other => panic!("{name}: {other:?}"),
             }
             assert_eq!(again, packet, "{name}");
         }
     }
-    assert!(
-        startups >= 18 && cancels >= 1 && questions >= 1,
-        "{startups} {cancels} {questions}"
-    );
+    assert!(startups >= 18 && cancels >= 1 && questions >= 1, "{startups} {cancels} {questions}");
 }
 
 #[test]
@@ -121,11 +105,7 @@ fn a_recorded_stream_cut_anywhere_needs_more_bytes_and_is_never_an_error() {
             }
             for frame in parts.frontend.iter().chain(&parts.backend) {
                 for cut in 0..frame.bytes.len() {
-                    assert_eq!(
-                        frame::split(&frame.bytes[..cut]),
-                        Ok(None),
-                        "{name} at {cut}"
-                    );
+                    assert_eq!(frame::split(&frame.bytes[..cut]), Ok(None), "{name} at {cut}");
                 }
             }
         }
@@ -138,11 +118,7 @@ fn the_names_of_a_recorded_bind_are_read_as_soon_as_they_are_there() {
     for (_, connections) in all() {
         for connection in &connections {
             let parts = connection.parts().unwrap();
-            for frame in parts
-                .frontend
-                .iter()
-                .filter(|frame| frame.tag == frontend::tag::BIND)
-            {
+            for frame in parts.frontend.iter().filter(|frame| frame.tag == frontend::tag::BIND) {
                 seen += 1;
                 let whole = frontend::bind_names(frame.body).unwrap().unwrap();
                 for cut in 0..frame.body.len() {

@@ -211,19 +211,9 @@ fn what_the_proxy_says_during_login_decodes_to_what_was_meant() {
         Message::Authentication(Authentication::Sasl(mechanisms)),
         Message::Authentication(Authentication::SaslContinue(b"r=x")),
         Message::Authentication(Authentication::SaslFinal(b"v=x")),
-        Message::BackendKeyData {
-            process_id: 7,
-            secret,
-        },
-        Message::ParameterStatus {
-            name: b"server_version",
-            value: b"15.0",
-        },
-        Message::NegotiateVersion {
-            newest: 0x0003_0002,
-            unsupported,
-            count: 2,
-        },
+        Message::BackendKeyData { process_id: 7, secret },
+        Message::ParameterStatus { name: b"server_version", value: b"15.0" },
+        Message::NegotiateVersion { newest: 0x0003_0002, unsupported, count: 2 },
     ] = all_messages(&out)[..]
     else {
         panic!("{:?}", all_messages(&out));
@@ -233,10 +223,7 @@ fn what_the_proxy_says_during_login_decodes_to_what_was_meant() {
         [&b"SCRAM-SHA-256-PLUS"[..], b"SCRAM-SHA-256"]
     );
     assert_eq!(secret, [9; 256]);
-    assert_eq!(
-        unsupported.iter().collect::<Vec<_>>(),
-        [b"_pq_.x", b"_pq_.y"]
-    );
+    assert_eq!(unsupported.iter().collect::<Vec<_>>(), [b"_pq_.x", b"_pq_.y"]);
 }
 
 #[test]
@@ -273,10 +260,8 @@ fn what_the_proxy_answers_to_a_statement_decodes_to_what_was_meant() {
     else {
         panic!("{:?}", all_messages(&out));
     };
-    let columns: Vec<_> = columns
-        .columns()
-        .map(|column| (column.name, column.type_oid, column.format))
-        .collect();
+    let columns: Vec<_> =
+        columns.columns().map(|column| (column.name, column.type_oid, column.format)).collect();
     assert_eq!(columns, [(&b"database"[..], 25, 0), (b"pool_mode", 25, 0)]);
     assert_eq!(row.iter().collect::<Vec<_>>(), [Some(&b"app"[..]), None]);
     assert_eq!(
@@ -289,10 +274,7 @@ fn what_the_proxy_answers_to_a_statement_decodes_to_what_was_meant() {
 fn what_a_client_says_during_login_is_read_back() {
     let mut out = Vec::new();
     frontend::password(&mut out, b"pencil");
-    assert_eq!(
-        frontend::password_text(only_frame(&out).body),
-        Ok(&b"pencil"[..])
-    );
+    assert_eq!(frontend::password_text(only_frame(&out).body), Ok(&b"pencil"[..]));
     out.clear();
     frontend::sasl_initial(&mut out, "SCRAM-SHA-256", b"n,,n=,r=x");
     let read = frontend::sasl_initial_response(only_frame(&out).body);
@@ -315,64 +297,31 @@ fn a_bind_of_text_parameters_decodes() {
     };
     assert_eq!((bind.portal, bind.statement), (&b""[..], &b"find"[..]));
     assert!(bind.parameter_formats.is_empty() && bind.result_formats.is_empty());
-    assert_eq!(
-        bind.parameters.iter().collect::<Vec<_>>(),
-        [Some(&b"app"[..]), None]
-    );
+    assert_eq!(bind.parameters.iter().collect::<Vec<_>>(), [Some(&b"app"[..]), None]);
 }
 
 #[test]
 fn a_text_with_a_nul_ends_there_and_forges_no_field() {
     let mut out = Vec::new();
-    backend::error(
-        &mut out,
-        "ERROR",
-        SqlState::INTERNAL,
-        "one\0C00000\0",
-        None,
-        None,
-    );
+    backend::error(&mut out, "ERROR", SqlState::INTERNAL, "one\0C00000\0", None, None);
     let fields = backend::error_fields(&out[HEADER_LEN..]).unwrap();
-    assert_eq!(
-        (fields.message, fields.code),
-        (&b"one"[..], SqlState::INTERNAL)
-    );
+    assert_eq!((fields.message, fields.code), (&b"one"[..], SqlState::INTERNAL));
     out.clear();
     startup::startup(&mut out, 0, &[("user", "a\0user\0postgres")]);
-    let Ok(Some((First::Startup(first), _))) = startup::first(&out) else {
-        panic!()
-    };
-    assert_eq!(
-        first.parameters().collect::<Vec<_>>(),
-        [(&b"user"[..], &b"a"[..])]
-    );
+    let Ok(Some((First::Startup(first), _))) = startup::first(&out) else { panic!() };
+    assert_eq!(first.parameters().collect::<Vec<_>>(), [(&b"user"[..], &b"a"[..])]);
 }
 
 #[test]
 fn a_rename_that_makes_a_bind_too_long_is_refused_and_nothing_is_written() {
-    let original = frame::Header {
-        tag: b'B',
-        length: frame::MAX_LENGTH,
-    };
+    let original = frame::Header { tag: b'B', length: frame::MAX_LENGTH };
     let names = frontend::bind_names(b"\0\0\0\0").unwrap().unwrap();
     let mut out = Vec::new();
     let refused = frontend::bind_renamed(&mut out, original, &names, b"x", b"\0\0");
-    assert_eq!(
-        refused,
-        Err(Error::FrameLength {
-            tag: b'B',
-            length: frame::MAX_LENGTH + 1
-        })
-    );
-    let short = frame::Header {
-        tag: b'B',
-        length: 5,
-    };
+    assert_eq!(refused, Err(Error::FrameLength { tag: b'B', length: frame::MAX_LENGTH + 1 }));
+    let short = frame::Header { tag: b'B', length: 5 };
     assert!(frontend::bind_renamed(&mut out, short, &names, b"x", b"").is_err());
-    let empty = frame::Header {
-        tag: b'B',
-        length: 6,
-    };
+    let empty = frame::Header { tag: b'B', length: 6 };
     assert!(frontend::bind_renamed(&mut out, empty, &names, b"x", b"\0\0").is_err());
     assert!(out.is_empty());
 }

@@ -1,10 +1,5 @@
 //! SCRAM against the vectors of RFC 7677, against PostgreSQL's own verifier, and against itself.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use howdah_wire::scram::{Client, ClientKeys, DEFAULT_ITERATIONS, Server, Verifier};
 use howdah_wire::{Error, SqlState};
@@ -18,9 +13,7 @@ const POSTGRESQL_VERIFIER: &str = "SCRAM-SHA-256$4096:SuLp1UZywlgb+kqpFuxNLQ==$Z
 
 fn decode(text: &str) -> Vec<u8> {
     use base64::Engine;
-    base64::engine::general_purpose::STANDARD
-        .decode(text)
-        .unwrap()
+    base64::engine::general_purpose::STANDARD.decode(text).unwrap()
 }
 
 fn exchange(verifier: Verifier, password: &str) -> Result<(), Error> {
@@ -38,32 +31,21 @@ fn exchange(verifier: Verifier, password: &str) -> Result<(), Error> {
 fn the_server_follows_the_example_of_rfc_7677() {
     let verifier = Verifier::from_password("pencil", &decode(SALT), 4096);
     let mut server = Server::new(verifier, "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0".into());
-    let first = server
-        .on_client_first(b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO")
-        .unwrap();
+    let first = server.on_client_first(b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO").unwrap();
     let expected =
         "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
     assert_eq!(std::str::from_utf8(&first), Ok(expected));
     let last = server.on_client_final(
         b"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
     );
-    assert_eq!(
-        last.unwrap(),
-        b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
-    );
+    assert_eq!(last.unwrap(), b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
 }
 
 #[test]
 fn a_right_password_is_accepted_and_both_sides_are_sure() {
-    for password in [
-        "pencil",
-        "",
-        "p\u{e4}ss",
-        "\u{2168}",
-        "a\u{ad}b",
-        "tab\there",
-        "\u{7}bell \u{0627}1",
-    ] {
+    for password in
+        ["pencil", "", "p\u{e4}ss", "\u{2168}", "a\u{ad}b", "tab\there", "\u{7}bell \u{0627}1"]
+    {
         let verifier = Verifier::from_password(password, b"some salt bytes", DEFAULT_ITERATIONS);
         assert_eq!(exchange(verifier, password), Ok(()), "{password:?}");
     }
@@ -74,11 +56,7 @@ fn saslprep_makes_spellings_of_one_password_equal() {
     // RFC 4013: the Roman numeral nine is IX, a soft hyphen is nothing, a no-break space is a space.
     for (stored, typed) in [("\u{2168}", "IX"), ("I\u{ad}X", "IX"), ("a\u{a0}b", "a b")] {
         let verifier = Verifier::from_password(stored, b"salt", 10);
-        assert_eq!(
-            verifier,
-            Verifier::from_password(typed, b"salt", 10),
-            "{stored:?}"
-        );
+        assert_eq!(verifier, Verifier::from_password(typed, b"salt", 10), "{stored:?}");
     }
     // ASCII is never changed, not even control characters.
     assert_ne!(
@@ -117,10 +95,7 @@ fn a_verifier_is_read_and_written_in_the_form_of_pg_authid() {
     let text = POSTGRESQL_VERIFIER;
     let verifier = Verifier::parse(text).unwrap();
     assert_eq!(verifier.to_string(), text);
-    assert_eq!(
-        verifier,
-        Verifier::from_password("pencil", &verifier.salt, verifier.iterations)
-    );
+    assert_eq!(verifier, Verifier::from_password("pencil", &verifier.salt, verifier.iterations));
     for broken in [
         "",
         "md54a0a68b43b6cd5cf266fa02f196e2371",
@@ -130,16 +105,10 @@ fn a_verifier_is_read_and_written_in_the_form_of_pg_authid() {
         "SCRAM-SHA-256$4096:c2FsdA==$AAAA:AAAA",
         "SCRAM-SHA-256$4096:c2FsdA==$AAAA",
     ] {
-        assert!(
-            matches!(Verifier::parse(broken), Err(Error::Verifier(_))),
-            "{broken}"
-        );
+        assert!(matches!(Verifier::parse(broken), Err(Error::Verifier(_))), "{broken}");
     }
     for iterations in ["0", "-1", "1000001", "x"] {
-        assert!(
-            Verifier::parse(&text.replace("4096", iterations)).is_err(),
-            "{iterations}"
-        );
+        assert!(Verifier::parse(&text.replace("4096", iterations)).is_err(), "{iterations}");
     }
 }
 
@@ -156,10 +125,7 @@ fn channel_binding_and_other_identities_are_refused_by_name() {
         first(b"n,a=admin,n=,r=x"),
         Err(Error::ScramUnsupported("authorization identities"))
     );
-    assert_eq!(
-        first(b"n,,m=x,n=,r=x"),
-        Err(Error::ScramUnsupported("mandatory extensions"))
-    );
+    assert_eq!(first(b"n,,m=x,n=,r=x"), Err(Error::ScramUnsupported("mandatory extensions")));
     assert!(first(b"y,,n=,r=x").is_ok());
     for broken in [
         &b""[..],
@@ -185,20 +151,13 @@ fn a_proof_counts_for_its_own_exchange_only() {
     let verifier = Verifier::from_password("pencil", b"salt", 1);
     let mut client = Client::new("client".into());
     let mut server = Server::new(verifier.clone(), "server".into());
-    let challenge = client
-        .on_server_first(&server.on_client_first(&client.first()).unwrap())
-        .unwrap();
-    let proof = client.respond(&ClientKeys::derive(
-        "pencil",
-        &challenge.salt,
-        challenge.iterations,
-    ));
+    let challenge =
+        client.on_server_first(&server.on_client_first(&client.first()).unwrap()).unwrap();
+    let proof =
+        client.respond(&ClientKeys::derive("pencil", &challenge.salt, challenge.iterations));
     let mut other = Server::new(verifier.clone(), "another".into());
     other.on_client_first(&client.first()).unwrap();
-    assert!(
-        matches!(other.on_client_final(&proof), Err(Error::Scram(_))),
-        "replayed"
-    );
+    assert!(matches!(other.on_client_final(&proof), Err(Error::Scram(_))), "replayed");
     let text = String::from_utf8(proof.clone()).unwrap();
     for changed in [
         text.replace("c=biws", "c=eSws"),
@@ -209,10 +168,7 @@ fn a_proof_counts_for_its_own_exchange_only() {
         let mut server = Server::new(verifier.clone(), "server".into());
         server.on_client_first(&client.first()).unwrap();
         assert!(
-            matches!(
-                server.on_client_final(changed.as_bytes()),
-                Err(Error::Scram(_))
-            ),
+            matches!(server.on_client_final(changed.as_bytes()), Err(Error::Scram(_))),
             "{changed}"
         );
     }
@@ -267,9 +223,7 @@ fn keys_are_not_printed() {
     let verifier = Verifier::from_password("pencil", &decode(SALT), 4096);
     let keys = ClientKeys::derive("pencil", &decode(SALT), 4096);
     let mut client = Client::new("secretnonce".into());
-    client
-        .on_server_first(b"r=secretnonceX,s=c2FsdA==,i=1")
-        .unwrap();
+    client.on_server_first(b"r=secretnonceX,s=c2FsdA==,i=1").unwrap();
     assert_eq!(
         format!("{verifier:?} {keys:?}"),
         "Verifier { iterations: 4096, .. } ClientKeys { .. }"

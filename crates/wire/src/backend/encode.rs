@@ -39,26 +39,22 @@ impl Message<'_> {
             Self::FunctionResult(value) => {
                 put::frame(out, tag::FUNCTION_RESULT, |out| put::value(out, value))
             }
-            Self::NegotiateVersion {
-                newest,
-                unsupported,
-                count,
-            } => put::frame(out, tag::NEGOTIATE_VERSION, |out| {
-                out.extend_from_slice(&newest.to_be_bytes());
-                out.extend_from_slice(&count.to_be_bytes());
-                unsupported.encode(out);
-            }),
+            Self::NegotiateVersion { newest, unsupported, count } => {
+                put::frame(out, tag::NEGOTIATE_VERSION, |out| {
+                    out.extend_from_slice(&newest.to_be_bytes());
+                    out.extend_from_slice(&count.to_be_bytes());
+                    unsupported.encode(out);
+                })
+            }
             Self::NoData => no_data(out),
             Self::Notice(fields) => put::frame(out, tag::NOTICE, |out| fields.encode(out)),
-            Self::Notification {
-                process_id,
-                channel,
-                payload,
-            } => put::frame(out, tag::NOTIFICATION, |out| {
-                out.extend_from_slice(&process_id.to_be_bytes());
-                put::cstr(out, channel);
-                put::cstr(out, payload);
-            }),
+            Self::Notification { process_id, channel, payload } => {
+                put::frame(out, tag::NOTIFICATION, |out| {
+                    out.extend_from_slice(&process_id.to_be_bytes());
+                    put::cstr(out, channel);
+                    put::cstr(out, payload);
+                })
+            }
             Self::ParameterDescription(types) => {
                 put::frame(out, tag::PARAMETER_DESCRIPTION, |out| types.encode(out))
             }
@@ -165,9 +161,7 @@ pub fn ready_for_query(out: &mut Vec<u8>, status: TransactionStatus) {
 
 /// Appends `CommandComplete`.
 pub fn command_complete(out: &mut Vec<u8>, tag: &str) {
-    put::frame(out, tag::COMMAND_COMPLETE, |out| {
-        put::cstr(out, tag.as_bytes())
-    });
+    put::frame(out, tag::COMMAND_COMPLETE, |out| put::cstr(out, tag.as_bytes()));
 }
 
 /// Appends `ParseComplete`.
@@ -226,11 +220,7 @@ pub fn data_row_text(out: &mut Vec<u8>, values: &[Option<&str>]) {
 pub fn negotiate_version(out: &mut Vec<u8>, minor: u32, unsupported: &[&str]) {
     put::frame(out, tag::NEGOTIATE_VERSION, |out| {
         out.extend_from_slice(&((3 << 16) | minor).to_be_bytes());
-        out.extend_from_slice(
-            &u32::try_from(unsupported.len())
-                .unwrap_or(u32::MAX)
-                .to_be_bytes(),
-        );
+        out.extend_from_slice(&u32::try_from(unsupported.len()).unwrap_or(u32::MAX).to_be_bytes());
         for option in unsupported {
             put::cstr(out, option.as_bytes());
         }

@@ -41,10 +41,7 @@ impl<'a> ErrorFields<'a> {
 
     /// True when the server ends the connection after this.
     pub fn is_fatal(&self) -> bool {
-        let severity = self
-            .severity_nonlocalized
-            .or(self.severity)
-            .unwrap_or_default();
+        let severity = self.severity_nonlocalized.or(self.severity).unwrap_or_default();
         matches!(severity, b"FATAL" | b"PANIC")
     }
 
@@ -70,10 +67,7 @@ fn field<'a>(reader: &mut Reader<'a>) -> Option<Option<(u8, &'a [u8])>> {
 /// # Errors
 /// [`Error::Malformed`] when a field or the list does not end, or something follows it.
 pub fn error_fields(body: &[u8]) -> Result<ErrorFields<'_>, Error> {
-    let malformed = |what| Error::Malformed {
-        message: "ErrorResponse",
-        what,
-    };
+    let malformed = |what| Error::Malformed { message: "ErrorResponse", what };
     let mut fields = ErrorFields {
         body,
         severity: None,
@@ -103,9 +97,5 @@ pub fn error_fields(body: &[u8]) -> Result<ErrorFields<'_>, Error> {
             _ => {}
         }
     }
-    if reader.is_empty() {
-        Ok(fields)
-    } else {
-        Err(malformed("something follows the fields"))
-    }
+    if reader.is_empty() { Ok(fields) } else { Err(malformed("something follows the fields")) }
 }

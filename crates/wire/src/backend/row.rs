@@ -53,10 +53,7 @@ impl<'a> RowDescription<'a> {
         for _ in 0..count {
             Column::read(reader)?;
         }
-        Some(Self {
-            count,
-            raw: reader.since(&start),
-        })
+        Some(Self { count, raw: reader.since(&start) })
     }
 
     /// Number of columns.

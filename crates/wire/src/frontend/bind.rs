@@ -54,10 +54,7 @@ pub struct BindNames<'a> {
 }
 
 fn malformed(what: &'static str) -> Error {
-    Error::Malformed {
-        message: "Bind",
-        what,
-    }
+    Error::Malformed { message: "Bind", what }
 }
 
 /// Reads the names of a Bind body of which perhaps only the beginning has arrived; `None` when more
@@ -74,11 +71,7 @@ pub fn bind_names(body_so_far: &[u8]) -> Result<Option<BindNames<'_>>, Error> {
     let Some(statement) = name(&mut reader)? else {
         return Ok(None);
     };
-    Ok(Some(BindNames {
-        portal,
-        statement,
-        rest_at: body_so_far.len() - reader.remaining(),
-    }))
+    Ok(Some(BindNames { portal, statement, rest_at: body_so_far.len() - reader.remaining() }))
 }
 
 #[inline]
@@ -100,9 +93,7 @@ pub(super) fn bind(body: &[u8]) -> Result<Bind<'_>, Error> {
     let parameters =
         Values::read(&mut reader).ok_or_else(|| malformed("parameters are missing"))?;
     if parameter_formats.len() > 1 && parameter_formats.len() != parameters.len() {
-        return Err(malformed(
-            "the numbers of parameters and of their formats differ",
-        ));
+        return Err(malformed("the numbers of parameters and of their formats differ"));
     }
     let result_formats =
         Formats::read(&mut reader).ok_or_else(|| malformed("result formats are missing"))?;
@@ -145,10 +136,7 @@ pub fn bind_renamed(
     let names_len = names.portal.len() + statement.len() + 2;
     let length = u32::try_from(4 + names_len + rest_len).unwrap_or(u32::MAX);
     if length > frame::MAX_LENGTH {
-        return Err(Error::FrameLength {
-            tag: tag::BIND,
-            length,
-        });
+        return Err(Error::FrameLength { tag: tag::BIND, length });
     }
     out.reserve(frame::HEADER_LEN + names_len + rest.len());
     out.push(tag::BIND);
@@ -158,8 +146,5 @@ pub fn bind_renamed(
     out.extend_from_slice(statement);
     out.push(0);
     out.extend_from_slice(rest);
-    Ok(Header {
-        tag: tag::BIND,
-        length,
-    })
+    Ok(Header { tag: tag::BIND, length })
 }

@@ -15,11 +15,9 @@ impl Message<'_> {
     pub fn encode(&self, out: &mut Vec<u8>) {
         match *self {
             Self::Query { sql } => query(out, sql),
-            Self::Parse(Parse {
-                name,
-                sql,
-                parameter_types,
-            }) => parse_message(out, name, sql, parameter_types),
+            Self::Parse(Parse { name, sql, parameter_types }) => {
+                parse_message(out, name, sql, parameter_types)
+            }
             Self::Bind(bind) => bind.encode(out),
             Self::Describe { kind, name } => describe(out, kind, name),
             Self::Execute { portal, max_rows } => execute(out, portal, max_rows),

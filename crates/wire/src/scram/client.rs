@@ -75,29 +75,21 @@ impl Client {
         let mut attributes = Attributes::new(message)?;
         let server_first = attributes.rest().to_owned();
         refused_or_mandatory(&server_first)?;
-        let combined = attributes
-            .value('r')
-            .ok_or(Error::Scram("the nonce is missing"))?;
+        let combined = attributes.value('r').ok_or(Error::Scram("the nonce is missing"))?;
         let own_part = combined
             .strip_prefix(&self.nonce)
             .ok_or(Error::Scram("the nonce is not an answer to ours"))?;
         if !is_nonce(own_part) {
             return Err(Error::Scram("the server added nothing to the nonce"));
         }
-        let salt = attributes
-            .value('s')
-            .and_then(|salt| STANDARD.decode(salt).ok());
+        let salt = attributes.value('s').and_then(|salt| STANDARD.decode(salt).ok());
         let salt = salt
             .filter(|salt| !salt.is_empty())
             .ok_or(Error::Scram("the salt is missing or not base64"))?;
-        let iterations = attributes
-            .value('i')
-            .and_then(|iterations| iterations.parse().ok());
+        let iterations = attributes.value('i').and_then(|iterations| iterations.parse().ok());
         let iterations = iterations
             .filter(|iterations| (1..=MAX_ITERATIONS).contains(iterations))
-            .ok_or(Error::Scram(
-                "the iteration count is missing or out of range",
-            ))?;
+            .ok_or(Error::Scram("the iteration count is missing or out of range"))?;
         combined.clone_into(&mut self.combined_nonce);
         self.server_first = server_first;
         self.server_signature = None;
@@ -138,11 +130,7 @@ impl Client {
             .value('v')
             .and_then(sum)
             .ok_or(Error::Scram("the server's signature is missing"))?;
-        if bool::from(signature.ct_eq(&expected)) {
-            Ok(())
-        } else {
-            Err(Error::ServerNotAuthentic)
-        }
+        if bool::from(signature.ct_eq(&expected)) { Ok(()) } else { Err(Error::ServerNotAuthentic) }
     }
 }
 

@@ -56,10 +56,7 @@ impl<'a> Attributes<'a> {
 
 /// True when `nonce` is of printable ASCII without comma, and not empty.
 pub(super) fn is_nonce(nonce: &str) -> bool {
-    !nonce.is_empty()
-        && nonce
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && byte != b',')
+    !nonce.is_empty() && nonce.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
 }
 
 /// The 32 bytes in `text`.

@@ -39,11 +39,7 @@ impl Server {
     /// Begins an exchange. `nonce` is fresh random text of printable ASCII without comma, such as
     /// 18 random bytes in base64.
     pub fn new(verifier: Verifier, nonce: String) -> Self {
-        Self {
-            verifier,
-            nonce,
-            begun: None,
-        }
+        Self { verifier, nonce, begun: None }
     }
 
     /// Takes the client's first message and returns the answer.
@@ -73,29 +69,15 @@ impl Server {
         if bare.starts_with("m=") {
             return Err(Error::ScramUnsupported("mandatory extensions"));
         }
-        attributes
-            .value('n')
-            .ok_or(Error::Scram("the user name is missing"))?;
+        attributes.value('n').ok_or(Error::Scram("the user name is missing"))?;
         let nonce = attributes.value('r').filter(|nonce| is_nonce(nonce));
         let nonce = nonce.ok_or(Error::Scram("the nonce is missing or not printable"))?;
         let combined_nonce = format!("{nonce}{}", self.nonce);
-        let Verifier {
-            iterations,
-            ref salt,
-            ..
-        } = self.verifier;
-        let server_first = format!(
-            "r={combined_nonce},s={},i={iterations}",
-            STANDARD.encode(salt)
-        );
+        let Verifier { iterations, ref salt, .. } = self.verifier;
+        let server_first = format!("r={combined_nonce},s={},i={iterations}", STANDARD.encode(salt));
         let answer = server_first.clone().into_bytes();
         let header = STANDARD.encode(format!("{flag},,"));
-        self.begun = Some(Begun {
-            header,
-            client_first_bare: bare,
-            combined_nonce,
-            server_first,
-        });
+        self.begun = Some(Begun { header, client_first_bare: bare, combined_nonce, server_first });
         Ok(answer)
     }
 
@@ -104,35 +86,23 @@ impl Server {
     /// # Errors
     /// [`Error::PasswordMismatch`], [`Error::Scram`].
     pub fn on_client_final(&mut self, message: &[u8]) -> Result<Vec<u8>, Error> {
-        let begun = self
-            .begun
-            .take()
-            .ok_or(Error::Scram("the client's last message comes too early"))?;
+        let begun =
+            self.begun.take().ok_or(Error::Scram("the client's last message comes too early"))?;
         let mut attributes = Attributes::new(message)?;
         let text = attributes.rest();
-        let (without_proof, proof) = text
-            .rsplit_once(",p=")
-            .ok_or(Error::Scram("the proof is missing"))?;
+        let (without_proof, proof) =
+            text.rsplit_once(",p=").ok_or(Error::Scram("the proof is missing"))?;
         let mut client_key =
             sum(proof).ok_or(Error::Scram("the proof is not 32 bytes in base64"))?;
         if attributes.value('c') != Some(&begun.header) {
-            return Err(Error::Scram(
-                "the channel binding is not that of the first message",
-            ));
+            return Err(Error::Scram("the channel binding is not that of the first message"));
         }
         if attributes.value('r') != Some(&begun.combined_nonce) {
             return Err(Error::Scram("the nonce is not that of this exchange"));
         }
-        let exchange = [
-            begun.client_first_bare.as_str(),
-            &begun.server_first,
-            without_proof,
-        ]
-        .join(",");
-        xor(
-            &mut client_key,
-            &hmac(&self.verifier.stored_key, &[exchange.as_bytes()]),
-        );
+        let exchange =
+            [begun.client_first_bare.as_str(), &begun.server_first, without_proof].join(",");
+        xor(&mut client_key, &hmac(&self.verifier.stored_key, &[exchange.as_bytes()]));
         let stored_key: Key = Sha256::digest(client_key).into();
         if !bool::from(stored_key.ct_eq(&self.verifier.stored_key)) {
             return Err(Error::PasswordMismatch);

@@ -45,12 +45,7 @@ fn salted_password(password: &str, salt: &[u8], iterations: u32) -> Key {
         .into();
     let mut sum = block;
     for _ in 1..iterations {
-        block = mac
-            .clone()
-            .chain_update(block)
-            .finalize()
-            .into_bytes()
-            .into();
+        block = mac.clone().chain_update(block).finalize().into_bytes().into();
         xor(&mut sum, &block);
     }
     sum
@@ -132,33 +127,21 @@ impl Verifier {
     /// # Errors
     /// [`Error::Verifier`].
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let text = text
-            .strip_prefix("SCRAM-SHA-256$")
-            .ok_or(Error::Verifier("another scheme"))?;
-        let (parameters, keys) = text
-            .split_once('$')
-            .ok_or(Error::Verifier("the keys are missing"))?;
-        let (iterations, salt) = parameters
-            .split_once(':')
-            .ok_or(Error::Verifier("the salt is missing"))?;
-        let (stored_key, server_key) = keys
-            .split_once(':')
-            .ok_or(Error::Verifier("the server key is missing"))?;
+        let text = text.strip_prefix("SCRAM-SHA-256$").ok_or(Error::Verifier("another scheme"))?;
+        let (parameters, keys) =
+            text.split_once('$').ok_or(Error::Verifier("the keys are missing"))?;
+        let (iterations, salt) =
+            parameters.split_once(':').ok_or(Error::Verifier("the salt is missing"))?;
+        let (stored_key, server_key) =
+            keys.split_once(':').ok_or(Error::Verifier("the server key is missing"))?;
         let iterations = iterations
             .parse()
             .map_err(|_| Error::Verifier("the iteration count is not a number"))?;
         if !(1..=MAX_ITERATIONS).contains(&iterations) {
             return Err(Error::Verifier("the iteration count is out of range"));
         }
-        let salt = STANDARD
-            .decode(salt)
-            .map_err(|_| Error::Verifier("the salt is not base64"))?;
-        Ok(Self {
-            iterations,
-            salt,
-            stored_key: key(stored_key)?,
-            server_key: key(server_key)?,
-        })
+        let salt = STANDARD.decode(salt).map_err(|_| Error::Verifier("the salt is not base64"))?;
+        Ok(Self { iterations, salt, stored_key: key(stored_key)?, server_key: key(server_key)? })
     }
 
     /// A verifier for a user who does not exist, so that the exchange looks and costs the same as
@@ -177,28 +160,16 @@ impl Verifier {
 }
 
 fn key(text: &str) -> Result<Key, Error> {
-    let bytes = STANDARD
-        .decode(text)
-        .map_err(|_| Error::Verifier("a key is not base64"))?;
-    bytes
-        .try_into()
-        .map_err(|_| Error::Verifier("a key is not 32 bytes long"))
+    let bytes = STANDARD.decode(text).map_err(|_| Error::Verifier("a key is not base64"))?;
+    bytes.try_into().map_err(|_| Error::Verifier("a key is not 32 bytes long"))
 }
 
 impl fmt::Display for Verifier {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            iterations,
-            salt,
-            stored_key,
-            server_key,
-        } = self;
+        let Self { iterations, salt, stored_key, server_key } = self;
         let [salt, stored_key, server_key] =
             [&salt[..], stored_key, server_key].map(|bytes| STANDARD.encode(bytes));
-        write!(
-            formatter,
-            "SCRAM-SHA-256${iterations}:{salt}${stored_key}:{server_key}"
-        )
+        write!(formatter, "SCRAM-SHA-256${iterations}:{salt}${stored_key}:{server_key}")
     }
 }
 

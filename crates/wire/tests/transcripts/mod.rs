@@ -46,12 +46,7 @@ pub(crate) fn read(text: &str) -> Result<Vec<Connection>> {
         if mark != ' ' {
             direction = mark;
         }
-        let hex = fields
-            .as_str()
-            .trim_start()
-            .split(' ')
-            .next()
-            .with_context(context)?;
+        let hex = fields.as_str().trim_start().split(' ').next().with_context(context)?;
         let connection = connections.last_mut().with_context(context)?;
         let bytes = match direction {
             'F' => &mut connection.frontend,

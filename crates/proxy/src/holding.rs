@@ -1,0 +1,154 @@
+//! What a session holds and until when: its server, its pin, its deadlines, and how it ends. The path of a request is in
+//! `session`.
+//!
+//! Invariant: a server leaves a session in one of two ways only: free, to the pool ([`Session::release`]), or with the end of
+//! the session, through `clean`.
+
+use std::time::Instant;
+
+use howdah_core::session::PinReason;
+use howdah_wire::backend::TransactionStatus;
+use howdah_wire::sqlstate::SqlState;
+
+use crate::cancel;
+use crate::clean::{self, Leaving};
+use crate::entry::{Activity, Deadline, Signal};
+use crate::error::{Refusal, seconds};
+use crate::session::{End, Session};
+
+impl Session {
+    /// The server is free: back to the pool.
+    pub(crate) fn release(&mut self) {
+        *self.entry.cancel.borrow_mut() = None;
+        self.entry.activity.set(Activity::Idle);
+        self.statements.on_server_released();
+        self.effects.clear();
+        self.portals.clear();
+        if let Some(server) = self.server.take() {
+            self.pool.checkin(&self.worker, server);
+        }
+    }
+
+    /// Holds the server until the session ends, with a reason.
+    pub(crate) fn set_pin(&mut self, reason: PinReason) {
+        if self.pin.is_none() {
+            self.pin = Some(reason);
+            self.entry.pin.set(Some(reason));
+            self.pool.on_pin(reason);
+        }
+    }
+
+    /// `DISCARD ALL` leaves nothing to hold the server for.
+    pub(crate) fn unpin(&mut self) {
+        if self.pin.is_some_and(|reason| reason != PinReason::SessionMode) {
+            self.drop_pin();
+        }
+    }
+
+    fn drop_pin(&mut self) {
+        if let Some(reason) = self.pin.take() {
+            self.entry.pin.set(None);
+            self.pool.on_unpin(reason);
+        }
+    }
+
+    pub(crate) fn on_signal(&mut self, signal: Signal) -> Result<(), End> {
+        match signal {
+            Signal::Terminate => Err(End::Fatal(Refusal::shutting_down())),
+            Signal::Drain => {
+                self.draining = true;
+                Ok(())
+            }
+            // The server was granted in the meantime, and the request is with it.
+            Signal::Cancel => {
+                cancel::send(&self.worker, &self.pool, &self.entry, None);
+                Ok(())
+            }
+            Signal::Deadline(Deadline::Query(timeout)) => {
+                self.overruled = Some(Refusal::query_timeout(timeout));
+                let grace = self.pool.ledger.borrow().config().connect_timeout;
+                let deadline = (Instant::now() + grace, Deadline::Unanswered(timeout));
+                self.entry.set_deadline(Some(deadline));
+                cancel::send(&self.worker, &self.pool, &self.entry, None);
+                Ok(())
+            }
+            Signal::Deadline(Deadline::Unanswered(timeout)) => {
+                if let Some(server) = &mut self.server {
+                    server.doomed = Some("it does not answer");
+                }
+                Err(End::Fatal(Refusal::query_timeout(timeout)))
+            }
+            Signal::Deadline(Deadline::IdleInTransaction(timeout)) => {
+                Err(End::Fatal(Refusal::new(
+                    SqlState::IDLE_IN_TRANSACTION_TIMEOUT,
+                    format!(
+                        "terminating connection: idle in transaction longer than pool.idle_in_transaction_timeout ({})",
+                        seconds(timeout)
+                    ),
+                )))
+            }
+            Signal::Deadline(Deadline::Idle(timeout)) => Err(End::Fatal(Refusal::new(
+                SqlState::IDLE_SESSION_TIMEOUT,
+                format!(
+                    "terminating connection: idle longer than listen.client_idle_timeout ({})",
+                    seconds(timeout)
+                ),
+            ))),
+        }
+    }
+
+    pub(crate) fn on_server_gone(&mut self) -> End {
+        if let Some(server) = &mut self.server {
+            server.doomed = Some("it closed the connection");
+        }
+        End::Fatal(Refusal::server_lost())
+    }
+
+    /// Says goodbye, and leaves the server to others, clean or closed.
+    pub(crate) async fn close(mut self, end: End) {
+        self.return_grant();
+        *self.entry.cancel.borrow_mut() = None;
+        if let Some(server) = self.server.take() {
+            // An alignment that is on its way counts: nobody will note that it has arrived.
+            let dirty = self.pin.is_some()
+                || !self.effects.is_empty()
+                || self.aligning.is_some()
+                || self.misaligned;
+            let leaving = Leaving { dirty, mid_frame: self.body.is_some() };
+            clean::leave(&self.worker, &self.pool, server, leaving);
+        }
+        if self.taints {
+            self.pool.clean_tainted(&self.worker, self.entry.id);
+        }
+        self.drop_pin();
+        self.pool.clients.set(self.pool.clients.get().saturating_sub(1));
+        self.worker.unregister(&self.entry);
+        if let End::Fatal(refusal) = &end {
+            refusal.write_fatal(self.outbox.bytes(&self.worker.shelf));
+            self.worker.stats.on_error();
+        }
+        if !matches!(end, End::ClientGone | End::Terminated) {
+            crate::login::say_goodbye(&self.worker, self.stream, self.outbox).await;
+        }
+    }
+
+    /// When the client has to end its transaction.
+    pub(crate) fn watch_transaction(&self, status: TransactionStatus) {
+        let timeout = self.pool.ledger.borrow().config().idle_in_transaction_timeout;
+        if let Some(timeout) = timeout {
+            let deadline = (status != TransactionStatus::Idle)
+                .then(|| (Instant::now() + timeout, Deadline::IdleInTransaction(timeout)));
+            self.entry.set_deadline(deadline);
+        }
+    }
+
+    /// When the request that is being sent has to be answered.
+    pub(crate) fn watch_request(&self) {
+        let ledger = self.pool.ledger.borrow();
+        if let Some(timeout) = ledger.config().query_timeout {
+            self.entry.set_deadline(Some((Instant::now() + timeout, Deadline::Query(timeout))));
+        } else if ledger.config().idle_in_transaction_timeout.is_some() {
+            self.entry.set_deadline(None);
+        }
+    }
+}
