@@ -137,6 +137,11 @@ impl Session {
                 tag::TERMINATE => return Err(End::Terminated),
                 other => return Err(unknown_message(other)),
             }
+            if header.tag == tag::BIND && !complete && !has_names(rest)? {
+                // Nothing of it can be sent before its names are there.
+                self.inbox.reserve(at + whole.min(LONGEST_NAMES));
+                return Ok(Gathered::Incomplete);
+            }
             if !complete || at + whole >= limits::GATHERED_REQUEST {
                 let long = at + whole >= limits::GATHERED_REQUEST || self.inbox.is_full();
                 return Ok(if long { Gathered::Request } else { Gathered::Incomplete });
@@ -168,6 +173,16 @@ impl Session {
     pub(crate) fn flush_client(&mut self) -> Result<(), End> {
         self.outbox.flush_now(&mut self.stream, &self.worker.shelf).map_err(|_| End::ClientGone)
     }
+}
+
+/// Bytes of a Bind in which its names must end.
+const LONGEST_NAMES: usize = 2 * limits::NAME + frame::HEADER_LEN;
+
+/// Whether what has arrived of a Bind holds its names, or they are too long.
+fn has_names(bind: &[u8]) -> Result<bool, End> {
+    let body = bind.get(frame::HEADER_LEN..).unwrap_or_default();
+    let names = frontend::bind_names(body).map_err(protocol)?;
+    Ok(names.is_some() || bind.len() >= LONGEST_NAMES)
 }
 
 /// The header at the head of a client's bytes.

@@ -96,6 +96,8 @@ pub(crate) struct Session {
     pub(crate) mode: PoolMode,
     /// When the request that is being answered was complete.
     pub(crate) started: Option<Instant>,
+    /// Serial of the first message that this session sends over the server it holds.
+    pub(crate) checked_out_at: Serial,
     /// Requests sent since the checkout.
     pub(crate) fed: u32,
     /// The context that the server is being given, and by which message.
@@ -154,6 +156,7 @@ impl Session {
             pin: None,
             mode,
             started: None,
+            checked_out_at: 0,
             fed: 0,
             aligning: None,
             align_error: None,
@@ -267,6 +270,7 @@ impl Session {
         };
         *self.entry.cancel.borrow_mut() = Some(Rc::clone(&server.cancel));
         self.entry.activity.set(Activity::Active);
+        self.checked_out_at = server.queue.next_serial();
         self.server = Some(server);
         self.fed = 0;
         if self.mode == PoolMode::Session {
@@ -493,10 +497,14 @@ impl Session {
         self.misaligned && server.queue.is_settled() && server.status != TransactionStatus::Failed
     }
 
+    /// Something was sent and all of it is answered. (Without the first half, a request that was checked out for and cannot
+    /// be sent yet would be gathered again and again without a wait.)
     fn is_done_with_server(&self) -> bool {
         self.pin.is_none()
             && self.body.is_none()
-            && self.server.as_ref().is_some_and(|server| server.is_free())
+            && self.server.as_ref().is_some_and(|server| {
+                server.is_free() && server.queue.next_serial() != self.checked_out_at
+            })
     }
 
     /// Whether not to begin another request, so that the server comes free for others: not inside a request or a

@@ -317,3 +317,22 @@ fn a_client_that_writes_much_before_it_reads_does_not_block_the_rest() {
     let seen = client.until(b'Z', count).unwrap();
     assert_eq!(seen.values(), (0..count).map(|n| format!("{n:0>500}")).collect::<Vec<_>>());
 }
+
+#[test]
+fn a_large_bind_may_arrive_in_small_pieces_and_stops_nobody() {
+    let rig = Rig::start();
+    let (mut slow, mut other) = (rig.client(), rig.client());
+    let named = Frames::new().parse("a statement with a name", "SELECT length($1)").sync();
+    slow.answer(&named, 1);
+    let text = "x".repeat(200_000);
+    let bind = Frames::new().bind("", "a statement with a name", &[&text]).execute("", 0).sync();
+    let (mut at, bytes) = (0, bind.as_bytes());
+    for piece in [5, 1, 1, 5, 30, 60_000, 100_000] {
+        slow.write(&bytes[at..at + piece]).unwrap();
+        at += piece;
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        assert_eq!(other.value("SELECT 'there'"), "there", "after {at} bytes");
+    }
+    slow.write(&bytes[at..]).unwrap();
+    assert_eq!(slow.until(b'Z', 1).unwrap().values(), ["200000"]);
+}
