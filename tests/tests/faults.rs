@@ -391,3 +391,56 @@ fn servers_killed_at_random_under_load_never_mix_answers() {
     assert!(good > 1000, "{good} good requests");
     assert!(bad <= 200, "{bad} requests failed by 60 terminated servers");
 }
+
+/// Stops or continues one process of a server's.
+fn signal_backend(process: u32, signal: rustix::process::Signal) {
+    let process = rustix::process::Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
+    rustix::process::kill_process(process, signal).unwrap();
+}
+
+#[test]
+fn a_server_that_fell_silent_while_idle_is_replaced_before_it_is_used() {
+    let rig = Rig::builder()
+        .pool("check_after_idle", "\"200ms\"")
+        .pool("connect_timeout", "\"500ms\"")
+        .in_process();
+    let mut client = rig.client();
+    let silent = client.backend();
+    std::thread::sleep(Duration::from_millis(400));
+    signal_backend(silent, rustix::process::Signal::STOP);
+    let used = client.backend();
+    signal_backend(silent, rustix::process::Signal::CONT);
+    assert_ne!(used, silent);
+    std::thread::sleep(Duration::from_millis(400));
+    assert_eq!(client.backend(), used, "a server that answers is kept");
+}
+
+#[test]
+fn a_login_may_wait_for_a_server_longer_than_the_login_timeout_and_leaves_nothing() {
+    let rig = Rig::builder().listen("login_timeout", "\"500ms\"").pool_size(1).in_process();
+    let mut holder = rig.client();
+    holder.run("BEGIN");
+    let (waiting, leaving) =
+        (rig.target().parameter("work_mem", "11MB"), rig.target().parameter("work_mem", "12MB"));
+    let waiter = std::thread::spawn(move || waiting.client().value("SHOW work_mem"));
+    let mut gone = Connection::open(&leaving).unwrap();
+    gone.timeout = Duration::from_millis(800);
+    assert!(gone.login().is_err(), "the only server is taken");
+    drop(gone);
+    std::thread::sleep(Duration::from_millis(500));
+    holder.run("COMMIT");
+    assert_eq!(waiter.join().unwrap(), "11MB");
+    holder.close();
+    let begin = Instant::now();
+    loop {
+        let report = rig.block_on(rig.engine().report());
+        let pool = &report.pools[0];
+        let rest =
+            (pool.clients_waiting, pool.clients_active, pool.servers_active, pool.servers_idle);
+        if report.clients == 0 && rest == (0, 0, 0, 1) {
+            break;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(5), "{report:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

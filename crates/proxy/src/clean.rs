@@ -50,6 +50,27 @@ pub(crate) fn leave(worker: &Rc<Worker>, pool: &Rc<Pool>, server: Box<Server>, l
     tokio::task::spawn_local(async move { clean(&worker, &pool, server, leaving.dirty).await });
 }
 
+/// Asks a server that has been idle for long for a sign of life: a firewall may have forgotten the connection, a machine may
+/// be gone. `None`: it gave none within `timeout`, and was closed.
+///
+/// Cancel safe: dropping the future closes the server without the pool being told; the session it was for is over then.
+pub(crate) async fn check(
+    worker: &Rc<Worker>,
+    pool: &Rc<Pool>,
+    mut server: Box<Server>,
+    timeout: Duration,
+) -> Option<Box<Server>> {
+    server.push_internal(NOBODY, "", &worker.shelf);
+    match tokio::time::timeout(timeout, settle(worker, &mut server)).await {
+        Ok(Ok(())) => Some(server),
+        _ => {
+            server.doomed = Some("it gave no sign of life");
+            pool.close(worker, server);
+            None
+        }
+    }
+}
+
 /// Waits for the end of what runs, rolls back, discards.
 async fn clean(worker: &Rc<Worker>, pool: &Rc<Pool>, mut server: Box<Server>, discard: bool) {
     if tokio::time::timeout(GRACE, settle(worker, &mut server)).await.is_err() {

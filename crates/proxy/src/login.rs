@@ -35,7 +35,7 @@ const NEWEST_MINOR: u16 = 2;
 
 /// What a connection turned out to be.
 enum Arrival {
-    /// A client that is logged in and greeted.
+    /// A client that is in.
     Session(Box<Session>),
     /// An administrator on the console.
     Console(Link, Box<str>),
@@ -72,7 +72,11 @@ pub(crate) async fn serve(worker: &Rc<Worker>, link: Link) -> Served {
     // Boxed: the login needs much more room than the session that may live for days after it.
     let arrival = tokio::time::timeout(limit, Box::pin(arrive(worker, &mut link))).await;
     match arrival {
-        Ok(Ok(Arrival::Session(session))) => session.run().await,
+        Ok(Ok(Arrival::Session(session))) => {
+            if let Some(session) = Box::pin(greet(worker, session)).await {
+                session.run().await;
+            }
+        }
         Ok(Ok(Arrival::Console(link, user))) => Box::pin(console::run(worker, link, &user)).await,
         Ok(Ok(Arrival::Done)) => {}
         Ok(Ok(Arrival::Elsewhere)) => return Served::Elsewhere,
@@ -133,7 +137,7 @@ async fn arrive(worker: &Rc<Worker>, slot: &mut Option<Link>) -> Result<Arrival,
         let max = cap.unwrap_or_default();
         return Err(Refusal::too_many_clients(max, "max_clients of this user"));
     };
-    greet(worker, slot, &settings, request, seat).await
+    open_session(worker, slot, &settings, request, seat)
 }
 
 /// The worker that serves this client's pool, if it is another one.
@@ -249,8 +253,8 @@ fn negotiate(worker: &Worker, link: &mut Link, request: &Request) {
     }
 }
 
-/// Makes the session and tells the client what PostgreSQL would.
-async fn greet(
+/// Makes the session of a client that is in.
+fn open_session(
     worker: &Rc<Worker>,
     slot: &mut Option<Link>,
     settings: &Settings,
@@ -279,15 +283,21 @@ async fn greet(
     session.inbox = link.inbox;
     session.outbox = link.outbox;
     session.seat = Some(seat);
+    Ok(Arrival::Session(session))
+}
+
+/// Tells the client what PostgreSQL would, which may take a server, and a wait for one. Outside the time limit of the login:
+/// pools have limits of their own, and a session is never dropped half-way. `None`: it has ended.
+async fn greet(worker: &Worker, mut session: Box<Session>) -> Option<Box<Session>> {
     match session.greet().await {
         Ok(welcome) => {
             session.write_greeting(&welcome);
-            Ok(Arrival::Session(session))
+            Some(session)
         }
         Err(end) => {
             worker.stats.on_failed_login();
             session.close(end).await;
-            Ok(Arrival::Done)
+            None
         }
     }
 }

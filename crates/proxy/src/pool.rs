@@ -113,14 +113,16 @@ impl Pool {
         *self.quotas.borrow_mut() = quotas;
     }
 
-    /// A server that is free now.
-    pub(crate) fn take(&self, worker: &Worker) -> Option<Box<Server>> {
+    /// A server that is free now, and whether it has been idle for so long that it should be asked for a sign of life.
+    pub(crate) fn take(&self, worker: &Worker) -> Option<(Box<Server>, bool)> {
         loop {
-            let (mut server, _) = self.ledger.borrow_mut().checkout()?;
+            let (mut server, since) = self.ledger.borrow_mut().checkout()?;
             // What came while it was idle is a notice, a parameter status, or the end of the connection.
             let alive = server.read_while_idle(&worker.shelf).is_ok() && absorb(&mut server);
             if alive && server.is_reusable(worker.now(), self.generation.get()) {
-                return Some(server);
+                let idle = worker.now().saturating_duration_since(since);
+                let stale = idle >= self.ledger.borrow().config().check_after_idle;
+                return Some((server, stale));
             }
             self.close(worker, server);
         }

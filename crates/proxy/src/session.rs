@@ -21,6 +21,7 @@ use howdah_core::session::{Context, PinReason, Settings, Statements, Unnamed, al
 use howdah_wire::backend::{self, TransactionStatus};
 
 use crate::buffer::{Inbox, Outbox};
+use crate::clean;
 use crate::effects::{PendingEffects, Portal};
 use crate::entry::{Activity, Deadline, Entry, Grant, Signal};
 use crate::error::Refusal;
@@ -259,9 +260,7 @@ impl Session {
     /// # Errors
     /// The outer one ends the session; the inner one is the answer to the request.
     async fn checkout(&mut self) -> Result<Result<(), Refusal>, End> {
-        let waiting = self.pool.ledger.borrow().counts().waiting > 0;
-        let free = if waiting { None } else { self.pool.take(&self.worker) };
-        let server = match free {
+        let server = match self.free_server().await {
             Some(server) => server,
             None => match self.wait_for_server().await? {
                 Ok(server) => server,
@@ -277,6 +276,24 @@ impl Session {
             self.set_pin(PinReason::SessionMode);
         }
         Ok(Ok(()))
+    }
+
+    /// A server that is free now, unless others wait for one. Waits only for a sign of life of one that was idle for long.
+    async fn free_server(&self) -> Option<Box<Server>> {
+        loop {
+            if self.pool.ledger.borrow().counts().waiting > 0 {
+                return None;
+            }
+            let (server, stale) = self.pool.take(&self.worker)?;
+            if !stale {
+                return Some(server);
+            }
+            let timeout = self.pool.ledger.borrow().config().connect_timeout;
+            let checked = clean::check(&self.worker, &self.pool, server, timeout).await;
+            if checked.is_some() {
+                return checked;
+            }
+        }
     }
 
     async fn wait_for_server(&mut self) -> Result<Result<Box<Server>, Refusal>, End> {
