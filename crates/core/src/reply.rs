@@ -110,6 +110,11 @@ pub enum Event {
         /// The Query or Execute.
         serial: Serial,
     },
+    /// The rows of a statement were described, by the Describe `serial`.
+    Described {
+        /// The Describe.
+        serial: Serial,
+    },
     /// The message `from` failed; messages up to, not including, `until` are skipped by the server.
     Failed {
         /// The message that failed.
@@ -336,13 +341,15 @@ impl<O: Copy> ReplyQueue<O> {
             | (tag::COPY_OUT | tag::COPY_DONE, Kind::Execute)
             | (tag::PARAMETER_DESCRIPTION, Kind::DescribeStatement)
             | (tag::FUNCTION_RESULT, Kind::FunctionCall) => Ok((to, Event::None)),
+            (tag::ROW_DESCRIPTION | tag::NO_DATA, Kind::DescribeStatement) => {
+                let serial = self.head;
+                self.pop();
+                Ok((to, Event::Described { serial }))
+            }
             (tag::PARSE_COMPLETE, Kind::Parse)
             | (tag::BIND_COMPLETE, Kind::Bind)
             | (tag::CLOSE_COMPLETE, Kind::Close)
-            | (
-                tag::ROW_DESCRIPTION | tag::NO_DATA,
-                Kind::DescribeStatement | Kind::DescribePortal,
-            ) => {
+            | (tag::ROW_DESCRIPTION | tag::NO_DATA, Kind::DescribePortal) => {
                 self.pop();
                 Ok((to, Event::None))
             }

@@ -172,7 +172,7 @@ fn step(server: &mut Server) -> Result<Option<usize>, Unclean> {
         // ROLLBACK and DISCARD ALL do not fail on a sound server.
         Event::Failed { internal: true, .. } => return Err(Unclean),
         Event::Failed { from, until, .. } => server.prepared.on_failed(from, until),
-        Event::StatementEnded { .. } | Event::None => {}
+        Event::StatementEnded { .. } | Event::Described { .. } | Event::None => {}
     }
     if header.tag == tag::PARAMETER_STATUS {
         let (name, value) = backend::parameter_status(body).map_err(|_| Unclean)?;

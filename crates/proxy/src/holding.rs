@@ -24,6 +24,8 @@ impl Session {
         self.statements.on_server_released();
         self.effects.clear();
         self.portals.clear();
+        self.describing.clear();
+        self.replaced = None;
         if let Some(server) = self.server.take() {
             self.pool.checkin(&self.worker, server);
         }

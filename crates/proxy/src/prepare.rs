@@ -21,8 +21,11 @@ use crate::effects::Portal;
 use crate::error::Refusal;
 use crate::feed::Fed;
 use crate::gather::protocol;
-use crate::server::{Presence, Server, UnnamedOn};
+use crate::server::{Presence, Server, UnnamedOn, Unready};
 use crate::session::{End, Session};
+
+/// A name that no server has a statement by.
+const NO_STATEMENT: &[u8] = b"howdah_none";
 
 /// A frame that is there in one piece.
 #[derive(Debug, Clone, Copy)]
@@ -74,13 +77,15 @@ impl Session {
             return Ok(None);
         };
         let Some(prepared) = self.statements.get(name.as_bytes()) else { return Ok(None) };
-        let name = server.ensure_prepared(
-            self.entry.id,
-            prepared,
-            self.max_prepared(),
-            &self.worker.shelf,
-        )?;
-        Ok(Some(format!("DEALLOCATE {name}")))
+        let (max, shelf) = (self.max_prepared(), &self.worker.shelf);
+        match server.ensure_prepared(self.entry.id, prepared, max, shelf) {
+            Ok(name) => Ok(Some(format!("DEALLOCATE {name}"))),
+            Err(Unready::Wait(serial)) => Err(serial),
+            // PostgreSQL lets it go whatever became of its table.
+            Err(Unready::Changed) => {
+                Ok(server.prepared.name(prepared.id).map(|name| format!("DEALLOCATE {name}")))
+            }
+        }
     }
 
     pub(crate) fn feed_parse(&mut self, server: &mut Server, frame: Whole<'_>) -> Result<Fed, End> {
@@ -110,7 +115,7 @@ impl Session {
         let prepared = self.prepare(&parse);
         let serial = match server.prepared.touch(prepared.id, &server.queue) {
             Presence::Undecided(serial) => return Ok(self.wait_for(server, serial)),
-            Presence::Here => {
+            Presence::Here | Presence::Changed => {
                 if prepared_before(server, &prepared) {
                     prepared.parsed.store(true, Ordering::Relaxed);
                 }
@@ -265,7 +270,12 @@ impl Session {
         let shelf = &self.worker.shelf;
         let name = match server.ensure_prepared(session, &prepared, self.max_prepared(), shelf) {
             Ok(name) => name,
-            Err(serial) => return Ok(self.wait_for(server, serial)),
+            Err(Unready::Wait(serial)) => return Ok(self.wait_for(server, serial)),
+            Err(Unready::Changed) => {
+                self.refuse_changed(server);
+                let arrived = header.frame_len().min(unread.len());
+                return Ok(self.expect_rest(header, arrived, true));
+            }
         };
         let rest = body.get(names.rest_at..).unwrap_or_default();
         frontend::bind_renamed(server.outbox.bytes(shelf), header, &names, name.as_bytes(), rest)
@@ -294,7 +304,11 @@ impl Session {
         }
     }
 
-    pub(crate) fn feed_describe(&self, server: &mut Server, frame: Whole<'_>) -> Result<Fed, End> {
+    pub(crate) fn feed_describe(
+        &mut self,
+        server: &mut Server,
+        frame: Whole<'_>,
+    ) -> Result<Fed, End> {
         let (target, name) = frontend::target(frame.body).map_err(protocol)?;
         let kind = match target {
             frontend::Kind::Statement => Kind::DescribeStatement,
@@ -303,27 +317,49 @@ impl Session {
         let ready = match target {
             frontend::Kind::Portal => Ok(None),
             frontend::Kind::Statement if name.is_empty() => {
-                self.ensure_unnamed(server).map(|()| None)
+                self.ensure_unnamed(server).map(|()| None).map_err(Unready::Wait)
             }
             frontend::Kind::Statement => self.name_on(server, name),
         };
         match ready {
-            Err(serial) => return Ok(self.wait_for(server, serial)),
+            Err(Unready::Wait(serial)) => return Ok(self.wait_for(server, serial)),
+            Err(Unready::Changed) => {
+                self.refuse_changed(server);
+                return Ok(frame.used());
+            }
             Ok(Some(renamed)) => {
                 let out = server.outbox.bytes(&self.worker.shelf);
                 frontend::describe(out, target, renamed.as_bytes());
             }
             Ok(None) => self.forward(server, frame),
         }
-        server.queue.push(self.entry.id, kind, Disposition::Forward);
+        let serial = server.queue.push(self.entry.id, kind, Disposition::Forward);
+        if kind == Kind::DescribeStatement
+            && let Some(prepared) = self.statements.get(name)
+        {
+            self.describing.push_back((serial, Arc::clone(prepared)));
+        }
         Ok(frame.used())
+    }
+
+    /// The rows of a statement are not those that the client was told: it gets what PostgreSQL says then, and the server is
+    /// made to fail at the same place, with all that this means for the segment and the transaction.
+    fn refuse_changed(&mut self, server: &mut Server) {
+        let out = server.outbox.bytes(&self.worker.shelf);
+        frontend::describe(out, frontend::Kind::Statement, NO_STATEMENT);
+        let serial =
+            server.queue.push(self.entry.id, Kind::DescribeStatement, Disposition::Forward);
+        let mut instead = Vec::new();
+        Refusal::new(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
+            .write_error(&mut instead);
+        self.replaced = Some((serial, instead));
     }
 
     /// What a statement of this session is called on the server, which is given it if it lacks it; `None`: as the client
     /// calls it.
-    fn name_on(&self, server: &mut Server, name: &[u8]) -> Result<Option<String>, Serial> {
+    fn name_on(&self, server: &mut Server, name: &[u8]) -> Result<Option<String>, Unready> {
         if let Some(serial) = self.deallocation() {
-            return Err(serial);
+            return Err(Unready::Wait(serial));
         }
         match self.statements.get(name) {
             Some(prepared) if self.renames() => {

@@ -3,6 +3,7 @@
 //!
 //! Invariant: a frame reaches the client only if the reply queue says that it is the client's.
 
+use std::hash::BuildHasher;
 use std::time::Instant;
 
 use howdah_core::limits;
@@ -182,6 +183,7 @@ impl Session {
                 self.on_ended(server, serial, frame_tag, body)?;
             }
             Event::StatementEnded { .. } => {}
+            Event::Described { serial } => self.on_described(server, serial, delivery, body),
             Event::Failed { from, until, internal } => {
                 return self.on_failed(server, (from, until), internal, body);
             }
@@ -252,6 +254,30 @@ impl Session {
         Ok(())
     }
 
+    /// The rows of a statement: what a client is told is remembered, what Howdah asked for is compared with that.
+    fn on_described(
+        &mut self,
+        server: &mut Server,
+        serial: Serial,
+        delivery: Delivery<SessionId>,
+        body: &[u8],
+    ) {
+        let hash = foldhash::quality::FixedState::default().hash_one(body);
+        if delivery == Delivery::Nobody {
+            if !server.prepared.on_described(serial, hash) {
+                // A Parse made from now on gets a statement of its own.
+                self.worker.forget_prepared();
+            }
+            return;
+        }
+        while let Some((of, prepared)) = self.describing.pop_front_if(|(of, _)| *of <= serial) {
+            if of == serial {
+                // Whoever was first has told the others.
+                let _ = prepared.described.set(hash);
+            }
+        }
+    }
+
     fn on_failed(
         &mut self,
         server: &mut Server,
@@ -273,6 +299,11 @@ impl Session {
             return Ok(Fate::Drop);
         }
         self.worker.stats.on_error();
+        if let Some((_, instead)) = self.replaced.take_if(|(serial, _)| *serial == from) {
+            self.statements.on_failed(from, until);
+            self.on_effects_failed(from, until);
+            return Ok(Fate::Replace(instead));
+        }
         self.statements.on_failed(from, until);
         self.on_effects_failed(from, until);
         if let Some(unnamed) = server.unnamed

@@ -58,6 +58,10 @@ struct Known {
     since: Serial,
     used: u64,
     name: u64,
+    /// The Describe that compares its rows with what clients were told, and the hash of that.
+    check: Option<(Serial, u64)>,
+    /// The comparison failed: its rows have another shape.
+    changed: bool,
 }
 
 /// Whether a server has a statement.
@@ -65,8 +69,19 @@ struct Known {
 pub(crate) enum Presence {
     Here,
     Absent,
+    /// It is there, and its rows are not those that clients were told: a table was changed.
+    Changed,
     /// It was sent in an earlier segment, by this message, which may still fail: what needs it has to wait.
     Undecided(Serial),
+}
+
+/// Why a statement cannot be used on a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unready {
+    /// That is known when this message is answered.
+    Wait(Serial),
+    /// Its rows are not those that clients were told.
+    Changed,
 }
 
 impl PreparedSet {
@@ -76,6 +91,10 @@ impl PreparedSet {
         match self.known.get_mut(&id) {
             None => Presence::Absent,
             Some(known) if queue.is_undecided(known.since) => Presence::Undecided(known.since),
+            Some(Known { check: Some((serial, _)), .. }) if *serial >= queue.head() => {
+                Presence::Undecided(*serial)
+            }
+            Some(known) if known.changed => Presence::Changed,
             Some(known) => {
                 known.used = self.clock;
                 Presence::Here
@@ -87,8 +106,27 @@ impl PreparedSet {
     pub(crate) fn insert(&mut self, id: u64, since: Serial) -> String {
         self.clock += 1;
         self.names += 1;
-        self.known.insert(id, Known { since, used: self.clock, name: self.names });
+        self.known.insert(
+            id,
+            Known { since, used: self.clock, name: self.names, check: None, changed: false },
+        );
         name(self.names)
+    }
+
+    /// The Describe `serial` will say whether the statement's rows are those that hash to `expected`.
+    fn expect_description(&mut self, id: u64, serial: Serial, expected: u64) {
+        if let Some(known) = self.known.get_mut(&id) {
+            known.check = Some((serial, expected));
+        }
+    }
+
+    /// What a Describe of Howdah's own has told. `false`: the rows are not those that clients were told.
+    pub(crate) fn on_described(&mut self, serial: Serial, hash: u64) -> bool {
+        let of = |known: &&mut Known| known.check.is_some_and(|(describe, _)| describe == serial);
+        let Some(known) = self.known.values_mut().find(of) else { return true };
+        known.changed = known.check.is_some_and(|(_, expected)| expected != hash);
+        known.check = None;
+        !known.changed
     }
 
     pub(crate) fn remove(&mut self, id: u64) {
@@ -218,16 +256,17 @@ impl Server {
     /// Puts the statement on the server unless it is there, before what is sent next. Returns its name there.
     ///
     /// # Errors
-    /// Whether it is there is not known before message `.0` is answered.
+    /// It is not, or not yet, certain that the server means what the client means.
     pub(crate) fn ensure_prepared(
         &mut self,
         session: SessionId,
         prepared: &Prepared,
         max_prepared: usize,
         shelf: &Shelf,
-    ) -> Result<String, Serial> {
+    ) -> Result<String, Unready> {
         match self.prepared.touch(prepared.id, &self.queue) {
-            Presence::Undecided(serial) => return Err(serial),
+            Presence::Undecided(serial) => return Err(Unready::Wait(serial)),
+            Presence::Changed => return Err(Unready::Changed),
             Presence::Here => {
                 if let Some(name) = self.prepared.name(prepared.id) {
                     return Ok(name);
@@ -235,7 +274,12 @@ impl Server {
             }
             Presence::Absent => {}
         }
-        Ok(self.parse(session, prepared, Disposition::Swallow, max_prepared, shelf).0)
+        let (name, _) = self.parse(session, prepared, Disposition::Swallow, max_prepared, shelf);
+        let Some(expected) = prepared.described.get() else { return Ok(name) };
+        frontend::describe(self.outbox.bytes(shelf), frontend::Kind::Statement, name.as_bytes());
+        let serial = self.queue.push(session, Kind::DescribeStatement, Disposition::Swallow);
+        self.prepared.expect_description(prepared.id, serial, *expected);
+        Err(Unready::Wait(serial))
     }
 
     /// Sends a Parse for a statement that the server does not have. Returns its name there and the message's serial.

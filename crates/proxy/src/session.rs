@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use howdah_core::pool::PoolMode;
 use howdah_core::reply::Serial;
-use howdah_core::session::{Context, PinReason, Settings, Statements, Unnamed, align};
+use howdah_core::session::{Context, PinReason, Prepared, Settings, Statements, Unnamed, align};
 use howdah_wire::backend::{self, TransactionStatus};
 
 use crate::buffer::{Inbox, Outbox};
@@ -121,6 +121,10 @@ pub(crate) struct Session {
     pub(crate) stalled: bool,
     /// It ran functions that may have left something on servers.
     pub(crate) taints: bool,
+    /// Describes of statements that were sent, and what they are for.
+    pub(crate) describing: VecDeque<(Serial, Arc<Prepared>)>,
+    /// An error that the client gets instead of the server's to this message.
+    pub(crate) replaced: Option<(Serial, Vec<u8>)>,
     /// Its place among the clients of its user.
     pub(crate) seat: Option<Seat>,
     /// The request ran into a limit of Howdah's and was cancelled: this is what the client is told.
@@ -169,6 +173,8 @@ impl Session {
             audible: false,
             stalled: false,
             taints: false,
+            describing: VecDeque::new(),
+            replaced: None,
             seat: None,
             overruled: None,
         }

@@ -6,8 +6,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use howdah_core::limits;
@@ -199,6 +199,7 @@ impl Worker {
             parameter_types: key.1.clone(),
             analysis,
             parsed: AtomicBool::new(false),
+            described: OnceLock::new(),
         });
         table.insert(key, Arc::clone(&prepared));
         prepared

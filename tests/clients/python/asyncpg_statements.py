@@ -110,9 +110,7 @@ async def evicted_statements_are_closed_and_prepared_again():
 
 @check
 async def statements_survive_a_change_of_their_table():
-    # Without asyncpg's own cache: a statement that was described before the change may meet a server that parses it only
-    # after the change (docs/guide/pooling.md, limits).
-    async with connected(statement_cache_size=0) as conn, connected() as owner:
+    async with connected() as conn, connected() as owner:
         await conn.execute("DROP TABLE IF EXISTS changing; CREATE TABLE changing (a int); INSERT INTO changing VALUES (1)")
         for n in range(5):
             for _ in range(5):

@@ -283,3 +283,32 @@ fn long_names_and_texts_work() {
         .step(Frames::new().execute_prepared(&name, &["end"]).sync());
     rig.same_as_direct("", &script);
 }
+
+#[test]
+fn rows_of_a_shape_that_a_client_was_not_told_never_reach_it() {
+    let rig = Rig::start();
+    let (mut client, mut other) = (rig.client(), rig.client());
+    other.run("CREATE TABLE shape (a int); INSERT INTO shape VALUES (1)");
+    let told = Frames::new().parse("s", "SELECT * FROM shape").describe_statement("s").sync();
+    assert_eq!(client.answer(&told, 1).summary(), "1 t T Z(I)");
+    // The server that knows the statement is kept busy; another one will parse it after the change.
+    let execute = Frames::new().execute_prepared("s", &[]).sync();
+    other.run("BEGIN");
+    let knows = other.backend();
+    rig.observer().run("ALTER TABLE shape ADD COLUMN b text DEFAULT 'new'");
+    let refused = client.answer(&execute, 1);
+    assert_eq!(refused.errors()[0].code, "0A000", "{}", refused.summary());
+    assert_eq!(refused.errors()[0].message, "cached plan must not change result type");
+    assert_ne!(client.backend(), knows);
+    other.run("COMMIT");
+    // Prepared anew, as drivers do then, it has the new shape everywhere.
+    let anew = Frames::new()
+        .close_statement("s")
+        .parse("s", "SELECT * FROM shape")
+        .describe_statement("s")
+        .bind("", "s", &[])
+        .execute("", 0)
+        .sync();
+    let seen = client.answer(&anew, 1);
+    assert_eq!(seen.rows(), [[Some("1".to_owned()), Some("new".to_owned())]], "{}", seen.summary());
+}

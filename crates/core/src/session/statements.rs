@@ -5,8 +5,8 @@
 //! when a message is sent, and undone when the server reports that it skipped the message.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use howdah_sql::Analysis;
 
@@ -26,6 +26,8 @@ pub struct Prepared {
     pub analysis: Arc<Analysis>,
     /// Whether a server has parsed it without an error.
     pub parsed: AtomicBool,
+    /// A hash of the description of its rows that clients were given: rows of another shape must not reach them.
+    pub described: OnceLock<u64>,
 }
 
 /// The session holds as many statements as it may.
@@ -198,6 +200,7 @@ mod tests {
             parameter_types: Box::default(),
             analysis: Arc::new(Analysis::unknown()),
             parsed: AtomicBool::new(false),
+            described: OnceLock::new(),
         })
     }
 
