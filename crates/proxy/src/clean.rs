@@ -121,7 +121,7 @@ async fn settle(worker: &Worker, server: &mut Server) -> Result<(), Unclean> {
         if server.queue.is_settled() && server.outbox.is_empty() {
             return Ok(());
         }
-        if server.queue.is_empty() && server.outbox.is_empty() {
+        if server.queue.in_copy() || (server.queue.is_empty() && server.outbox.is_empty()) {
             // An open segment or COPY FROM STDIN whose end nobody will send.
             return Err(Unclean);
         }

@@ -1,7 +1,7 @@
 //! The isolation soak: many clients, each with settings, statements, cursors, locks and habits of its own, share few servers;
 //! every answer must prove that it belongs to its question and its session. Not a load test: it counts violations.
 //!
-//! Invariant: a client knows by its [`model`] alone what PostgreSQL would answer to it if it had a server for itself.
+//! Invariant: a client knows by its `model` alone what PostgreSQL would answer to it if it had a server for itself.
 
 mod abrupt;
 mod aftermath;
