@@ -30,6 +30,9 @@ pub const ANALYSES_PER_WORKER: usize = 8 * 1024;
 /// Texts of prepared statements shared by sessions, per worker, before those without a user are dropped.
 pub const SHARED_STATEMENTS: usize = 4 * 1024;
 
+/// Distinct sets of settings shared by sessions, per worker, before those without a user are dropped.
+pub const SHARED_CONTEXTS: usize = 4 * 1024;
+
 /// Settings that one session may carry from server to server; one more pins it.
 pub const SETTINGS_PER_SESSION: usize = 256;
 

@@ -170,7 +170,7 @@ impl Worker {
         if let Some(known) = contexts.get(&context) {
             return Arc::clone(known);
         }
-        if contexts.len() >= limits::SHARED_STATEMENTS {
+        if contexts.len() >= limits::SHARED_CONTEXTS {
             contexts.retain(|context| Arc::strong_count(context) > 1);
         }
         let context = Arc::new(context);

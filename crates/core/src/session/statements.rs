@@ -70,18 +70,6 @@ impl Statements {
         self.named.iter().find(|(_, named)| named.prepared.id == id).map(|(name, _)| &**name)
     }
 
-    /// How many names there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.named.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.named.is_empty()
-    }
-
     /// The client's Parse for `name` has the serial `serial`. The name must be free ([`Self::get`]).
     ///
     /// # Errors
