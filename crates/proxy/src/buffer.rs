@@ -40,6 +40,15 @@ impl Shelf {
         }
     }
 
+    /// Bytes of memory that it keeps.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn len(&self) -> usize {
+        let bytes = |kind: &RefCell<Vec<Vec<u8>>>| -> usize {
+            kind.borrow().iter().map(Vec::capacity).sum()
+        };
+        bytes(&self.inboxes) + bytes(&self.outboxes)
+    }
+
     fn take_outbox(&self) -> Vec<u8> {
         self.outboxes.borrow_mut().pop().unwrap_or_default()
     }

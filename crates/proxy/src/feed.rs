@@ -13,6 +13,7 @@ use howdah_sql::Analysis;
 use howdah_wire::frame::{self, Header};
 use howdah_wire::frontend::{self, tag};
 
+use crate::clock;
 use crate::error::Refusal;
 use crate::gather::{client_header, protocol, unknown_message};
 use crate::prepare::Whole;
@@ -188,7 +189,7 @@ impl Session {
     fn begin_request(&mut self, server: &Server) {
         self.fed += 1;
         if self.started.is_none() && server.queue.is_empty() {
-            self.started = Some(std::time::Instant::now());
+            self.started = Some(clock::now());
         }
         self.watch_request();
     }

@@ -4,14 +4,13 @@
 //! Invariant: a server leaves a session in one of two ways only: free, to the pool ([`Session::release`]), or with the end of
 //! the session, through `clean`.
 
-use std::time::Instant;
-
 use howdah_core::session::PinReason;
 use howdah_wire::backend::TransactionStatus;
 use howdah_wire::sqlstate::SqlState;
 
 use crate::cancel;
 use crate::clean::{self, Leaving};
+use crate::clock;
 use crate::entry::{Activity, Deadline, Signal};
 use crate::error::{Refusal, seconds};
 use crate::session::{End, Session};
@@ -69,7 +68,7 @@ impl Session {
             Signal::Deadline(Deadline::Query(timeout)) => {
                 self.overruled = Some(Refusal::query_timeout(timeout));
                 let grace = self.pool.ledger.borrow().config().connect_timeout;
-                let deadline = (Instant::now() + grace, Deadline::Unanswered(timeout));
+                let deadline = (clock::now() + grace, Deadline::Unanswered(timeout));
                 self.entry.set_deadline(Some(deadline));
                 cancel::send(&self.worker, &self.pool, &self.entry, None);
                 Ok(())
@@ -139,7 +138,7 @@ impl Session {
         let timeout = self.pool.ledger.borrow().config().idle_in_transaction_timeout;
         if let Some(timeout) = timeout {
             let deadline = (status != TransactionStatus::Idle)
-                .then(|| (Instant::now() + timeout, Deadline::IdleInTransaction(timeout)));
+                .then(|| (clock::now() + timeout, Deadline::IdleInTransaction(timeout)));
             self.entry.set_deadline(deadline);
         }
     }
@@ -148,7 +147,7 @@ impl Session {
     pub(crate) fn watch_request(&self) {
         let ledger = self.pool.ledger.borrow();
         if let Some(timeout) = ledger.config().query_timeout {
-            self.entry.set_deadline(Some((Instant::now() + timeout, Deadline::Query(timeout))));
+            self.entry.set_deadline(Some((clock::now() + timeout, Deadline::Query(timeout))));
         } else if ledger.config().idle_in_transaction_timeout.is_some() {
             self.entry.set_deadline(None);
         }

@@ -7,6 +7,7 @@ mod auth;
 mod buffer;
 mod cancel;
 mod clean;
+mod clock;
 mod connect;
 mod console;
 mod effects;
@@ -32,6 +33,8 @@ mod server;
 mod session;
 pub mod settings;
 mod shared;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod stats;
 mod stream;
 mod worker;

@@ -18,6 +18,7 @@ use howdah_wire::backend::TransactionStatus;
 
 use crate::buffer::{Inbox, Outbox};
 use crate::clean::{self, Leaving};
+use crate::clock;
 use crate::connect::{self, KeyCache, Login, OpenError, Opened};
 use crate::entry::{Entry, Grant};
 use crate::error::Refusal;
@@ -214,7 +215,7 @@ impl Pool {
                 self.on_open_failed(worker, error);
             }
         }
-        self.open_wanted(worker, Instant::now());
+        self.open_wanted(worker, clock::now());
     }
 
     fn server(
@@ -225,9 +226,11 @@ impl Pool {
         generation: u64,
         permit: Permit,
     ) -> Box<Server> {
-        let now = Instant::now();
+        let now = clock::now();
         let lifetime = self.ledger.borrow().config().max_lifetime;
         let greeting = opened.greeting;
+        #[cfg(feature = "simulation")]
+        let alive = crate::simulation::Alive::new(worker, &self.key, greeting.process_id);
         Box::new(Server {
             stream: opened.stream,
             inbox: Inbox::default(),
@@ -254,6 +257,8 @@ impl Pool {
             generation,
             doomed: None,
             _permit: permit,
+            #[cfg(feature = "simulation")]
+            _alive: alive,
         })
     }
 
@@ -262,7 +267,7 @@ impl Pool {
         if ledger.failures() == 0 {
             tracing::error!(database = %self.key.database, user = %self.key.user, "{error}");
         }
-        ledger.on_open_failed(Instant::now());
+        ledger.on_open_failed(clock::now());
         let alone = ledger.open() == 0;
         let tell = alone && (error.is_final() || !ledger.ever_opened());
         let told = if tell { ledger.take_waiters() } else { Vec::new() };

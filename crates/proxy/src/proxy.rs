@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::clock;
 use crate::error::StartError;
 use crate::listener::{self, Listeners};
 use crate::report::{ListenAddress, Report, Totals};
@@ -106,12 +107,7 @@ impl Proxy {
 
     /// Stops: no new connections; clients end when they have no transaction open, the others after `grace`.
     pub async fn stop(mut self, grace: Duration) {
-        self.tell_all(|| Command::Drain).await;
-        let deadline = tokio::time::Instant::now() + grace;
-        while self.shared.clients() > 0 && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(DRAIN_POLL).await;
-        }
-        self.tell_all(|| Command::Stop).await;
+        end(&self.shared, grace).await;
         let threads = std::mem::take(&mut self.threads);
         let joined = tokio::task::spawn_blocking(move || {
             for thread in threads {
@@ -121,13 +117,6 @@ impl Proxy {
             }
         });
         let _ = joined.await;
-    }
-
-    async fn tell_all(&self, command: impl Fn() -> Command) {
-        for worker in self.shared.workers() {
-            // A worker that is gone needs no telling.
-            let _ = worker.send(command()).await;
-        }
     }
 }
 
@@ -139,12 +128,27 @@ impl Drop for Proxy {
     }
 }
 
+/// Ends all clients, those with an open transaction after `grace`, and then the workers.
+pub(crate) async fn end(shared: &Shared, grace: Duration) {
+    tell_all(shared, || Command::Drain).await;
+    let deadline = clock::now() + grace;
+    while shared.clients() > 0 && clock::now() < deadline {
+        tokio::time::sleep(DRAIN_POLL).await;
+    }
+    tell_all(shared, || Command::Stop).await;
+}
+
+async fn tell_all(shared: &Shared, command: impl Fn() -> Command) {
+    for worker in shared.workers() {
+        // A worker that is gone needs no telling.
+        let _ = worker.send(command()).await;
+    }
+}
+
 /// Gives all workers new settings.
 pub(crate) async fn reload(shared: &Shared, settings: Settings) {
     shared.set_settings(settings);
-    for worker in shared.workers() {
-        let _ = worker.send(Command::Reload).await;
-    }
+    tell_all(shared, || Command::Reload).await;
 }
 
 /// Asks all workers what they look like.
@@ -177,7 +181,7 @@ pub(crate) async fn report(shared: &Shared) -> Report {
     }
     totals.connections = shared.connections();
     Report {
-        uptime: shared.started.elapsed(),
+        uptime: clock::now() - shared.started,
         revision: shared.settings().revision,
         clients: shared.clients(),
         listening: shared.listening(),

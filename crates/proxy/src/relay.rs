@@ -4,7 +4,6 @@
 //! Invariant: a frame reaches the client only if the reply queue says that it is the client's.
 
 use std::hash::BuildHasher;
-use std::time::Instant;
 
 use howdah_core::limits;
 use howdah_core::pool::PoolMode;
@@ -13,6 +12,7 @@ use howdah_wire::backend::{self, TransactionStatus, tag};
 use howdah_wire::frame;
 use howdah_wire::sqlstate::SqlState;
 
+use crate::clock;
 use crate::error::Refusal;
 use crate::faults::{self, Fault};
 use crate::server::{Body, STATEMENT_PREFIX, Server, SessionId};
@@ -360,7 +360,7 @@ impl Session {
             return self.on_aligned(server, until);
         }
         let idle = status == TransactionStatus::Idle;
-        let now = Instant::now();
+        let now = clock::now();
         let time = self.started.take().map_or_else(Default::default, |started| now - started);
         self.started = (!server.queue.is_empty()).then_some(now);
         self.worker.stats.on_request(time, idle);

@@ -227,6 +227,8 @@ pub(crate) struct Server {
     pub(crate) doomed: Option<&'static str>,
     /// Its places in the caps on servers; given back when it is closed.
     pub(crate) _permit: Permit,
+    #[cfg(feature = "simulation")]
+    pub(crate) _alive: crate::simulation::Alive,
 }
 
 impl Server {

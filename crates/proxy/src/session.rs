@@ -22,6 +22,7 @@ use howdah_wire::backend::{self, TransactionStatus};
 
 use crate::buffer::{Inbox, Outbox};
 use crate::clean;
+use crate::clock;
 use crate::effects::{PendingEffects, Portal};
 use crate::entry::{Activity, Deadline, Entry, Grant, Signal};
 use crate::error::Refusal;
@@ -224,7 +225,7 @@ impl Session {
 
     /// The inbox begins with a request: has it answered by a server.
     async fn request(&mut self) -> Result<(), End> {
-        self.started = Some(Instant::now());
+        self.started = Some(clock::now());
         if let Err(refusal) = self.checkout().await? {
             self.refuse(&refusal);
             return Ok(());
@@ -308,7 +309,7 @@ impl Session {
         if let Err(refusal) = pool.enqueue(&worker, &entry) {
             return Ok(Err(refusal));
         }
-        let since = Instant::now();
+        let since = clock::now();
         entry.activity.set(Activity::Waiting);
         let outcome = poll_fn(|cx| self.poll_grant(cx)).await;
         entry.activity.set(Activity::Idle);
@@ -317,7 +318,7 @@ impl Session {
             debug_assert!(withdrawn || entry.granted.borrow().is_some(), "a waiter is somewhere");
             self.return_grant();
         }
-        worker.stats.on_waited(since.elapsed());
+        worker.stats.on_waited(clock::now() - since);
         match outcome {
             Ok(Grant::Server(server)) => Ok(Ok(server)),
             Ok(Grant::Refused(refusal)) => Ok(Err(refusal)),

@@ -12,6 +12,7 @@ use howdah_wire::scram;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
+use crate::clock;
 use crate::pool::PoolKey;
 use crate::quota::Quota;
 use crate::report::ListenAddress;
@@ -84,7 +85,7 @@ impl Shared {
             listening: Mutex::default(),
             verifiers: Mutex::default(),
             stranger,
-            started: Instant::now(),
+            started: clock::now(),
         }
     }
 

@@ -4,7 +4,7 @@
 //! Invariant: everything reachable from [`Worker`] except [`Shared`] is touched by its own thread only.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
@@ -19,6 +19,7 @@ use tokio::task::LocalSet;
 use crate::auth::Link;
 use crate::buffer::Shelf;
 use crate::cancel;
+use crate::clock;
 use crate::entry::{Activity, Entry, Signal};
 use crate::listener::{Listeners, Listening};
 use crate::login::{self, Served};
@@ -83,8 +84,8 @@ pub(crate) struct Worker {
     settings: RefCell<Arc<Settings>>,
     pub(crate) shelf: Shelf,
     pub(crate) stats: Stats,
-    pub(crate) pools: RefCell<HashMap<PoolKey, Rc<Pool>>>,
-    entries: RefCell<HashMap<u32, Rc<Entry>>>,
+    pub(crate) pools: RefCell<BTreeMap<PoolKey, Rc<Pool>>>,
+    entries: RefCell<BTreeMap<u32, Rc<Entry>>>,
     analyses: RefCell<Analyses>,
     repeated: RefCell<Repeated>,
     pub(crate) random: Reserve,
@@ -125,7 +126,7 @@ impl Worker {
             contexts: RefCell::default(),
             no_settings: Arc::default(),
             prepared: RefCell::default(),
-            now: Cell::new(Instant::now()),
+            now: Cell::new(clock::now()),
             draining: Cell::new(false),
             listening: RefCell::default(),
             next_id: Cell::new(1),
@@ -324,9 +325,26 @@ impl Worker {
         });
     }
 
+    #[cfg(feature = "simulation")]
+    pub(crate) fn each_entry(&self, look: impl FnMut(&Rc<Entry>)) {
+        self.entries.borrow().values().for_each(look);
+    }
+
+    /// Sizes of what must not grow without bound.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn sizes(&self) -> [(&'static str, usize); 5] {
+        [
+            ("sessions", self.entries.borrow().len()),
+            ("pools", self.pools.borrow().len()),
+            ("shared contexts", self.contexts.borrow().len()),
+            ("shared statements", self.prepared.borrow().len()),
+            ("bytes on the shelf", self.shelf.len()),
+        ]
+    }
+
     fn report(&self) -> WorkerReport {
-        let now = Instant::now();
-        let mut pools: HashMap<PoolKey, PoolReport> =
+        let now = clock::now();
+        let mut pools: BTreeMap<PoolKey, PoolReport> =
             self.pools.borrow().iter().map(|(key, pool)| (key.clone(), pool.report(now))).collect();
         let entries = self.entries.borrow();
         for entry in entries.values() {
@@ -371,12 +389,13 @@ pub(crate) fn run(
     });
 }
 
-async fn serve_commands(worker: Rc<Worker>, mut commands: mpsc::Receiver<Command>) {
+pub(crate) async fn serve_commands(worker: Rc<Worker>, mut commands: mpsc::Receiver<Command>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        // Both are cancel safe.
+        // Both are cancel safe. In this order, so that a run can be repeated: chance decides nothing.
         let command = tokio::select! {
+            biased;
             now = ticks.tick() => {
                 worker.tick(now.into_std());
                 continue;
@@ -402,8 +421,8 @@ async fn serve_commands(worker: Rc<Worker>, mut commands: mpsc::Receiver<Command
     worker.listening.take().stop();
     worker.signal_all(Signal::Terminate);
     // Sessions say goodbye to their clients; whoever does not take it within this time is cut off.
-    let deadline = Instant::now() + Duration::from_millis(500);
-    while !worker.entries.borrow().is_empty() && Instant::now() < deadline {
+    let deadline = clock::now() + Duration::from_millis(500);
+    while !worker.entries.borrow().is_empty() && clock::now() < deadline {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     for pool in worker.all_pools() {

@@ -1,0 +1,11 @@
+//! The one clock of the data plane. Not the tick of a worker, which hands its time on: `worker`.
+//!
+//! Invariant: everything that is timed in this crate is timed by tokio's clock, so that a simulation in which that clock stands
+//! still and jumps (`simulation/`) drives deadlines, lifetimes and pauses alike.
+
+use std::time::Instant;
+
+/// The time now. Without tokio's `test-util` it is the system's.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
