@@ -68,12 +68,14 @@ pub(crate) struct Inbox {
     memory: Vec<u8>,
     start: usize,
     end: usize,
+    /// Where bytes begin that were consumed and are kept all the same.
+    kept: Option<usize>,
 }
 
 impl Inbox {
     /// An inbox into which these bytes were read already.
     pub(crate) fn holding(bytes: Vec<u8>) -> Self {
-        Self { start: 0, end: bytes.len(), memory: bytes }
+        Self { start: 0, end: bytes.len(), memory: bytes, kept: None }
     }
 
     /// Bytes not yet consumed.
@@ -88,10 +90,28 @@ impl Inbox {
     /// Consumes the first `count` bytes.
     pub(crate) fn consume(&mut self, count: usize) {
         self.start = self.start.saturating_add(count).min(self.end);
-        if self.start == self.end {
+        if self.start == self.end && self.kept.is_none() {
             self.start = 0;
             self.end = 0;
         }
+    }
+
+    /// Keeps what is consumed from now on, as long as there is room.
+    pub(crate) fn keep(&mut self) {
+        self.kept = Some(self.start);
+    }
+
+    /// What was kept is not needed any more.
+    pub(crate) fn forget(&mut self) {
+        self.kept = None;
+        self.consume(0);
+    }
+
+    /// Makes what was kept unread again. `false`: it was not kept.
+    pub(crate) fn rewind(&mut self) -> bool {
+        let kept = self.kept.take();
+        self.start = kept.unwrap_or(self.start);
+        kept.is_some()
     }
 
     /// Whether a read must wait until bytes are consumed or [`Self::reserve`] makes room.
@@ -122,6 +142,7 @@ impl Inbox {
             self.memory.resize(INBOX, 0);
         }
         if self.end == self.memory.len() && self.start > 0 {
+            self.kept = None;
             self.memory.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
@@ -139,7 +160,7 @@ impl Inbox {
 
     /// Gives memory back if there is nothing to consume.
     pub(crate) fn rest(&mut self, shelf: &Shelf) {
-        if self.is_empty() && !self.memory.is_empty() {
+        if self.is_empty() && self.kept.is_none() && !self.memory.is_empty() {
             shelf.put_inbox(std::mem::take(&mut self.memory));
             self.start = 0;
             self.end = 0;

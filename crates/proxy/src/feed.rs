@@ -10,6 +10,7 @@ use howdah_core::limits;
 use howdah_core::reply::{Answer, Disposition, Kind, Serial};
 use howdah_core::session::PinReason;
 use howdah_sql::Analysis;
+use howdah_wire::backend;
 use howdah_wire::frame::{self, Header};
 use howdah_wire::frontend::{self, tag};
 
@@ -36,10 +37,16 @@ impl Session {
     /// # Errors
     /// The client does not speak the protocol.
     pub(crate) fn feed(&mut self) -> Result<(), End> {
+        if self.rerun.is_waiting() {
+            return Ok(());
+        }
         let Some(mut server) = self.server.take() else {
             return Ok(());
         };
         let mut inbox = std::mem::take(&mut self.inbox);
+        if !inbox.is_empty() && self.rerun.begins(server.queue.next_serial()) {
+            inbox.keep();
+        }
         self.stalled = false;
         let result = loop {
             if inbox.is_empty() || self.terminating {
@@ -73,9 +80,12 @@ impl Session {
     pub(crate) fn answer_in_place(&mut self, server: &mut Server) {
         while let Some((_, answer)) = server.queue.take_answer() {
             let out = self.outbox.bytes(&self.worker.shelf);
-            match answer {
-                Answer::ParseComplete => howdah_wire::backend::parse_complete(out),
-                Answer::CloseComplete => howdah_wire::backend::close_complete(out),
+            let (tag, write): (u8, fn(&mut Vec<u8>)) = match answer {
+                Answer::ParseComplete => (backend::tag::PARSE_COMPLETE, backend::parse_complete),
+                Answer::CloseComplete => (backend::tag::CLOSE_COMPLETE, backend::close_complete),
+            };
+            if self.rerun.admits(tag) {
+                write(out);
             }
         }
     }
@@ -241,7 +251,7 @@ impl Session {
         if kind == Kind::Parse && unnamed {
             // Only the server has its text; the session is pinned to it.
             let of = (self.entry.id, self.unnamed.version());
-            server.unnamed = Some(UnnamedOn { of, since });
+            server.unnamed = Some(UnnamedOn::new(of, since));
         }
         Ok(self.pass(server, header, unread))
     }

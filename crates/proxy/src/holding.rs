@@ -25,6 +25,7 @@ impl Session {
         self.portals.clear();
         self.describing.clear();
         self.replaced = None;
+        self.inbox.forget();
         if let Some(server) = self.server.take() {
             self.pool.checkin(&self.worker, server);
         }

@@ -22,9 +22,10 @@ use crate::clock;
 use crate::connect::{self, KeyCache, Login, OpenError, Opened};
 use crate::entry::{Entry, Grant};
 use crate::error::Refusal;
+use crate::prepared::PreparedSet;
 use crate::quota::{Permit, Quota};
 use crate::report::PoolReport;
-use crate::server::{CancelTarget, PreparedSet, Server, SessionId};
+use crate::server::{CancelTarget, Server, SessionId};
 use crate::settings::{NodeAddress, ServerCredentials};
 use crate::worker::Worker;
 

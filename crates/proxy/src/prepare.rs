@@ -21,8 +21,9 @@ use crate::effects::Portal;
 use crate::error::Refusal;
 use crate::feed::Fed;
 use crate::gather::protocol;
-use crate::server::{Presence, Server, UnnamedOn, Unready};
-use crate::session::{End, Session};
+use crate::prepared::{Presence, Unready};
+use crate::server::{Server, UnnamedOn};
+use crate::session::{Describing, End, Session};
 
 /// A name that no server has a statement by.
 const NO_STATEMENT: &[u8] = b"howdah_none";
@@ -48,6 +49,13 @@ impl Session {
 
     fn max_prepared(&self) -> usize {
         self.pool.ledger.borrow().config().max_prepared
+    }
+
+    /// The message of an earlier segment whose outcome says whether the statement `name` exists: what names it has to wait.
+    fn undecided(&self, server: &Server, name: &[u8]) -> Option<Serial> {
+        self.deallocation().or_else(|| {
+            self.statements.last_change(name).filter(|serial| server.queue.is_undecided(*serial))
+        })
     }
 
     fn forward(&self, server: &mut Server, frame: Whole<'_>) {
@@ -78,7 +86,7 @@ impl Session {
         };
         let Some(prepared) = self.statements.get(name.as_bytes()) else { return Ok(None) };
         let (max, shelf) = (self.max_prepared(), &self.worker.shelf);
-        match server.ensure_prepared(self.entry.id, prepared, max, shelf) {
+        match server.ensure_prepared(self.entry.id, prepared, None, max, shelf) {
             Ok(name) => Ok(Some(format!("DEALLOCATE {name}"))),
             Err(Unready::Wait(serial)) => Err(serial),
             // PostgreSQL lets it go whatever became of its table.
@@ -95,11 +103,11 @@ impl Session {
             let analysis = self.analyse(parse.sql);
             self.unnamed.on_parse(frame.bytes, analysis);
             let since = server.queue.push(session, Kind::Parse, Disposition::Forward);
-            server.unnamed = Some(UnnamedOn { of: (session, self.unnamed.version()), since });
+            server.unnamed = Some(UnnamedOn::new((session, self.unnamed.version()), since));
             self.forward(server, frame);
             return Ok(frame.used());
         }
-        if let Some(serial) = self.deallocation() {
+        if let Some(serial) = self.undecided(server, parse.name) {
             return Ok(self.wait_for(server, serial));
         }
         if !self.renames() {
@@ -115,7 +123,7 @@ impl Session {
         let prepared = self.prepare(&parse);
         let serial = match server.prepared.touch(prepared.id, &server.queue) {
             Presence::Undecided(serial) => return Ok(self.wait_for(server, serial)),
-            Presence::Here | Presence::Changed => {
+            Presence::Here { .. } => {
                 if prepared_before(server, &prepared) {
                     prepared.parsed.store(true, Ordering::Relaxed);
                 }
@@ -199,15 +207,19 @@ impl Session {
     /// another one may have left.
     ///
     /// # Errors
-    /// What is there is not known before this message is answered.
-    fn ensure_unnamed(&self, server: &mut Server) -> Result<(), Serial> {
+    /// It is not, or not yet, certain that the server means what the client means.
+    fn ensure_unnamed(&mut self, server: &mut Server) -> Result<(), Unready> {
+        let told = self.unnamed.told();
+        if told.is_some() {
+            self.rerun.close();
+        }
         let wanted = (self.entry.id, self.unnamed.version());
-        let there = server.unnamed.filter(|unnamed| unnamed.of == wanted);
-        if let Some(unnamed) = there {
-            return if server.queue.is_undecided(unnamed.since) {
-                Err(unnamed.since)
-            } else {
-                Ok(())
+        if let Some(there) = server.unnamed.filter(|unnamed| unnamed.of == wanted) {
+            let checking = there.check.filter(|serial| *serial >= server.queue.head());
+            return match (told, there.shape) {
+                _ if server.queue.is_undecided(there.since) => Err(Unready::Wait(there.since)),
+                (Some(told), Some(shape)) if told != shape => Err(Unready::Changed),
+                _ => checking.map_or(Ok(()), |serial| Err(Unready::Wait(serial))),
             };
         }
         let out = server.outbox.bytes(&self.worker.shelf);
@@ -222,8 +234,18 @@ impl Session {
             }
         };
         let since = server.queue.push(self.entry.id, kind, Disposition::Swallow);
-        server.unnamed = Some(UnnamedOn { of: wanted, since });
-        Ok(())
+        let mut there = UnnamedOn::new(wanted, since);
+        if told.is_some() {
+            frontend::describe(
+                server.outbox.bytes(&self.worker.shelf),
+                frontend::Kind::Statement,
+                b"",
+            );
+            let describe = Kind::DescribeStatement;
+            there.check = Some(server.queue.push(self.entry.id, describe, Disposition::Swallow));
+        }
+        server.unnamed = Some(there);
+        there.check.map_or(Ok(()), |serial| Err(Unready::Wait(serial)))
     }
 
     pub(crate) fn feed_bind(
@@ -241,8 +263,10 @@ impl Session {
         };
         let session = self.entry.id;
         if names.statement.is_empty() {
-            if let Err(serial) = self.ensure_unnamed(server) {
-                return Ok(self.wait_for(server, serial));
+            match self.ensure_unnamed(server) {
+                Ok(()) => {}
+                Err(Unready::Wait(serial)) => return Ok(self.wait_for(server, serial)),
+                Err(Unready::Changed) => return Ok(self.refuse_bind(server, header, unread)),
             }
             let analysis = self.unnamed.get().map(|(_, analysis)| Arc::clone(analysis));
             let text = || self.unnamed.get().map(|(parse, _)| sql_of(parse)).unwrap_or_default();
@@ -252,7 +276,7 @@ impl Session {
             server.queue.push(session, Kind::Bind, Disposition::Forward);
             return Ok(self.pass(server, header, unread));
         }
-        if let Some(serial) = self.deallocation() {
+        if let Some(serial) = self.undecided(server, names.statement) {
             return Ok(self.wait_for(server, serial));
         }
         let prepared = self.statements.get(names.statement).map(Arc::clone);
@@ -267,15 +291,15 @@ impl Session {
             server.queue.push(session, Kind::Bind, Disposition::Forward);
             return Ok(self.pass(server, header, unread));
         };
-        let shelf = &self.worker.shelf;
-        let name = match server.ensure_prepared(session, &prepared, self.max_prepared(), shelf) {
+        let told = self.statements.told(names.statement);
+        if told.is_some() {
+            self.rerun.close();
+        }
+        let (max, shelf) = (self.max_prepared(), &self.worker.shelf);
+        let name = match server.ensure_prepared(session, &prepared, told, max, shelf) {
             Ok(name) => name,
             Err(Unready::Wait(serial)) => return Ok(self.wait_for(server, serial)),
-            Err(Unready::Changed) => {
-                self.refuse_changed(server);
-                let arrived = header.frame_len().min(unread.len());
-                return Ok(self.expect_rest(header, arrived, true));
-            }
+            Err(Unready::Changed) => return Ok(self.refuse_bind(server, header, unread)),
         };
         let rest = body.get(names.rest_at..).unwrap_or_default();
         frontend::bind_renamed(server.outbox.bytes(shelf), header, &names, name.as_bytes(), rest)
@@ -317,7 +341,7 @@ impl Session {
         let ready = match target {
             frontend::Kind::Portal => Ok(None),
             frontend::Kind::Statement if name.is_empty() => {
-                self.ensure_unnamed(server).map(|()| None).map_err(Unready::Wait)
+                self.ensure_unnamed(server).map(|()| None)
             }
             frontend::Kind::Statement => self.name_on(server, name),
         };
@@ -334,12 +358,23 @@ impl Session {
             Ok(None) => self.forward(server, frame),
         }
         let serial = server.queue.push(self.entry.id, kind, Disposition::Forward);
-        if kind == Kind::DescribeStatement
-            && let Some(prepared) = self.statements.get(name)
-        {
-            self.describing.push_back((serial, Arc::clone(prepared)));
+        if kind == Kind::DescribeStatement {
+            let number = if name.is_empty() {
+                Some(self.unnamed.version())
+            } else {
+                self.statements.get(name).map(|prepared| prepared.id)
+            };
+            if let Some(number) = number {
+                self.describing.push_back(Describing { serial, name: name.into(), number });
+            }
         }
         Ok(frame.used())
+    }
+
+    /// A Bind of a statement whose rows are not those that the client was told.
+    fn refuse_bind(&mut self, server: &mut Server, header: Header, unread: &[u8]) -> Fed {
+        self.refuse_changed(server);
+        self.expect_rest(header, header.frame_len().min(unread.len()), true)
     }
 
     /// The rows of a statement are not those that the client was told: it gets what PostgreSQL says then, and the server is
@@ -353,18 +388,24 @@ impl Session {
         Refusal::new(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
             .write_error(&mut instead);
         self.replaced = Some((serial, instead));
+        // A Parse made from now on gets a statement of its own.
+        self.worker.forget_prepared();
     }
 
     /// What a statement of this session is called on the server, which is given it if it lacks it; `None`: as the client
     /// calls it.
-    fn name_on(&self, server: &mut Server, name: &[u8]) -> Result<Option<String>, Unready> {
-        if let Some(serial) = self.deallocation() {
+    fn name_on(&mut self, server: &mut Server, name: &[u8]) -> Result<Option<String>, Unready> {
+        if let Some(serial) = self.undecided(server, name) {
             return Err(Unready::Wait(serial));
+        }
+        let told = self.statements.told(name);
+        if told.is_some() {
+            self.rerun.close();
         }
         match self.statements.get(name) {
             Some(prepared) if self.renames() => {
                 let (max, shelf) = (self.max_prepared(), &self.worker.shelf);
-                server.ensure_prepared(self.entry.id, prepared, max, shelf).map(Some)
+                server.ensure_prepared(self.entry.id, prepared, told, max, shelf).map(Some)
             }
             _ => Ok(None),
         }
@@ -374,7 +415,7 @@ impl Session {
         let (target, name) = frontend::target(frame.body).map_err(protocol)?;
         let session = self.entry.id;
         let named_statement = target == frontend::Kind::Statement && !name.is_empty();
-        if named_statement && let Some(serial) = self.deallocation() {
+        if named_statement && let Some(serial) = self.undecided(server, name) {
             return Ok(self.wait_for(server, serial));
         }
         if named_statement && self.renames() {

@@ -15,7 +15,8 @@ use howdah_wire::sqlstate::SqlState;
 use crate::clock;
 use crate::error::Refusal;
 use crate::faults::{self, Fault};
-use crate::server::{Body, STATEMENT_PREFIX, Server, SessionId};
+use crate::prepared::STATEMENT_PREFIX;
+use crate::server::{Body, Server, SessionId};
 use crate::session::{End, Session};
 
 /// Bytes at the head of an error or notice that say what it is: severity and SQLSTATE come first.
@@ -190,6 +191,11 @@ impl Session {
             Event::Ready { until } => {
                 let status = backend::ready_status(body)
                     .map_err(|error| out_of_step(server, &error.to_string()))?;
+                if self.rerun.is_waiting() && delivery != Delivery::Nobody {
+                    server.status = status;
+                    self.run_again(server);
+                    return Ok(Fate::Drop);
+                }
                 self.on_ready(server, until, status, delivery)?;
             }
         }
@@ -207,7 +213,9 @@ impl Session {
             self.ready_owed = true;
             return Ok(Fate::Drop);
         }
-        self.fate(server, delivery)
+        let fate = self.fate(server, delivery)?;
+        let seen = matches!(delivery, Delivery::To(_)) && !self.rerun.admits(frame_tag);
+        Ok(if seen { Fate::Drop } else { fate })
     }
 
     /// A parameter status: the client is told what changed for its session, not what changed on the server on the way.
@@ -263,17 +271,27 @@ impl Session {
         body: &[u8],
     ) {
         let hash = foldhash::quality::FixedState::default().hash_one(body);
+        let unnamed = server.unnamed.as_mut();
         if delivery == Delivery::Nobody {
-            if !server.prepared.on_described(serial, hash) {
-                // A Parse made from now on gets a statement of its own.
-                self.worker.forget_prepared();
+            match unnamed.filter(|unnamed| unnamed.check == Some(serial)) {
+                Some(unnamed) => unnamed.shape = Some(hash),
+                None => server.prepared.on_checked(serial, hash),
             }
             return;
         }
-        while let Some((of, prepared)) = self.describing.pop_front_if(|(of, _)| *of <= serial) {
-            if of == serial {
-                // Whoever was first has told the others.
-                let _ = prepared.described.set(hash);
+        while let Some(of) = self.describing.pop_front_if(|of| of.serial <= serial) {
+            if of.serial != serial {
+                continue;
+            }
+            if of.name.is_empty() {
+                self.unnamed.on_described(of.number, hash);
+                let there = server.unnamed.as_mut();
+                if let Some(there) = there.filter(|there| there.of == (self.entry.id, of.number)) {
+                    there.shape = Some(hash);
+                }
+            } else {
+                self.statements.on_described(&of.name, of.number, hash);
+                server.prepared.on_described(of.number, hash);
             }
         }
     }
@@ -298,6 +316,15 @@ impl Session {
             self.align_error = Some(body.to_vec());
             return Ok(Fate::Drop);
         }
+        let stale_plan = fields.code == SqlState::FEATURE_NOT_SUPPORTED
+            && fields.routine == Some(b"RevalidateCachedQuery".as_slice());
+        if stale_plan {
+            // A Parse made from now on never meets the old plan: it gets a new statement.
+            self.worker.forget_prepared();
+            if self.takes_back(server, until) {
+                return Ok(Fate::Drop);
+            }
+        }
         self.worker.stats.on_error();
         if let Some((_, instead)) = self.replaced.take_if(|(serial, _)| *serial == from) {
             self.statements.on_failed(from, until);
@@ -314,12 +341,6 @@ impl Session {
                 self.unnamed.clear();
             }
             server.unnamed = None;
-        }
-        let stale_plan = fields.code == SqlState::FEATURE_NOT_SUPPORTED
-            && fields.routine == Some(b"RevalidateCachedQuery".as_slice());
-        if stale_plan {
-            // A Parse made from now on never meets the old plan: it gets a new statement.
-            self.worker.forget_prepared();
         }
         if stale_plan || fields.code == SqlState::INVALID_STATEMENT_NAME {
             server.doomed = Some("its prepared statements are out of date");
@@ -367,6 +388,7 @@ impl Session {
         self.entry.requests.set(self.entry.requests.get() + 1);
         self.statements.on_settled(until);
         self.on_effects_settled(server, until, idle);
+        self.on_request_answered(server, idle);
         if server.queue.is_empty() {
             if self.overruled.take().is_some() {
                 self.entry.set_deadline(None);

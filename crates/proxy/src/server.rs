@@ -5,7 +5,7 @@
 //! left; whatever else happened to it dooms it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use howdah_wire::frontend;
 
 use crate::buffer::{Inbox, Outbox, Shelf};
 use crate::faults::{self, Fault};
+use crate::prepared::{PreparedSet, Presence, Unready};
 use crate::quota::Permit;
 use crate::settings::NodeAddress;
 use crate::stream::Stream;
@@ -43,144 +44,6 @@ pub(crate) struct CancelTarget {
     pub(crate) parked: RefCell<Option<Box<Server>>>,
 }
 
-/// Which prepared statements a server has, by number.
-#[derive(Debug, Default)]
-pub(crate) struct PreparedSet {
-    known: HashMap<u64, Known, foldhash::fast::RandomState>,
-    clock: u64,
-    /// Names made so far: one is never made twice, so a statement whose Close was skipped is in nobody's way.
-    names: u64,
-}
-
-#[derive(Debug)]
-struct Known {
-    /// The Parse that made it.
-    since: Serial,
-    used: u64,
-    name: u64,
-    /// The Describe that compares its rows with what clients were told, and the hash of that.
-    check: Option<(Serial, u64)>,
-    /// The comparison failed: its rows have another shape.
-    changed: bool,
-}
-
-/// Whether a server has a statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Presence {
-    Here,
-    Absent,
-    /// It is there, and its rows are not those that clients were told: a table was changed.
-    Changed,
-    /// It was sent in an earlier segment, by this message, which may still fail: what needs it has to wait.
-    Undecided(Serial),
-}
-
-/// Why a statement cannot be used on a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unready {
-    /// That is known when this message is answered.
-    Wait(Serial),
-    /// Its rows are not those that clients were told.
-    Changed,
-}
-
-impl PreparedSet {
-    /// Whether the server has the statement; marks it as used.
-    pub(crate) fn touch(&mut self, id: u64, queue: &ReplyQueue<SessionId>) -> Presence {
-        self.clock += 1;
-        match self.known.get_mut(&id) {
-            None => Presence::Absent,
-            Some(known) if queue.is_undecided(known.since) => Presence::Undecided(known.since),
-            Some(Known { check: Some((serial, _)), .. }) if *serial >= queue.head() => {
-                Presence::Undecided(*serial)
-            }
-            Some(known) if known.changed => Presence::Changed,
-            Some(known) => {
-                known.used = self.clock;
-                Presence::Here
-            }
-        }
-    }
-
-    /// The statement is being made by message `since`, under the name that is returned.
-    pub(crate) fn insert(&mut self, id: u64, since: Serial) -> String {
-        self.clock += 1;
-        self.names += 1;
-        self.known.insert(
-            id,
-            Known { since, used: self.clock, name: self.names, check: None, changed: false },
-        );
-        name(self.names)
-    }
-
-    /// The Describe `serial` will say whether the statement's rows are those that hash to `expected`.
-    fn expect_description(&mut self, id: u64, serial: Serial, expected: u64) {
-        if let Some(known) = self.known.get_mut(&id) {
-            known.check = Some((serial, expected));
-        }
-    }
-
-    /// What a Describe of Howdah's own has told. `false`: the rows are not those that clients were told.
-    pub(crate) fn on_described(&mut self, serial: Serial, hash: u64) -> bool {
-        let of = |known: &&mut Known| known.check.is_some_and(|(describe, _)| describe == serial);
-        let Some(known) = self.known.values_mut().find(of) else { return true };
-        known.changed = known.check.is_some_and(|(_, expected)| expected != hash);
-        known.check = None;
-        !known.changed
-    }
-
-    pub(crate) fn remove(&mut self, id: u64) {
-        self.known.remove(&id);
-    }
-
-    /// Messages from `from` up to, not including, `until` were not executed.
-    pub(crate) fn on_failed(&mut self, from: Serial, until: Serial) {
-        self.known.retain(|_, known| !(from..until).contains(&known.since));
-    }
-
-    /// Forgets all: they are deallocated, or nobody knows.
-    pub(crate) fn forget_all(&mut self) {
-        self.known.clear();
-    }
-
-    /// The name of the least recently used statement when there are `max` or more; it is forgotten.
-    pub(crate) fn evict(&mut self, max: usize) -> Option<String> {
-        if self.known.len() < max.max(1) {
-            return None;
-        }
-        let (&id, _) = self.known.iter().min_by_key(|(_, known)| known.used)?;
-        self.known.remove(&id).map(|known| name(known.name))
-    }
-
-    /// The statement's name on this server.
-    pub(crate) fn name(&self, id: u64) -> Option<String> {
-        self.known.get(&id).map(|known| name(known.name))
-    }
-
-    /// The Parse that made a statement.
-    pub(crate) fn since(&self, id: u64) -> Option<Serial> {
-        self.known.get(&id).map(|known| known.since)
-    }
-
-    /// The statement that has a name on this server.
-    pub(crate) fn id_of(&self, name: &[u8]) -> Option<u64> {
-        let number = name.strip_prefix(STATEMENT_PREFIX.as_bytes())?;
-        let number: u64 = std::str::from_utf8(number).ok()?.parse().ok()?;
-        self.known.iter().find(|(_, known)| known.name == number).map(|(id, _)| *id)
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.known.len()
-    }
-}
-
-/// What the names of shared statements begin with on servers.
-pub(crate) const STATEMENT_PREFIX: &str = "howdah_";
-
-fn name(number: u64) -> String {
-    format!("{STATEMENT_PREFIX}{number}")
-}
-
 /// The unnamed statement that a server has.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct UnnamedOn {
@@ -188,6 +51,16 @@ pub(crate) struct UnnamedOn {
     pub(crate) of: (SessionId, u64),
     /// The Parse that made it.
     pub(crate) since: Serial,
+    /// The Describe of Howdah's own that will tell its rows.
+    pub(crate) check: Option<Serial>,
+    /// A hash of the description of its rows, if that is known.
+    pub(crate) shape: Option<u64>,
+}
+
+impl UnnamedOn {
+    pub(crate) const fn new(of: (SessionId, u64), since: Serial) -> Self {
+        Self { of, since, check: None, shape: None }
+    }
 }
 
 /// A backend frame whose body is passed on as it comes.
@@ -255,7 +128,8 @@ impl Server {
         self.queue.push(session, Kind::Query, Disposition::Internal)
     }
 
-    /// Puts the statement on the server unless it is there, before what is sent next. Returns its name there.
+    /// Puts the statement on the server unless it is there, before what is sent next. Returns its name there. `told` is what
+    /// the client was told of its rows: a server's statement whose rows have another shape is not used for it.
     ///
     /// # Errors
     /// It is not, or not yet, certain that the server means what the client means.
@@ -263,25 +137,40 @@ impl Server {
         &mut self,
         session: SessionId,
         prepared: &Prepared,
+        told: Option<u64>,
         max_prepared: usize,
         shelf: &Shelf,
     ) -> Result<String, Unready> {
-        match self.prepared.touch(prepared.id, &self.queue) {
+        let name = match self.prepared.touch(prepared.id, &self.queue) {
             Presence::Undecided(serial) => return Err(Unready::Wait(serial)),
-            Presence::Changed => return Err(Unready::Changed),
-            Presence::Here => {
-                if let Some(name) = self.prepared.name(prepared.id) {
+            Presence::Here { name, shape } => match (told, shape) {
+                (Some(told), Some(shape)) if told != shape => return Err(Unready::Changed),
+                (Some(_), None) => name,
+                _ => return Ok(name),
+            },
+            Presence::Absent => {
+                let disposition = Disposition::Swallow;
+                let (name, _) = self.parse(session, prepared, disposition, max_prepared, shelf);
+                if told.is_none() {
                     return Ok(name);
                 }
+                name
             }
-            Presence::Absent => {}
-        }
-        let (name, _) = self.parse(session, prepared, Disposition::Swallow, max_prepared, shelf);
-        let Some(expected) = prepared.described.get() else { return Ok(name) };
+        };
         frontend::describe(self.outbox.bytes(shelf), frontend::Kind::Statement, name.as_bytes());
         let serial = self.queue.push(session, Kind::DescribeStatement, Disposition::Swallow);
-        self.prepared.expect_description(prepared.id, serial, *expected);
+        self.prepared.expect_description(prepared.id, serial);
         Err(Unready::Wait(serial))
+    }
+
+    /// Closes all prepared statements: a table was changed, and the plans of none of them can be trusted.
+    pub(crate) fn close_prepared(&mut self, session: SessionId, shelf: &Shelf) {
+        for name in self.prepared.take_names() {
+            let out = self.outbox.bytes(shelf);
+            frontend::close(out, frontend::Kind::Statement, name.as_bytes());
+            self.queue.push(session, Kind::Close, Disposition::Swallow);
+        }
+        self.unnamed = None;
     }
 
     /// Sends a Parse for a statement that the server does not have. Returns its name there and the message's serial.

@@ -1,8 +1,8 @@
 //! The hot path: one client from its login to its end. It reads top to bottom, and every `.await` of a request is here:
 //! gather a request → check a server out → align its settings → exchange bytes until the server is free → check it in.
 //! The parts without waiting are in `gather` (is a request complete), `feed` and `prepare` (client frames to the server),
-//! `relay` (server frames to the client), `effects` (what a statement did to the session) and `holding` (server, pin,
-//! deadlines, end).
+//! `relay` (server frames to the client), `rerun` (a request that is sent once more), `effects` (what a statement did to the
+//! session) and `holding` (server, pin, deadlines, end).
 //!
 //! Length: the path of a request stays in one file.
 //!
@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use howdah_core::pool::PoolMode;
 use howdah_core::reply::Serial;
-use howdah_core::session::{Context, PinReason, Prepared, Settings, Statements, Unnamed, align};
+use howdah_core::session::{Context, PinReason, Settings, Statements, Unnamed, align};
 use howdah_wire::backend::{self, TransactionStatus};
 
 use crate::buffer::{Inbox, Outbox};
@@ -29,6 +29,7 @@ use crate::error::Refusal;
 use crate::faults::{self, Fault};
 use crate::gather::Gathered;
 use crate::pool::{Pool, Welcome};
+use crate::rerun::Rerun;
 use crate::server::Server;
 use crate::shared::Seat;
 use crate::stream::Stream;
@@ -69,6 +70,16 @@ enum Event {
 pub(crate) struct ClientBody {
     pub(crate) left: usize,
     pub(crate) discard: bool,
+}
+
+/// A Describe of a statement that was sent.
+#[derive(Debug)]
+pub(crate) struct Describing {
+    pub(crate) serial: Serial,
+    /// The client's name of the statement; empty for the unnamed one.
+    pub(crate) name: Box<[u8]>,
+    /// Number of the statement; of the unnamed one its version.
+    pub(crate) number: u64,
 }
 
 /// One client.
@@ -122,8 +133,10 @@ pub(crate) struct Session {
     pub(crate) stalled: bool,
     /// It ran functions that may have left something on servers.
     pub(crate) taints: bool,
-    /// Describes of statements that were sent, and what they are for.
-    pub(crate) describing: VecDeque<(Serial, Arc<Prepared>)>,
+    /// Describes of statements that were sent.
+    pub(crate) describing: VecDeque<Describing>,
+    /// Whether the request on its way can be sent again.
+    pub(crate) rerun: Rerun,
     /// An error that the client gets instead of the server's to this message.
     pub(crate) replaced: Option<(Serial, Vec<u8>)>,
     /// Its place among the clients of its user.
@@ -175,6 +188,7 @@ impl Session {
             stalled: false,
             taints: false,
             describing: VecDeque::new(),
+            rerun: Rerun::default(),
             replaced: None,
             seat: None,
             overruled: None,
@@ -279,6 +293,7 @@ impl Session {
         self.checked_out_at = server.queue.next_serial();
         self.server = Some(server);
         self.fed = 0;
+        self.rerun.open();
         if self.mode == PoolMode::Session {
             self.set_pin(PinReason::SessionMode);
         }

@@ -6,8 +6,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use howdah_core::limits;
@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Report(oneshot::Sender<WorkerReport>),
     /// The settings have changed.
     Reload,
+    /// Definitions have changed: prepare every text anew.
+    ForgetPrepared,
     /// No new requests: end sessions as they become idle.
     Drain,
     /// End now.
@@ -200,15 +202,21 @@ impl Worker {
             parameter_types: key.1.clone(),
             analysis,
             parsed: AtomicBool::new(false),
-            described: OnceLock::new(),
         });
         table.insert(key, Arc::clone(&prepared));
         prepared
     }
 
-    /// From now on every text is prepared anew. Sessions that hold a statement keep it.
+    /// Definitions have changed: from now on every text is prepared anew, here and, a moment later, in all workers. Sessions
+    /// that hold a statement keep it.
     pub(crate) fn forget_prepared(&self) {
         self.prepared.borrow_mut().clear();
+        for (index, worker) in self.shared.workers().iter().enumerate() {
+            if index != self.index {
+                // A worker that is too busy to be told prepares anew when a server complains.
+                let _ = worker.try_send(Command::ForgetPrepared);
+            }
+        }
     }
 
     /// A number unique in this worker.
@@ -410,6 +418,7 @@ pub(crate) async fn serve_commands(worker: Rc<Worker>, mut commands: mpsc::Recei
             }
             Some(Command::Report(reply)) => drop(reply.send(worker.report())),
             Some(Command::Reload) => worker.reload(),
+            Some(Command::ForgetPrepared) => worker.prepared.borrow_mut().clear(),
             Some(Command::Drain) => {
                 worker.listening.take().stop();
                 worker.draining.set(true);

@@ -23,5 +23,6 @@ mod modes;
 mod operating;
 mod pinning;
 mod pipelines;
+mod probe;
 mod settings;
 mod statements;

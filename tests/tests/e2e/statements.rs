@@ -228,36 +228,6 @@ fn a_statement_of_a_rolled_back_transaction_still_exists() {
 }
 
 #[test]
-fn a_statement_whose_table_changed_works_again_at_the_latest_after_one_error() {
-    let rig = Rig::start();
-    let mut churn = rig.churn();
-    rig.direct().client().run("CREATE TABLE t (a int); INSERT INTO t VALUES (1)");
-    let mut client = rig.client();
-    let execute = Frames::new().bind("", "s", &[]).describe_portal("").execute("", 0).sync();
-    assert_eq!(
-        client.answer(&Frames::new().parse("s", "SELECT * FROM t").then(&execute), 1).summary(),
-        "1 2 T D C Z(I)"
-    );
-    for _ in 0..4 {
-        churn.turn();
-        assert_eq!(client.answer(&execute, 1).summary(), "2 T D C Z(I)");
-    }
-    churn.rest();
-    rig.direct().client().run("ALTER TABLE t ADD b int DEFAULT 2");
-    let mut errors = 0;
-    for _ in 0..8 {
-        churn.turn();
-        let seen = client.answer(&execute, 1);
-        errors += seen.errors().iter().filter(|error| error.code == "0A000").count();
-        if seen.errors().is_empty() {
-            assert_eq!(seen.rows()[0].len(), 2, "the new column is there");
-        }
-    }
-    assert!(errors <= 3, "{errors} errors on a pool of three servers");
-    assert_eq!(client.answer(&execute, 1).rows()[0].len(), 2);
-}
-
-#[test]
 fn types_given_at_parse_are_part_of_the_statement() {
     let rig = Rig::start();
     let (int, text) = (23, 25);

@@ -5,8 +5,8 @@
 //! when a message is sent, and undone when the server reports that it skipped the message.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
 
 use howdah_sql::Analysis;
 
@@ -26,8 +26,6 @@ pub struct Prepared {
     pub analysis: Arc<Analysis>,
     /// Whether a server has parsed it without an error.
     pub parsed: AtomicBool,
-    /// A hash of the description of its rows that clients were given: rows of another shape must not reach them.
-    pub described: OnceLock<u64>,
 }
 
 /// The session holds as many statements as it may.
@@ -39,6 +37,8 @@ struct Named {
     prepared: Arc<Prepared>,
     /// Checkout in which, and message by which, it was made.
     since: (u64, Serial),
+    /// A hash of the description of its rows that the client was given: rows of another shape must not reach it.
+    told: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -64,6 +64,25 @@ impl Statements {
         self.named.get(name).map(|named| &named.prepared)
     }
 
+    /// A hash of the description of its rows that the client was given by a Describe of the statement.
+    #[must_use]
+    pub fn told(&self, name: &[u8]) -> Option<u64> {
+        self.named.get(name)?.told
+    }
+
+    /// A Describe of the statement `name`, if that is still number `id`, has told the client its rows.
+    pub fn on_described(&mut self, name: &[u8], id: u64, hash: u64) {
+        if let Some(named) = self.named.get_mut(name).filter(|named| named.prepared.id == id) {
+            named.told = Some(hash);
+        }
+    }
+
+    /// The message that made or closed the statement `name` last, unless its outcome is known for certain.
+    #[must_use]
+    pub fn last_change(&self, name: &[u8]) -> Option<Serial> {
+        self.undo.iter().rev().find(|undo| *undo.name == *name).map(|undo| undo.serial)
+    }
+
     /// A name of a statement, by its number.
     #[must_use]
     pub fn name_of(&self, id: u64) -> Option<&[u8]> {
@@ -83,8 +102,8 @@ impl Statements {
         if self.named.len() >= limits::STATEMENTS_PER_SESSION {
             return Err(TooManyStatements);
         }
-        let previous =
-            self.named.insert(name.into(), Named { prepared, since: (self.checkout, serial) });
+        let since = (self.checkout, serial);
+        let previous = self.named.insert(name.into(), Named { prepared, since, told: None });
         self.undo.push_back(Undo { serial, name: name.into(), previous });
         Ok(())
     }
@@ -144,6 +163,7 @@ pub struct Unnamed {
     frame: Vec<u8>,
     analysis: Option<Arc<Analysis>>,
     version: u64,
+    told: Option<u64>,
 }
 
 impl Unnamed {
@@ -153,12 +173,14 @@ impl Unnamed {
         self.frame.extend_from_slice(frame);
         self.analysis = Some(analysis);
         self.version += 1;
+        self.told = None;
     }
 
     /// A simple query, a Close, or a failed Parse: there is none any more.
     pub fn clear(&mut self) {
         self.analysis = None;
         self.version += 1;
+        self.told = None;
         if self.frame.capacity() > limits::GATHERED_REQUEST {
             self.frame = Vec::new();
         }
@@ -168,6 +190,19 @@ impl Unnamed {
     #[must_use]
     pub fn get(&self) -> Option<(&[u8], &Arc<Analysis>)> {
         self.analysis.as_ref().map(|analysis| (&*self.frame, analysis))
+    }
+
+    /// A hash of the description of its rows that the client was given by a Describe of the statement.
+    #[must_use]
+    pub const fn told(&self) -> Option<u64> {
+        self.told
+    }
+
+    /// A Describe of this version of the statement has told the client its rows.
+    pub fn on_described(&mut self, version: u64, hash: u64) {
+        if self.version == version {
+            self.told = Some(hash);
+        }
     }
 
     /// Changes with every change of the statement.
@@ -188,7 +223,6 @@ mod tests {
             parameter_types: Box::default(),
             analysis: Arc::new(Analysis::unknown()),
             parsed: AtomicBool::new(false),
-            described: OnceLock::new(),
         })
     }
 
@@ -204,6 +238,8 @@ mod tests {
         statements.on_close(b"a", 5);
         assert_eq!(statements.on_parse(b"a", prepared(2), 6), Ok(()));
         assert_eq!(statements.on_parse(b"b", prepared(3), 9), Ok(()));
+        assert_eq!(statements.last_change(b"a"), Some(6));
+        assert_eq!(statements.last_change(b"c"), None);
         statements.on_failed(4, 8);
         assert_eq!(id(&statements, b"a"), Some(1));
         assert_eq!(id(&statements, b"b"), Some(3), "its Parse came after the Sync");
