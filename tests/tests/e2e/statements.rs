@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use howdah_tests::raw::Frames;
-use howdah_tests::{Rig, Script, Until};
+use howdah_tests::{Rig, Script};
 
 #[test]
 fn a_named_statement_works_on_every_server() {
@@ -140,36 +140,6 @@ fn a_statement_that_failed_to_parse_does_not_exist() {
         .step(Frames::new().execute_prepared("t", &[]).sync())
         .step(Frames::new().parse("s", "SELECT 'now'").execute_prepared("s", &[]).sync())
         .step(Frames::new().execute_prepared("s", &[]).sync());
-    rig.same_as_direct("", &script);
-}
-
-#[test]
-fn deallocate_all_in_a_pipeline_spares_what_is_parsed_after_it() {
-    let rig = Rig::start();
-    let execute = |name: &str| Frames::new().execute_prepared(name, &[]).sync();
-    let script = Script::new()
-        .step(Frames::new().parse("a", "SELECT 'a'").sync())
-        .until(
-            Frames::new()
-                .query("DEALLOCATE ALL")
-                .parse("a", "SELECT 'new a'")
-                .execute_prepared("a", &[])
-                .sync(),
-            Until::Ready(2),
-        )
-        .step(execute("a"))
-        .step(
-            Frames::new()
-                .parse("b", "SELECT 'b'")
-                .extended("DEALLOCATE ALL", &[])
-                .parse("b", "SELECT 'new b'")
-                .sync(),
-        )
-        .step(execute("a"))
-        .step(execute("b"))
-        .query("DEALLOCATE b")
-        .step(execute("b"))
-        .query("DEALLOCATE b");
     rig.same_as_direct("", &script);
 }
 
