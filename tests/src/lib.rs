@@ -13,6 +13,7 @@
 )]
 
 mod churn;
+pub mod exchange;
 pub mod isolation;
 mod process;
 mod random;

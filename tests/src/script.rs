@@ -1,6 +1,7 @@
 //! A conversation with a server as a value, so that the same one can be held twice and compared.
 
-use crate::raw::{Connection, Failure, Frames, Transcript};
+use crate::exchange::{End, Heard};
+use crate::raw::{Connection, Failure, Frames, Reply, Transcript};
 
 /// How far to read after frames were sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,8 +12,31 @@ pub enum Until {
     Tag(u8, usize),
     /// Nothing is read.
     Nothing,
+    /// So many answers to messages of the extended protocol (one for each Parse, Bind, Describe, Execute and Close before a Flush), or
+    /// the error after which the rest is skipped.
+    Flushed(usize),
+    /// One ReadyForQuery and so many notifications, in any order.
+    Notified(usize),
     /// To the end of the connection.
     Closed,
+}
+
+impl Until {
+    /// Whether nothing more has to come; `skipping`: an error has made the server skip everything before Sync.
+    fn is_reached(self, replies: &[Reply], skipping: bool) -> bool {
+        let count = |tag: u8| replies.iter().filter(|reply| reply.tag == tag).count();
+        match self {
+            Self::Ready(ready) => count(b'Z') >= ready,
+            Self::Tag(tag, frames) => count(tag) >= frames,
+            Self::Nothing => true,
+            Self::Flushed(answers) => {
+                let answer = |reply: &&Reply| b"12TnCsI3".contains(&reply.tag);
+                skipping || count(b'E') > 0 || replies.iter().filter(answer).count() >= answers
+            }
+            Self::Notified(notices) => count(b'Z') >= 1 && count(b'A') >= notices,
+            Self::Closed => false,
+        }
+    }
 }
 
 /// Frames and how far to read, step by step.
@@ -57,26 +81,51 @@ impl Script {
         self.0.is_empty()
     }
 
-    /// Holds the conversation; `between` runs before every step.
-    ///
-    /// # Errors
-    /// What happened to the connection, with the number of the step (from 1).
-    pub fn run(
-        &self,
-        connection: &mut Connection,
-        mut between: impl FnMut(),
-    ) -> Result<Vec<Transcript>, (usize, Failure)> {
-        let mut all = Vec::new();
-        for (index, (frames, until)) in self.0.iter().enumerate() {
+    /// All steps.
+    #[must_use]
+    pub fn steps(&self) -> &[(Frames, Until)] {
+        &self.0
+    }
+
+    /// The same conversation without one step, counted from 0.
+    #[must_use]
+    pub fn without(&self, step: usize) -> Self {
+        let kept = self.0.iter().enumerate().filter(|(index, _)| *index != step);
+        Self(kept.map(|(_, step)| step.clone()).collect())
+    }
+
+    /// The same conversation up to and with a step, counted from 1.
+    #[must_use]
+    pub fn up_to(&self, step: usize) -> Self {
+        Self(self.0.iter().take(step).cloned().collect())
+    }
+
+    /// Holds the conversation as far as it goes; `between` runs before every step.
+    pub fn hear(&self, connection: &mut Connection, mut between: impl FnMut()) -> Vec<Heard> {
+        let mut all: Vec<Heard> = Vec::new();
+        let mut skipping = false;
+        for (frames, until) in &self.0 {
             between();
-            let read = connection.send(frames).and_then(|()| match *until {
-                Until::Ready(count) => connection.until(b'Z', count),
-                Until::Tag(tag, count) => connection.until(tag, count),
-                Until::Nothing => Ok(Transcript::default()),
-                Until::Closed => connection.until_closed(),
-            });
-            all.push(read.map_err(|failure| (index + 1, failure))?);
+            let mut replies = Vec::new();
+            // What is sent to a closed connection is answered by nobody, which the reading shows.
+            let _ = connection.send(frames);
+            let end = loop {
+                if until.is_reached(&replies, skipping) {
+                    break End::Answered;
+                }
+                match connection.reply() {
+                    Ok(reply) => replies.push(reply),
+                    Err(Failure::TimedOut) => break End::Silent,
+                    Err(_) => break End::Closed,
+                }
+            };
+            let count = |tag: u8| replies.iter().filter(|reply| reply.tag == tag).count();
+            skipping = count(b'Z') == 0 && (skipping || count(b'E') > 0);
+            all.push(Heard { replies: Transcript(replies), end });
+            if end != End::Answered {
+                break;
+            }
         }
-        Ok(all)
+        all
     }
 }

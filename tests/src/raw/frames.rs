@@ -1,5 +1,7 @@
 //! Frames from a client, written by name or byte by byte. Not checked in any way: malformed ones are the point of some tests.
 
+use howdah_wire::frame;
+
 /// Frames to be sent in one write.
 #[derive(Debug, Clone, Default)]
 pub struct Frames(Vec<u8>);
@@ -15,6 +17,21 @@ impl Frames {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// One line for each frame, for people.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut rest = self.as_bytes();
+        while let Ok(Some((frame, _))) = frame::split(rest) {
+            lines.push(format!("{} {}", char::from(frame.tag), frame.body.escape_ascii()));
+            rest = &rest[frame.bytes.len()..];
+        }
+        if !rest.is_empty() {
+            lines.push(format!("(no frame) {}", rest.escape_ascii()));
+        }
+        lines
     }
 
     /// A frame with any tag and body.

@@ -13,7 +13,6 @@
 
 mod authentication;
 mod cancelling;
-mod conformance;
 mod copying;
 mod crowds;
 mod doors;

@@ -1,7 +1,7 @@
-//! The same frames directly and through Howdah give the same replies, byte for byte.
+//! Conversations by hand, each with a rig of its own.
 
 use howdah_tests::raw::Frames;
-use howdah_tests::{Random, Rig, Script, Until};
+use howdah_tests::{Rig, Script, Until};
 
 #[test]
 fn simple_queries() {
@@ -348,80 +348,4 @@ fn session_statements_by_extended_query() {
         .step(one("SELECT set_config('work_mem', '8MB', false)"))
         .step(one("SHOW work_mem"));
     rig.same_as_direct("", &script);
-}
-
-/// One random segment.
-fn segment(random: &mut Random) -> Frames {
-    let name = format!("r{}", random.below(4));
-    let text = format!("random {}", random.below(1000));
-    match random.below(16) {
-        0 => Frames::new().query(&format!("SELECT '{text}'")),
-        1 => Frames::new().query("SELECT 1; SELECT 1 / 0"),
-        2 => Frames::new().query("BEGIN"),
-        3 => Frames::new().query("COMMIT"),
-        4 => Frames::new().query("ROLLBACK"),
-        5 => Frames::new().query(&format!("SET work_mem = '{}kB'", 100 + random.below(1000))),
-        6 => Frames::new().query("SHOW work_mem"),
-        7 => Frames::new().parse(&name, &format!("SELECT '{text}' || $1::text")).sync(),
-        8 => Frames::new()
-            .close_statement(&name)
-            .parse(&name, &format!("SELECT '{text}', $1::text"))
-            .describe_statement(&name)
-            .sync(),
-        9 => Frames::new().execute_prepared(&name, &[&text]).sync(),
-        10 => Frames::new()
-            .execute_prepared(&name, &[&text])
-            .extended("SELECT $1::text", &[&text])
-            .flush()
-            .execute_prepared(&name, &[])
-            .sync(),
-        11 => Frames::new()
-            .extended("SELECT $1::int", &[&text])
-            .execute_prepared(&name, &[&text])
-            .sync(),
-        12 => Frames::new().extended("SELECT * FROM generate_series(1, $1::int)", &["20"]).sync(),
-        13 => Frames::new().query("COPY (SELECT 1) TO STDOUT").sync(),
-        14 => Frames::new().query("COPY r FROM STDIN").copy_data(b"1\n2\n").copy_done(),
-        _ => Frames::new().query("SELECT count(*) FROM r; DELETE FROM r").sync(),
-    }
-}
-
-#[test]
-fn random_pipelines() {
-    let seed =
-        std::env::var("HOWDAH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_260_101);
-    let mut random = Random::new(seed);
-    let rig = Rig::start();
-    let mut churn = rig.churn();
-    let begin = std::time::Instant::now();
-    let mut scripts = 0;
-    while scripts < 150 && begin.elapsed() < std::time::Duration::from_secs(20) {
-        let mut script = Script::new();
-        for _ in 0..1 + random.below(12) {
-            let mut frames = Frames::new();
-            let mut count = 0;
-            for _ in 0..1 + random.below(5) {
-                let more = segment(&mut random);
-                count += answers(&more);
-                frames = frames.then(&more);
-            }
-            script = script.until(frames, Until::Ready(count));
-        }
-        println!("seed {seed}, script {scripts}");
-        rig.same_with(&mut churn, &[], "DROP TABLE IF EXISTS r; CREATE TABLE r (a int)", &script);
-        scripts += 1;
-    }
-    assert!(scripts > 10, "only {scripts} scripts");
-}
-
-/// How many ReadyForQuery these frames get: one for each Query and each Sync.
-fn answers(frames: &Frames) -> usize {
-    let mut rest = frames.as_bytes();
-    let mut count = 0;
-    while let Some((tag, after)) = rest.split_first() {
-        let (length, _) = after.split_first_chunk::<4>().unwrap();
-        count += usize::from(matches!(tag, b'Q' | b'S'));
-        rest = &after[usize::try_from(u32::from_be_bytes(*length)).unwrap()..];
-    }
-    count
 }
