@@ -109,9 +109,11 @@ impl Session {
             let fate = match fate {
                 Ok(fate) => fate,
                 Err(end) => {
-                    // What came before it is the client's.
-                    let sent = self.send(bytes, run, at);
-                    run = at;
+                    // What came before it is the client's, and so is a server's goodbye.
+                    let told = matches!(end, End::ServerGone);
+                    let until = if told { at + arrived } else { at };
+                    let sent = self.send(bytes, run, until);
+                    run = until;
                     break sent.and(Err(end));
                 }
             };
@@ -174,7 +176,8 @@ impl Session {
             Ok(found) => found,
             // Nobody asked for it: the server says goodbye.
             Err(Violation { tag: tag::ERROR, expected: None }) => {
-                return Err(self.on_farewell(server, body));
+                server.doomed = Some("it ended the connection");
+                return Err(End::ServerGone);
             }
             Err(violation) => return Err(violated(server, violation)),
         };
@@ -352,6 +355,9 @@ impl Session {
             refusal.write_error(&mut instead);
             return Ok(Fate::Replace(instead));
         }
+        if fields.is_fatal() {
+            return Err(End::ServerGone);
+        }
         Ok(self.in_the_clients_words(server, body).map_or(Fate::Forward, Fate::Replace))
     }
 
@@ -435,17 +441,6 @@ impl Session {
             Delivery::Bystander => Ok(Fate::Forward),
             Delivery::Nobody => Ok(Fate::Drop),
         }
-    }
-
-    /// An error that answers nothing: the server ends the connection and says why.
-    fn on_farewell(&mut self, server: &mut Server, body: &[u8]) -> End {
-        server.doomed = Some("it ended the connection");
-        let out = self.outbox.bytes(&self.worker.shelf);
-        out.push(tag::ERROR);
-        let length = u32::try_from(body.len() + 4).unwrap_or(u32::MAX);
-        out.extend_from_slice(&length.to_be_bytes());
-        out.extend_from_slice(body);
-        End::ServerGone
     }
 }
 
