@@ -1,9 +1,10 @@
 //! The program `howdah up` as a process of its own, whose memory and log can be looked at.
 
+use std::ffi::OsString;
 use std::fs;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -31,21 +32,42 @@ impl HowdahProcess {
         fs::create_dir_all(&directory).expect("a directory for the configuration");
         let file = directory.join("howdah.toml");
         fs::write(&file, configuration).expect("the configuration is written");
-        let log = fs::File::create(directory.join("log")).expect("a log file");
-        let program = program();
-        let child = Command::new(&program)
-            .args(["up", "--config"])
-            .arg(&file)
-            .env_clear()
-            .env("NO_COLOR", "1")
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a second handle of the log"))
-            .stderr(log)
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        let child = spawn(&directory, &["up"]);
         let mut process = Self { child, port, directory };
         process.wait_until_it_listens();
         process
+    }
+
+    /// Starts another process that takes over from this one, waits until this one has ended, and is the other one from then on.
+    ///
+    /// # Panics
+    /// When the other one does not take over, or this one does not end well.
+    pub fn succeed(&mut self) {
+        let mut next = spawn(&self.directory, &["up", "--takeover"]);
+        let deadline = Instant::now() + START;
+        let code = loop {
+            if let Some(status) = self.child.try_wait().expect("the state of the program") {
+                break status.code();
+            }
+            let ended = next.try_wait().expect("the state of the program");
+            assert!(ended.is_none(), "the other one ended with {ended:?}: {}", self.log());
+            assert!(Instant::now() < deadline, "nobody took over: {}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        self.child = next;
+        assert_eq!(code, Some(0), "{}", self.log());
+    }
+
+    /// Runs the program with other arguments, the last of which is the name of the configuration file, and waits for its end.
+    ///
+    /// # Panics
+    /// When there is no program.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(program());
+        command.args(arguments).arg(self.configuration_file());
+        let environment = environment(&self.directory);
+        command.env_clear().envs(environment).output().expect("the program runs")
     }
 
     fn wait_until_it_listens(&mut self) {
@@ -142,6 +164,28 @@ impl Drop for HowdahProcess {
         self.kill();
         let _ = fs::remove_dir_all(&self.directory);
     }
+}
+
+/// The environment of every program: nothing of the test's own.
+fn environment(directory: &Path) -> [(&'static str, OsString); 2] {
+    [("NO_COLOR", "1".into()), ("XDG_RUNTIME_DIR", directory.into())]
+}
+
+fn spawn(directory: &Path, arguments: &[&str]) -> Child {
+    let log = fs::OpenOptions::new().create(true).append(true).open(directory.join("log"));
+    let log = log.expect("a log file");
+    let program = program();
+    Command::new(&program)
+        .args(arguments)
+        .arg("--config")
+        .arg(directory.join("howdah.toml"))
+        .env_clear()
+        .envs(environment(directory))
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a second handle of the log"))
+        .stderr(log)
+        .spawn()
+        .unwrap_or_else(|error| panic!("{}: {error}", program.display()))
 }
 
 /// The program: `$HOWDAH_BIN`, else the release build, else the debug build, from the target directory of this test.

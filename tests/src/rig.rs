@@ -303,6 +303,17 @@ impl Rig {
         }
     }
 
+    /// The process of a rig outside, to put another in its place.
+    ///
+    /// # Panics
+    /// For a rig inside this process.
+    pub fn howdah_mut(&mut self) -> &mut HowdahProcess {
+        match &mut self.door {
+            Door::Outside(process) => process,
+            _ => panic!("Howdah is not a process of its own"),
+        }
+    }
+
     /// Stops the engine, giving transactions that long, and says what it said.
     ///
     /// # Panics

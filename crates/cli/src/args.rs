@@ -26,6 +26,8 @@ pub(crate) enum Verb {
     Demo(cmd::demo::Args),
     /// Run: listen for applications and pool their connections
     Up(cmd::up::Args),
+    /// Put a new process in place of the running one, without a client noticing
+    Restart(cmd::restart::Args),
     /// Validate the configuration, log in to every node, say what is missing
     Check(cmd::check::Args),
     /// What a running Howdah is doing

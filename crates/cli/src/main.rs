@@ -10,6 +10,7 @@ mod logging;
 mod probe;
 mod signals;
 mod table;
+mod takeover;
 mod terminal;
 
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     let outcome = match cli.verb {
         Verb::Demo(args) => cmd::demo::run(&args),
         Verb::Up(args) => cmd::up::run(&args),
+        Verb::Restart(args) => cmd::restart::run(&args),
         Verb::Check(args) => cmd::check::run(&args),
         Verb::Status(args) => cmd::status::run(&args),
         Verb::Config(args) => cmd::config::run(&args),

@@ -7,3 +7,4 @@ pub mod limits;
 pub mod pool;
 pub mod reply;
 pub mod session;
+pub mod takeover;

@@ -2,6 +2,7 @@
 //!
 //! Invariant: no state outside the engine: two engines in one process know nothing of each other.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -63,6 +64,34 @@ impl Engine {
     pub async fn start(config: Config) -> Result<Self, Error> {
         let proxy = Proxy::start(config.settings(1))?;
         Ok(Self { proxy, config: parking_lot::Mutex::new(config), revision: AtomicU64::new(1) })
+    }
+
+    /// Takes over from another process of the same user, which keeps a door at `path` ([`Self::offer_takeover`]): its listening sockets
+    /// at once, and its clients, who notice nothing, as they become idle. The other process keeps for `grace` those who cannot
+    /// move.
+    ///
+    /// Cancel safe: the other process goes on serving.
+    ///
+    /// # Errors
+    /// There is nobody to take over from, or it refuses; and what [`Self::start`] may fail with. The other process goes on serving.
+    pub async fn take_over(config: Config, path: &Path, grace: Duration) -> Result<Self, Error> {
+        let proxy = Proxy::take_over(config.settings(1), path, grace).await?;
+        Ok(Self { proxy, config: parking_lot::Mutex::new(config), revision: AtomicU64::new(1) })
+    }
+
+    /// Lets another process of the same user take over: it knocks at the Unix socket `path`. Nobody else should be able to write to
+    /// the directory. Cancel safe: the door may be open.
+    ///
+    /// # Errors
+    /// The socket cannot be made.
+    pub async fn offer_takeover(&self, path: &Path) -> std::io::Result<()> {
+        self.proxy.offer_takeover(path).await
+    }
+
+    /// Resolves when another process has taken over, and has all clients or as many as could move: time to [`Self::stop`]. Cancel
+    /// safe.
+    pub async fn superseded(&self) {
+        self.proxy.superseded().await;
     }
 
     /// Where it listens; a port 0 of the configuration is a real one here.

@@ -15,18 +15,25 @@ use crate::connect;
 use crate::entry::{Activity, Entry, Signal};
 use crate::pool::{Pool, PoolKey};
 use crate::server::CancelTarget;
-use crate::worker::{Command, Worker, worker_of};
+use crate::takeover::Neighbour;
+use crate::worker::{Command, Worker};
 
 /// How long delivering a cancel request may take.
 const DELIVERY: Duration = Duration::from_secs(5);
 
-/// A client's cancel request: to the worker that serves the client. Nothing is answered, as in PostgreSQL; but, as with
+/// A client's cancel request: to the worker that serves the client, or to the process that does. Nothing is answered, as in PostgreSQL; but, as with
 /// PostgreSQL, the client may wait for the end of its connection and be sure that a later statement is not hit. So this
 /// returns when the request has been delivered, or when there was nothing to deliver.
-pub(crate) async fn route(worker: &Worker, process_id: u32, secret: &[u8]) {
-    if let Some(owner) = worker.shared.workers().get(worker_of(process_id)) {
+pub(crate) async fn route(
+    worker: &Worker,
+    process_id: u32,
+    secret: &[u8],
+    came_from: Option<Neighbour>,
+) {
+    if let Some(owner) = worker.shared.workers().get(worker.shared.serving(process_id)) {
         let (delivered, delivery) = oneshot::channel();
-        let command = Command::Cancel { process_id, secret: secret.to_vec(), delivered };
+        let secret = secret.to_vec();
+        let command = Command::Cancel { process_id, secret, came_from, delivered };
         // A worker that is gone has no clients.
         if owner.send(command).await.is_ok() {
             let _ = tokio::time::timeout(DELIVERY, delivery).await;
@@ -38,13 +45,7 @@ pub(crate) async fn route(worker: &Worker, process_id: u32, secret: &[u8]) {
 pub(crate) type Delivered = oneshot::Sender<()>;
 
 /// A cancel request has reached the worker of its client.
-pub(crate) fn deliver(
-    worker: &Rc<Worker>,
-    entry: Option<Rc<Entry>>,
-    secret: &[u8],
-    delivered: Delivered,
-) {
-    let Some(entry) = entry else { return };
+pub(crate) fn deliver(worker: &Rc<Worker>, entry: &Rc<Entry>, secret: &[u8], delivered: Delivered) {
     if !crate::auth::constant_time_eq(&entry.secret, secret) {
         return tracing::warn!(peer = %entry.peer, "a cancel request with a wrong secret was ignored");
     }
@@ -54,7 +55,7 @@ pub(crate) fn deliver(
     let key = PoolKey { database: entry.database.clone(), user: entry.user.clone() };
     let pool = worker.pools.borrow().get(&key).cloned();
     if let Some(pool) = pool {
-        send(worker, &pool, &entry, Some(delivered));
+        send(worker, &pool, entry, Some(delivered));
     }
 }
 

@@ -19,6 +19,8 @@ use crate::stream::Peer;
 pub(crate) enum Signal {
     /// The client sent a cancel request while its request waited for a server.
     Cancel,
+    /// Another process takes over: go there when idle.
+    Move,
     /// The worker is draining: end as soon as no transaction is open.
     Drain,
     /// End now.
@@ -138,7 +140,12 @@ impl Entry {
 
     /// Sends a signal; a stronger one that was not yet taken stays.
     pub(crate) fn signal(&self, signal: Signal) {
-        if self.signal.get() != Some(Signal::Terminate) {
+        let stays = match self.signal.get() {
+            Some(Signal::Terminate) => true,
+            Some(_) => signal == Signal::Move,
+            None => false,
+        };
+        if !stays {
             self.signal.set(Some(signal));
         }
         self.wake();

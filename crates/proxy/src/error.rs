@@ -17,6 +17,14 @@ pub enum StartError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// Another process cannot be taken over from.
+    #[error("cannot take over from the process at {path}: {source}")]
+    Takeover {
+        /// The socket of the other process.
+        path: String,
+        /// What went wrong.
+        source: std::io::Error,
+    },
     /// A worker thread could not be started.
     #[error("cannot start a worker thread: {0}")]
     Worker(std::io::Error),

@@ -57,6 +57,8 @@ impl Session {
     pub(crate) fn on_signal(&mut self, signal: Signal) -> Result<(), End> {
         match signal {
             Signal::Terminate => Err(End::Fatal(Refusal::shutting_down())),
+            // It is looked at before each request.
+            Signal::Move => Ok(()),
             Signal::Drain => {
                 self.draining = true;
                 Ok(())
@@ -129,7 +131,7 @@ impl Session {
             refusal.write_fatal(self.outbox.bytes(&self.worker.shelf));
             self.worker.stats.on_error();
         }
-        if !matches!(end, End::ClientGone | End::Terminated) {
+        if !matches!(end, End::ClientGone | End::Terminated | End::Moved) {
             crate::login::say_goodbye(&self.worker, self.stream, self.outbox).await;
         }
     }

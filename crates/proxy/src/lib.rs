@@ -39,6 +39,7 @@ mod shared;
 pub mod simulation;
 mod stats;
 mod stream;
+mod takeover;
 mod worker;
 
 pub use error::StartError;

@@ -4,11 +4,13 @@
 //! Invariant: a connection that is accepted is counted until it is closed.
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use howdah_core::takeover::ListenerName;
 use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, UnixListener};
 
@@ -26,22 +28,57 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections beyond `max_clients` that may still say what they want: cancel requests have to get through.
 const BEYOND_MAX: usize = 64;
 
-/// Tasks that accept, and the socket files they made.
+/// Sockets that are listened on, and tasks that accept.
 #[derive(Debug, Default)]
 pub(crate) struct Listening {
     accepting: Vec<tokio::task::JoinHandle<()>>,
-    paths: Vec<PathBuf>,
+    sockets: Option<Listeners>,
+    /// Another process listens on them: the files are not to be removed.
+    given: bool,
 }
 
 impl Listening {
     /// Closes the sockets and removes their files.
-    pub(crate) fn stop(self) {
-        for task in self.accepting {
+    pub(crate) fn stop(mut self) {
+        self.end_accepting();
+        for (_, path) in self.sockets.iter().flat_map(|sockets| &sockets.unix) {
+            if !self.given {
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
+
+    fn end_accepting(&mut self) {
+        for task in self.accepting.drain(..) {
             task.abort();
         }
-        for path in self.paths {
-            let _ = std::fs::remove_file(path);
+    }
+
+    /// Accepts no more, but keeps the sockets: whoever connects now waits for the other process that listens on them.
+    pub(crate) fn pause(&mut self) {
+        self.end_accepting();
+        self.given = true;
+    }
+
+    /// The sockets, to listen on them again.
+    pub(crate) fn take_sockets(&mut self) -> Option<Listeners> {
+        self.sockets.take()
+    }
+
+    /// Second handles of the sockets, with their names.
+    pub(crate) fn duplicate(&self) -> io::Result<Vec<(ListenerName, OwnedFd)>> {
+        let mut all = Vec::new();
+        if let Some(sockets) = &self.sockets {
+            for socket in &sockets.tcp {
+                let name = ListenerName::Tcp(socket.local_addr()?);
+                all.push((name, socket.as_fd().try_clone_to_owned()?));
+            }
+            for (socket, path) in &sockets.unix {
+                let name = ListenerName::Unix(path.to_string_lossy().into_owned());
+                all.push((name, socket.as_fd().try_clone_to_owned()?));
+            }
         }
+        Ok(all)
     }
 }
 
@@ -53,20 +90,40 @@ pub(crate) struct Listeners {
 }
 
 impl Listeners {
-    /// Binds all addresses.
+    /// Binds all addresses but those that another process has handed over.
     ///
     /// # Errors
     /// The first address that cannot be bound.
-    pub(crate) fn bind(listen: &Listen) -> Result<Self, StartError> {
+    pub(crate) fn bind(
+        listen: &Listen,
+        mut inherited: Vec<(ListenerName, OwnedFd)>,
+    ) -> Result<Self, StartError> {
         let mut listeners = Self { tcp: Vec::new(), unix: Vec::new() };
         for address in &listen.tcp {
             let refused = |source| StartError::Listen { address: address.to_string(), source };
-            let listener = std::net::TcpListener::bind(address).map_err(refused)?;
+            let same = |name: &ListenerName| match name {
+                // A port that was taken by chance stays the same.
+                ListenerName::Tcp(other) if address.port() == 0 => other.ip() == address.ip(),
+                ListenerName::Tcp(other) => other == address,
+                ListenerName::Unix(_) => false,
+            };
+            let listener = match take(&mut inherited, same) {
+                Some(socket) => std::net::TcpListener::from(socket),
+                None => std::net::TcpListener::bind(address).map_err(refused)?,
+            };
             listener.set_nonblocking(true).map_err(refused)?;
             listeners.tcp.push(listener);
         }
         for socket in &listen.unix {
             let path = socket.directory.join(format!(".s.PGSQL.{}", socket.port));
+            let same = |name: &ListenerName| match name {
+                ListenerName::Unix(other) => Path::new(other) == path,
+                ListenerName::Tcp(_) => false,
+            };
+            if let Some(socket) = take(&mut inherited, same) {
+                listeners.unix.push((socket.into(), path));
+                continue;
+            }
             let refused =
                 |source| StartError::Listen { address: path.display().to_string(), source };
             let listener = bind_unix(&path).map_err(refused)?;
@@ -78,23 +135,21 @@ impl Listeners {
     /// Begins to accept, until the worker stops listening.
     pub(crate) fn spawn(self, worker: &Rc<Worker>) {
         let mut accepting = Vec::new();
-        let mut paths = Vec::new();
-        for listener in self.tcp {
-            match TcpListener::from_std(listener) {
+        for listener in &self.tcp {
+            match listener.try_clone().and_then(TcpListener::from_std) {
                 Ok(listener) => accepting
                     .push(tokio::task::spawn_local(accept_tcp(listener, Rc::clone(worker)))),
                 Err(error) => tracing::error!(%error, "cannot listen"),
             }
         }
-        for (listener, path) in self.unix {
-            match UnixListener::from_std(listener) {
+        for (listener, _) in &self.unix {
+            match listener.try_clone().and_then(UnixListener::from_std) {
                 Ok(listener) => accepting
                     .push(tokio::task::spawn_local(accept_unix(listener, Rc::clone(worker)))),
                 Err(error) => tracing::error!(%error, "cannot listen"),
             }
-            paths.push(path);
         }
-        worker.set_listening(Listening { accepting, paths });
+        worker.set_listening(Listening { accepting, sockets: Some(self), given: false });
     }
 
     /// Where it listens, with the ports that were taken.
@@ -106,6 +161,15 @@ impl Listeners {
             .map(ListenAddress::Tcp);
         tcp.chain(self.unix.iter().map(|(_, path)| ListenAddress::Unix(path.clone()))).collect()
     }
+}
+
+/// Takes the first inherited socket of that name.
+fn take(
+    inherited: &mut Vec<(ListenerName, OwnedFd)>,
+    same: impl Fn(&ListenerName) -> bool,
+) -> Option<OwnedFd> {
+    let at = inherited.iter().position(|(name, _)| same(name))?;
+    Some(inherited.swap_remove(at).1)
 }
 
 fn bind_unix(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {

@@ -192,7 +192,7 @@ async fn first_message(
                 link.flush(worker).await;
             }
             First::Cancel { process_id, secret } => {
-                cancel::route(worker, process_id, secret).await;
+                cancel::route(worker, process_id, secret, None).await;
                 return Ok(None);
             }
             First::Startup(message) => {

@@ -14,6 +14,7 @@ use howdah_core::limits;
 use howdah_core::pool::{Checkin, Ledger, PoolConfig};
 use howdah_core::reply::ReplyQueue;
 use howdah_core::session::{Context, PinReason, Settings as SessionSettings};
+use howdah_core::takeover::Greeting;
 use howdah_wire::backend::TransactionStatus;
 
 use crate::buffer::{Inbox, Outbox};
@@ -43,6 +44,13 @@ pub(crate) struct Target {
     pub(crate) address: NodeAddress,
     pub(crate) database: String,
     pub(crate) credentials: ServerCredentials,
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let user = self.credentials.user.as_deref().unwrap_or_default();
+        write!(f, "{user}@{}/{}", self.address, self.database)
+    }
 }
 
 /// What a client is told at login about a server: its parameter statuses.
@@ -139,7 +147,7 @@ impl Pool {
         worker: &Rc<Worker>,
         entry: &Rc<Entry>,
     ) -> Result<(), Refusal> {
-        if let Some(refusal) = self.hopeless(worker.now()) {
+        if let Some(refusal) = self.hopeless(worker) {
             return Err(refusal);
         }
         let queued = self.ledger.borrow_mut().enqueue(Rc::clone(entry), worker.now());
@@ -152,17 +160,22 @@ impl Pool {
     }
 
     /// The answer to clients while servers cannot be opened, none is open, and the next attempt is not due.
-    fn hopeless(&self, now: Instant) -> Option<Refusal> {
+    fn hopeless(&self, worker: &Worker) -> Option<Refusal> {
         let ledger = self.ledger.borrow();
         let error = self.last_error.borrow();
         let error = error.as_ref()?;
-        let waits = ledger.ever_opened() && !error.is_final();
-        (ledger.open() == 0 && ledger.is_backing_off(now) && !waits).then(|| error.refusal())
+        let waits = is_sound(&ledger, worker) && !error.is_final();
+        (ledger.open() == 0 && ledger.is_backing_off(worker.now()) && !waits)
+            .then(|| error.refusal())
     }
 
     /// Opens servers while the ledger wants them and the caps allow it.
     fn open_wanted(self: &Rc<Self>, worker: &Rc<Worker>, now: Instant) {
         while self.ledger.borrow().wants_server(now) {
+            if worker.moving.attempt() != 0 && self.ledger.borrow().open() > 0 {
+                // The process that takes over opens new ones.
+                return;
+            }
             if self.yields.get() != Yield::Nothing {
                 // Another worker is to get the place that was given up.
                 return;
@@ -270,7 +283,7 @@ impl Pool {
         }
         ledger.on_open_failed(clock::now());
         let alone = ledger.open() == 0;
-        let tell = alone && (error.is_final() || !ledger.ever_opened());
+        let tell = alone && (error.is_final() || !is_sound(&ledger, worker));
         let told = if tell { ledger.take_waiters() } else { Vec::new() };
         drop(ledger);
         for entry in told {
@@ -301,7 +314,9 @@ impl Pool {
         let now = worker.now();
         // At most one server a tick goes to another worker that wants it more.
         let wanted_elsewhere = self.yields.get() == Yield::Owed;
-        if wanted_elsewhere || !server.is_reusable(now, self.generation.get()) {
+        // Nobody needs it any more, and the process that takes over has room for one more.
+        let leaving = worker.moving.attempt() != 0 && self.ledger.borrow().counts().waiting == 0;
+        if wanted_elsewhere || leaving || !server.is_reusable(now, self.generation.get()) {
             if wanted_elsewhere {
                 self.yields.set(Yield::Given);
             }
@@ -336,6 +351,35 @@ impl Pool {
         let mut out = Vec::with_capacity(8);
         howdah_wire::frontend::terminate(&mut out);
         let _ = server.stream.write_now(&out);
+    }
+
+    /// What clients are told at login, for a process that takes over.
+    pub(crate) fn greetings(&self) -> Vec<Greeting> {
+        let (welcomes, server) = (self.welcomes.borrow(), self.target.borrow().to_string());
+        let greeting = |(context, welcome): (&Arc<Context>, &Welcome)| Greeting {
+            database: self.key.database.to_string(),
+            user: self.key.user.to_string(),
+            server: server.clone(),
+            startup: context
+                .iter()
+                .map(|(name, replay)| (name.to_owned(), replay.to_owned()))
+                .collect(),
+            parameters: welcome
+                .iter()
+                .map(|(name, value)| (name.to_vec(), value.to_vec()))
+                .collect(),
+        };
+        welcomes.iter().map(greeting).collect()
+    }
+
+    /// What the process before this one told its clients at login, if their servers are the same.
+    pub(crate) fn inherit(&self, worker: &Worker, greeting: Greeting) {
+        if greeting.server == self.target.borrow().to_string() {
+            let context = worker.share_context(Context::from_replays(greeting.startup));
+            let parameters = greeting.parameters.into_iter();
+            let parameters = parameters.map(|(name, value)| (name.into(), value.into()));
+            self.welcomes.borrow_mut().insert(context, Rc::new(parameters.collect()));
+        }
     }
 
     /// Regular work: expire waiters, close surplus servers, open wanted ones.
@@ -442,6 +486,11 @@ impl Pool {
             last_error: self.last_error.borrow().as_ref().map(ToString::to_string),
         }
     }
+}
+
+/// Whether servers could be opened before, by this process or the one that it takes over from: waiting makes sense.
+fn is_sound<S, W>(ledger: &Ledger<S, W>, worker: &Worker) -> bool {
+    ledger.ever_opened() || worker.shared.takeover.has_predecessor()
 }
 
 /// Looks at what came while a server was idle; `false`: it cannot be used any more.

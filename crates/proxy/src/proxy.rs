@@ -2,6 +2,7 @@
 //!
 //! Invariant: dropping a [`Proxy`] ends its threads; [`Proxy::stop`] does so after running transactions have ended.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::listener::{self, Listeners};
 use crate::report::{ListenAddress, Report, Totals};
 use crate::settings::Settings;
 use crate::shared::Shared;
+use crate::takeover;
 use crate::worker::{self, COMMANDS, Command, WorkerReport};
 
 /// Bytes that the in-process door holds in each direction.
@@ -36,15 +38,73 @@ impl Proxy {
     /// # Errors
     /// An address cannot be listened on, or a thread cannot be started.
     pub fn start(settings: Settings) -> Result<Self, StartError> {
-        let listeners = Listeners::bind(&settings.listen)?;
+        let listeners = Listeners::bind(&settings.listen, Vec::new())?;
+        let proxy = Self::assemble(settings, Some(listeners))?;
+        Ok(proxy)
+    }
+
+    /// Takes over from the process that keeps a door at `path` ([`Self::offer_takeover`]): its listening sockets at once, its
+    /// clients as they become idle. What it cannot give, it serves for `grace`.
+    ///
+    /// Cancel safe: the other process goes on serving.
+    ///
+    /// # Errors
+    /// There is no such process or it refuses, and what [`Self::start`] may fail with. The other process goes on serving.
+    pub async fn take_over(
+        settings: Settings,
+        path: &Path,
+        grace: Duration,
+    ) -> Result<Self, StartError> {
+        let failed = |source| StartError::Takeover { path: path.display().to_string(), source };
+        let mut asked = takeover::ask(path).await.map_err(failed)?;
+        let sockets = std::mem::take(&mut asked.sockets);
+        let listeners = Listeners::bind(&settings.listen, sockets)?;
+        let addresses = listeners.addresses();
+        let proxy = Self::assemble(settings, None)?;
+        proxy.shared.set_listening(addresses);
+        let line = asked.begin(&proxy.shared, grace).await.map_err(failed)?;
+        let follow = Command::Takeover(takeover::Command::Follow(Box::new(line)));
+        proxy.tell_first(Command::Listen(listeners)).await;
+        proxy.tell_first(follow).await;
+        Ok(proxy)
+    }
+
+    /// Lets another process of the same user take over: it knocks at the Unix socket `path`, a file in a directory that only this
+    /// user can reach. Cancel safe: the door may be open.
+    ///
+    /// # Errors
+    /// The socket cannot be made.
+    pub async fn offer_takeover(&self, path: &Path) -> std::io::Result<()> {
+        let (done, answer) = oneshot::channel();
+        let offer = takeover::Command::Offer { path: path.to_owned(), done };
+        self.tell_first(Command::Takeover(offer)).await;
+        answer.await.unwrap_or_else(|_| Err(std::io::ErrorKind::BrokenPipe.into()))
+    }
+
+    /// Resolves when another process has taken over, and has all clients or as many as could move. Cancel safe.
+    pub async fn superseded(&self) {
+        self.shared.takeover.superseded().await;
+    }
+
+    /// Tells the worker that accepts.
+    async fn tell_first(&self, command: Command) {
+        if let Some(worker) = self.shared.workers().first() {
+            // A worker that is gone needs no telling.
+            let _ = worker.send(command).await;
+        }
+    }
+
+    fn assemble(settings: Settings, listeners: Option<Listeners>) -> Result<Self, StartError> {
         let stranger = crate::random::token().map_err(StartError::Worker)?;
         let count = settings.workers.max(1);
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..count).map(|_| mpsc::channel(COMMANDS)).unzip();
         let shared = Arc::new(Shared::new(settings, senders, stranger));
-        shared.set_listening(listeners.addresses());
+        if let Some(listeners) = &listeners {
+            shared.set_listening(listeners.addresses());
+        }
         let mut proxy = Self { shared: Arc::clone(&shared), threads: Vec::new() };
-        let mut listeners = Some(listeners);
+        let mut listeners = listeners;
         for (index, commands) in receivers.into_iter().enumerate() {
             let shared = Arc::clone(&shared);
             // The first one accepts.

@@ -47,6 +47,8 @@ pub(crate) enum End {
     ClientGone,
     /// The server is gone; the client has been told by the server itself.
     ServerGone,
+    /// Another process serves the client.
+    Moved,
     /// The client has to be told.
     Fatal(Refusal),
 }
@@ -143,6 +145,8 @@ pub(crate) struct Session {
     pub(crate) seat: Option<Seat>,
     /// The request ran into a limit of Howdah's and was cancelled: this is what the client is told.
     pub(crate) overruled: Option<Refusal>,
+    /// The attempt to take over in which the other process did not want it.
+    pub(crate) declined_in: u64,
 }
 
 impl Session {
@@ -192,6 +196,7 @@ impl Session {
             replaced: None,
             seat: None,
             overruled: None,
+            declined_in: 0,
         }
     }
 
@@ -226,6 +231,9 @@ impl Session {
     /// One turn per request, or per transaction if it has several.
     async fn serve(&mut self) -> End {
         loop {
+            if self.is_to_move() && self.depart().await {
+                return End::Moved;
+            }
             let result = match self.gather() {
                 Ok(Gathered::Request) => self.request().await,
                 Ok(Gathered::Incomplete) => self.wait_for_client().await,
@@ -259,6 +267,9 @@ impl Session {
         }
         if self.draining || self.worker.is_draining() {
             return Err(End::Fatal(Refusal::shutting_down()));
+        }
+        if self.is_to_move() {
+            return Ok(());
         }
         let idle = self.worker.settings().client_idle_timeout;
         if let Some(timeout) = idle {
@@ -349,7 +360,8 @@ impl Session {
     /// A grant, or an event that ends the wait. Meanwhile the client may send more, or go.
     fn poll_grant(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Grant, Event>> {
         self.entry.register(cx);
-        if let Some(signal) = self.entry.take_signal() {
+        // Who waits for a server moves after its request.
+        if let Some(signal) = self.entry.take_signal().filter(|signal| *signal != Signal::Move) {
             return Poll::Ready(Err(Event::Signal(signal)));
         }
         let granted = self.entry.granted.borrow_mut().take();

@@ -81,6 +81,20 @@ pub struct Listen {
     pub tcp: Vec<SocketAddr>,
     /// Directories in which a socket `.s.PGSQL.<port>` is made, as PostgreSQL does.
     pub unix: Vec<UnixListen>,
+    /// Where the process that takes over from this one knocks.
+    pub takeover: TakeoverSocket,
+}
+
+/// The Unix socket over which the next process takes over. The data plane itself opens none unless it is told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum TakeoverSocket {
+    /// In the runtime directory of the user, named after the first address.
+    #[default]
+    Derived,
+    /// None: a restart interrupts clients.
+    Off,
+    /// This path; its directory belongs to the user.
+    At(PathBuf),
 }
 
 /// A Unix socket to listen on.

@@ -17,7 +17,8 @@ use crate::pool::PoolKey;
 use crate::quota::Quota;
 use crate::report::ListenAddress;
 use crate::settings::Settings;
-use crate::worker::Command;
+use crate::takeover;
+use crate::worker::{Command, worker_of};
 
 /// What a quota is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -65,6 +66,7 @@ pub(crate) struct Shared {
     verifiers: Mutex<HashMap<String, (String, scram::Verifier)>>,
     /// The password of users that do not exist; nobody knows it.
     stranger: String,
+    pub(crate) takeover: takeover::State,
     pub(crate) started: Instant,
 }
 
@@ -85,6 +87,7 @@ impl Shared {
             listening: Mutex::default(),
             verifiers: Mutex::default(),
             stranger,
+            takeover: takeover::State::default(),
             started: clock::now(),
         }
     }
@@ -123,12 +126,35 @@ impl Shared {
 
     /// The worker that serves the next client of a pool: one of those that the pool is spread over, in turn.
     pub(crate) fn owner(&self, key: &PoolKey, config: &PoolConfig) -> usize {
+        let turn = usize::try_from(self.turns.fetch_add(1, Ordering::Relaxed)).unwrap_or(0);
+        (self.home(key) + turn % self.spread(config)) % self.commands.len().max(1)
+    }
+
+    /// The first of the workers that a pool is spread over.
+    fn home(&self, key: &PoolKey) -> usize {
         let workers = self.commands.len().max(1);
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
-        let home = usize::try_from(hasher.finish() % workers as u64).unwrap_or(0);
-        let turn = usize::try_from(self.turns.fetch_add(1, Ordering::Relaxed)).unwrap_or(0);
-        (home + turn % self.spread(config)) % workers
+        usize::try_from(hasher.finish() % workers as u64).unwrap_or(0)
+    }
+
+    /// The worker for a client that another process has served: the one that its process id names, if the pool is spread over that.
+    pub(crate) fn adopter(&self, key: &PoolKey, config: &PoolConfig, process_id: u32) -> usize {
+        let (workers, named) = (self.commands.len().max(1), worker_of(process_id));
+        let spread = self.spread(config);
+        if named < workers && (named + workers - self.home(key)) % workers < spread {
+            return named;
+        }
+        let owner = self.owner(key, config);
+        self.takeover.set_away(process_id, owner);
+        owner
+    }
+
+    /// The worker that has to know whether a client of this process id is here.
+    pub(crate) fn serving(&self, process_id: u32) -> usize {
+        let owner = self.takeover.away(process_id).unwrap_or_else(|| worker_of(process_id));
+        // A client of a process with more workers: any of ours can say that it is not here.
+        if owner < self.commands.len() { owner } else { 0 }
     }
 
     /// Over how many workers a pool is spread: each has servers of its own, so none waits for another's.
@@ -137,12 +163,16 @@ impl Shared {
         self.commands.len().clamp(1, usize::try_from(most).unwrap_or(1))
     }
 
-    /// One worker's share of a pool.
-    pub(crate) fn share(&self, config: &PoolConfig) -> PoolConfig {
+    /// One worker's share of a pool. While one process takes over from another, servers that are open there count here, and the
+    /// one that goes keeps none in reserve.
+    pub(crate) fn share(&self, key: &PoolKey, config: &PoolConfig) -> PoolConfig {
         let parts = u32::try_from(self.spread(config)).unwrap_or(1);
+        let elsewhere = self.takeover.elsewhere(key).div_ceil(parts);
+        let max_size = (config.max_size / parts).saturating_sub(elsewhere);
+        let min_size = config.min_size.div_ceil(parts).min(max_size);
         PoolConfig {
-            min_size: config.min_size.div_ceil(parts),
-            max_size: config.max_size / parts,
+            min_size: if self.takeover.is_moving() { 0 } else { min_size },
+            max_size,
             reserve_size: config.reserve_size / parts,
             ..config.clone()
         }

@@ -5,13 +5,16 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use howdah_core::limits;
 use howdah_core::session::{Context, Prepared};
+use howdah_core::takeover::ListenerName;
 use howdah_sql::{Analyses, Analysis};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
@@ -33,6 +36,7 @@ use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::stats::Stats;
 use crate::stream::{Detached, Peer};
+use crate::takeover;
 
 /// How often deadlines, waiters and idle servers are looked at. Bounds the error of every timeout.
 const TICK: Duration = Duration::from_millis(50);
@@ -46,7 +50,17 @@ pub(crate) enum Command {
     /// A connection that was accepted elsewhere.
     Serve(Accepted),
     /// A cancel request for one of its clients.
-    Cancel { process_id: u32, secret: Vec<u8>, delivered: cancel::Delivered },
+    Cancel {
+        process_id: u32,
+        secret: Vec<u8>,
+        /// The process that has sent it here; `None`: the client itself.
+        came_from: Option<takeover::Neighbour>,
+        delivered: cancel::Delivered,
+    },
+    /// Begin to accept.
+    Listen(Listeners),
+    /// Something for one process that takes over from another.
+    Takeover(takeover::Command),
     /// What it looks like now.
     Report(oneshot::Sender<WorkerReport>),
     /// The settings have changed.
@@ -97,6 +111,8 @@ pub(crate) struct Worker {
     now: Cell<Instant>,
     draining: Cell<bool>,
     listening: RefCell<Listening>,
+    pub(crate) moving: takeover::Moving,
+    pub(crate) door: RefCell<Option<takeover::Door>>,
     next_id: Cell<u64>,
 }
 
@@ -105,6 +121,10 @@ type PreparedKey = (Box<[u8]>, Box<[u8]>);
 
 /// Process ids of one worker; a client's process id is `(worker << SHIFT) + n`.
 const SHIFT: u32 = 22;
+
+/// Within them, processes that take over from each other count on, so that clients of two never have the same.
+const GENERATIONS: u32 = 8;
+const GENERATION_SHIFT: u32 = SHIFT - GENERATIONS.ilog2();
 
 /// The worker that a client's process id belongs to.
 pub(crate) const fn worker_of(process_id: u32) -> usize {
@@ -131,6 +151,8 @@ impl Worker {
             now: Cell::new(clock::now()),
             draining: Cell::new(false),
             listening: RefCell::default(),
+            moving: takeover::Moving::default(),
+            door: RefCell::default(),
             next_id: Cell::new(1),
         }
     }
@@ -143,6 +165,24 @@ impl Worker {
     /// The time of the last tick: good enough for timeouts, free to read.
     pub(crate) fn now(&self) -> Instant {
         self.now.get()
+    }
+
+    /// Accepts no more, for another process does; the sockets stay.
+    pub(crate) fn pause_listening(&self) {
+        self.listening.borrow_mut().pause();
+    }
+
+    /// Accepts again.
+    pub(crate) fn resume_listening(self: &Rc<Self>) {
+        let sockets = self.listening.borrow_mut().take_sockets();
+        if let Some(sockets) = sockets {
+            sockets.spawn(self);
+        }
+    }
+
+    /// Second handles of the sockets that are listened on.
+    pub(crate) fn listening_sockets(&self) -> io::Result<Vec<(ListenerName, OwnedFd)>> {
+        self.listening.borrow().duplicate()
     }
 
     pub(crate) fn set_listening(&self, listening: Listening) {
@@ -229,11 +269,15 @@ impl Worker {
     /// A process id that no client of this worker has.
     pub(crate) fn new_process_id(&self) -> u32 {
         let entries = self.entries.borrow();
+        let generation = self.shared.takeover.generation.load(Ordering::Relaxed);
+        let generation = (generation % GENERATIONS) << GENERATION_SHIFT;
         loop {
-            let low = u32::try_from(self.new_id() & ((1 << SHIFT) - 1)).unwrap_or(1);
+            let low = u32::try_from(self.new_id() & ((1 << GENERATION_SHIFT) - 1)).unwrap_or(1);
             let high = u32::try_from(self.index).unwrap_or(0) << SHIFT;
-            let process_id = high | low;
-            if low != 0 && !entries.contains_key(&process_id) {
+            let process_id = high | generation | low;
+            let taken = entries.contains_key(&process_id)
+                || self.shared.takeover.away(process_id).is_some();
+            if low != 0 && !taken {
                 return process_id;
             }
         }
@@ -260,9 +304,12 @@ impl Worker {
         }
         let settings = self.settings();
         let (target, config) = settings.pool(&key.database, &key.user)?;
-        let config = self.shared.share(&config);
+        let config = self.shared.share(&key, &config);
         let quotas = self.shared.quotas(&settings, &key);
         let pool = Rc::new(Pool::new(key.clone(), target, config, quotas));
+        for greeting in self.shared.takeover.greetings(&key) {
+            pool.inherit(self, greeting);
+        }
         self.pools.borrow_mut().insert(key, Rc::clone(&pool));
         Some(pool)
     }
@@ -274,7 +321,7 @@ impl Worker {
             match settings.pool(&pool.key.database, &pool.key.user) {
                 Some((target, config)) => {
                     pool.set_quotas(self.shared.quotas(&settings, &pool.key));
-                    pool.reload(self, target, self.shared.share(&config));
+                    pool.reload(self, target, self.shared.share(&pool.key, &config));
                 }
                 None => self.retire_pool(&pool),
             }
@@ -292,7 +339,25 @@ impl Worker {
         pool.close_idle(self);
     }
 
-    fn all_pools(&self) -> Vec<Rc<Pool>> {
+    /// The sizes of pools may have changed without a reload.
+    pub(crate) fn resize(self: &Rc<Self>) {
+        self.reload();
+    }
+
+    /// Closes all servers that nobody uses.
+    pub(crate) fn close_idle(&self) {
+        for pool in self.all_pools() {
+            pool.close_idle(self);
+        }
+    }
+
+    /// Servers that are open or being opened, by pool.
+    pub(crate) fn open_servers(&self) -> Vec<(PoolKey, u32)> {
+        let pools = self.pools.borrow();
+        pools.iter().map(|(key, pool)| (key.clone(), pool.ledger.borrow().open())).collect()
+    }
+
+    pub(crate) fn all_pools(&self) -> Vec<Rc<Pool>> {
         self.pools.borrow().values().cloned().collect()
     }
 
@@ -307,7 +372,7 @@ impl Worker {
         }
     }
 
-    fn signal_all(&self, signal: Signal) {
+    pub(crate) fn signal_all(&self, signal: Signal) {
         for entry in self.entries.borrow().values() {
             entry.signal(signal);
         }
@@ -412,10 +477,17 @@ pub(crate) async fn serve_commands(worker: Rc<Worker>, mut commands: mpsc::Recei
         };
         match command {
             Some(Command::Serve(accepted)) => worker.serve(accepted),
-            Some(Command::Cancel { process_id, secret, delivered }) => {
+            Some(Command::Cancel { process_id, secret, came_from, delivered }) => {
                 let entry = worker.entries.borrow().get(&process_id).cloned();
-                cancel::deliver(&worker, entry, &secret, delivered);
+                match entry {
+                    Some(entry) => cancel::deliver(&worker, &entry, &secret, delivered),
+                    None => {
+                        worker.shared.takeover.forward(process_id, &secret, came_from, delivered);
+                    }
+                }
             }
+            Some(Command::Listen(listeners)) => listeners.spawn(&worker),
+            Some(Command::Takeover(command)) => takeover::on_command(&worker, command),
             Some(Command::Report(reply)) => drop(reply.send(worker.report())),
             Some(Command::Reload) => worker.reload(),
             Some(Command::ForgetPrepared) => worker.prepared.borrow_mut().clear(),
@@ -428,15 +500,16 @@ pub(crate) async fn serve_commands(worker: Rc<Worker>, mut commands: mpsc::Recei
         }
     }
     worker.listening.take().stop();
+    if let Some(door) = worker.door.take() {
+        door.close();
+    }
     worker.signal_all(Signal::Terminate);
     // Sessions say goodbye to their clients; whoever does not take it within this time is cut off.
     let deadline = clock::now() + Duration::from_millis(500);
     while !worker.entries.borrow().is_empty() && clock::now() < deadline {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    for pool in worker.all_pools() {
-        pool.close_idle(&worker);
-    }
+    worker.close_idle();
 }
 
 /// Number of a session in its worker; 0 belongs to nobody.

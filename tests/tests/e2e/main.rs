@@ -27,5 +27,6 @@ mod operating;
 mod pinning;
 mod pipelines;
 mod probe;
+mod restarting;
 mod settings;
 mod statements;

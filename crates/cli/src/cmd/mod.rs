@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod restart;
 pub(crate) mod status;
 pub(crate) mod up;
 pub(crate) mod version;

@@ -2,18 +2,20 @@
 //!
 //! Invariant: a configuration with mistakes never replaces one that runs.
 
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use howdah::config::settings::{Database, Settings};
 use howdah::config::{Config, Loaded};
 use howdah::{Engine, ListenAddress};
 
 use crate::configuration::{self, Sources};
-use crate::exit::{Exit, Outcome};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::logging::{self, Level};
 use crate::probe::{self, Login};
 use crate::signals::{Asked, Signals};
+use crate::takeover;
 use crate::terminal::Talk;
 
 /// Arguments of `howdah up`.
@@ -24,10 +26,20 @@ pub(crate) struct Args {
     /// Where to listen, instead of listen.address and listen.port
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     listen: Option<(String, String)>,
-    /// How long transactions may go on after the first SIGTERM or Ctrl-C
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = howdah::config::parse_duration)]
-    grace: Duration,
+    /// How long transactions may go on after the first SIGTERM or Ctrl-C [default: 30s]; with --takeover also how long the process
+    /// before this one keeps clients that cannot move [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = howdah::config::parse_duration)]
+    grace: Option<Duration>,
+    /// Take over from the running process: its sockets, and its clients, who notice nothing
+    #[arg(long)]
+    takeover: bool,
 }
+
+/// How long transactions may go on after a stop.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// How long clients that cannot move may stay with the process before this one.
+const TAKEOVER_GRACE: Duration = Duration::from_secs(60);
 
 fn address(text: &str) -> Result<(String, String), String> {
     let fix = || "not ADDRESS:PORT, for example 127.0.0.1:6432 or [::1]:6432".to_owned();
@@ -66,24 +78,63 @@ async fn serve(args: &Args, loaded: Loaded, level: &Level) -> Outcome {
     }
     let settings = loaded.config.settings(0);
     descriptors(talk, &settings);
-    let engine = Engine::start(loaded.config.clone()).await?;
+    let socket = takeover::socket(&settings.listen);
+    let engine = start(args, &loaded.config, socket.as_deref()).await?;
     say_listening(talk, &engine.addresses(), &settings);
     // Looking at the nodes must not keep anybody waiting: neither clients nor signals.
     let probing = tokio::spawn(say_nodes(talk, loaded.config));
-    follow(args, &engine, &mut signals, level, talk).await;
+    if let Some(socket) = &socket {
+        offer(&engine, socket, talk).await;
+    }
+    takeover::notify_manager();
+    let grace = args.grace.unwrap_or(GRACE);
+    let superseded = tokio::select! {
+        () = follow(args, &engine, &mut signals, level, talk) => false,
+        () = engine.superseded() => true,
+    };
     probing.abort();
+    if superseded {
+        engine.stop(Duration::ZERO).await;
+        talk.line("stopped: another process has taken over");
+        return Ok(Exit::Done);
+    }
     talk.line(&format!(
         "stopping: transactions may go on for {}",
-        howdah::config::format_duration(args.grace)
+        howdah::config::format_duration(grace)
     ));
     tokio::select! {
-        () = engine.stop(args.grace) => talk.line("stopped"),
+        () = engine.stop(grace) => talk.line("stopped"),
         _ = signals.stop() => {
             talk.line("stopped at once");
             return Ok(Exit::Interrupted);
         }
     }
     Ok(Exit::Done)
+}
+
+/// Starts to serve, in place of the running process if that is asked for.
+async fn start(args: &Args, config: &Config, socket: Option<&Path>) -> Result<Engine, Failure> {
+    if !args.takeover {
+        return Ok(Engine::start(config.clone()).await?);
+    }
+    let socket = socket.ok_or_else(|| {
+        let fix = "set it, or give listen.port a number";
+        anyhow!("nowhere to take over from: listen.takeover_socket is off or unknown; {fix}")
+    })?;
+    let grace = args.grace.unwrap_or(TAKEOVER_GRACE);
+    Ok(Engine::take_over(config.clone(), socket, grace).await?)
+}
+
+/// Lets the next process take over. Without that, a restart interrupts clients, which is no reason not to serve them.
+async fn offer(engine: &Engine, socket: &Path, talk: Talk) {
+    let offered = match takeover::prepare(socket) {
+        Ok(()) => engine.offer_takeover(socket).await.map_err(anyhow::Error::from),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = offered {
+        let path = socket.display();
+        talk.warn("restart", &format!("will interrupt clients: {path} cannot be used: {error:#}"));
+    }
 }
 
 /// Reloads as often as asked; returns when asked to stop.

@@ -29,6 +29,13 @@ impl Context {
         Self(parameters.into_iter().map(entry).collect())
     }
 
+    /// Settings with the statements that make them, as [`Self::iter`] gave them.
+    #[must_use]
+    pub fn from_replays(settings: Vec<(String, String)>) -> Self {
+        let boxed = |(name, replay): (String, String)| (name.into(), replay.into());
+        Self(settings.into_iter().map(boxed).collect())
+    }
+
     /// Names and the statements that make the settings, ordered by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, replay)| (&**name, &**replay))
@@ -79,6 +86,12 @@ impl Settings {
     #[must_use]
     pub fn new(startup: Arc<Context>) -> Self {
         Self { committed: Arc::clone(&startup), startup, transaction: None }
+    }
+
+    /// A session that another process has served: what its startup message asked for, and what is in force.
+    #[must_use]
+    pub const fn restore(startup: Arc<Context>, committed: Arc<Context>) -> Self {
+        Self { startup, committed, transaction: None }
     }
 
     /// What a server must have before it serves this session.

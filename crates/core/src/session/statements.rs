@@ -83,6 +83,18 @@ impl Statements {
         self.undo.iter().rev().find(|undo| *undo.name == *name).map(|undo| undo.serial)
     }
 
+    /// All statements with their names, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Arc<Prepared>)> {
+        self.named.iter().map(|(name, named)| (&**name, &named.prepared))
+    }
+
+    /// A statement that the session has brought from another process, up to the bound, with what the client was told of its rows.
+    pub fn restore(&mut self, name: &[u8], prepared: Arc<Prepared>, told: Option<u64>) {
+        if self.named.len() < limits::STATEMENTS_PER_SESSION {
+            self.named.insert(name.into(), Named { prepared, since: (self.checkout, 0), told });
+        }
+    }
+
     /// A name of a statement, by its number.
     #[must_use]
     pub fn name_of(&self, id: u64) -> Option<&[u8]> {

@@ -150,6 +150,9 @@ pub(crate) static LISTEN: Section = Section {
         Key::new("unix_socket", Kind::Text, "Directory in which to make a socket file, as PostgreSQL does. Cheaper than TCP for clients on this machine.")
             .example("/run/howdah")
             .restart(),
+        Key::new("takeover_socket", Kind::Text, "Path of the socket over which the next process takes over at a restart; its directory must belong to the\nuser of this process. \"off\": none. Left out: in the runtime directory, named after the first address.")
+            .example("/run/howdah/takeover")
+            .restart(),
         Key::new("max_clients", COUNT, "Clients connected at once; one more is refused. An idle client costs a few KiB; each needs a file descriptor.")
             .default("10000"),
         Key::new("login_timeout", Kind::Duration(Zero::Refused), "From the first byte to the end of the login: PostgreSQL's own limit (authentication_timeout).")

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use howdah_core::pool::{PoolConfig, PoolMode};
-use howdah_proxy::settings::{Listen, Settings, UnixListen, User};
+use howdah_proxy::settings::{Listen, Settings, TakeoverSocket, UnixListen, User};
 
 use super::document::{self, Origin, Table};
 use super::error::{ConfigError, Mistake, Notice};
@@ -111,7 +111,20 @@ fn listen(reader: &mut Reader<'_>) -> Listen {
         let fix = "an address, or unix_socket = \"/run/howdah\"";
         reader.fail(Mistake::Missing, "address", "nowhere to listen", fix);
     }
-    Listen { tcp, unix }
+    let takeover = match reader.text("takeover_socket").as_deref() {
+        None => TakeoverSocket::Derived,
+        Some("off") => TakeoverSocket::Off,
+        Some(path) => TakeoverSocket::At(path.into()),
+    };
+    if matches!(&takeover, TakeoverSocket::At(path) if !path.is_absolute()) {
+        reader.fail(
+            Mistake::Value,
+            "takeover_socket",
+            "not a path from the root",
+            "for example \"/run/howdah/takeover\", or \"off\"",
+        );
+    }
+    Listen { tcp, unix, takeover }
 }
 
 /// The mode of a word of the table of keys.
