@@ -41,3 +41,9 @@ pub const SAVEPOINTS: usize = 1024;
 
 /// Bytes a server may still owe to a client that has gone before the server is closed instead of drained.
 pub const DRAINED_REPLY: usize = 1024 * 1024;
+
+/// Channels that one session may listen to; with one more it is ended with SQLSTATE 53400.
+pub const CHANNELS_PER_SESSION: usize = 1024;
+
+/// Notifications that may wait for one client (it is in a transaction, or does not read); one more ends it with SQLSTATE 53400.
+pub const NOTIFICATIONS_PER_CLIENT: usize = 8 * 1024;

@@ -4,9 +4,12 @@
 
 use std::sync::Arc;
 
+use howdah_core::pool::PoolMode;
 use howdah_core::reply::Serial;
 use howdah_core::session::PinReason;
-use howdah_sql::{Analysis, Effect, PreparedChange, SettingChange, Statement, TransactionChange};
+use howdah_sql::{
+    Analysis, ChannelChange, Effect, PreparedChange, SettingChange, Statement, TransactionChange,
+};
 
 use crate::server::Server;
 use crate::session::Session;
@@ -29,6 +32,7 @@ pub(crate) struct PendingEffects {
     settings: Vec<(usize, SettingChange)>,
     transaction: Vec<(usize, TransactionChange)>,
     names: Vec<(usize, PreparedChange)>,
+    channels: Vec<(usize, ChannelChange)>,
     /// Settings go back to their defaults: those of the session are not those of the server.
     resets: bool,
 }
@@ -48,6 +52,13 @@ impl Session {
         };
         let names =
             if has(&[Effect::Deallocate]) { howdah_sql::prepared_names(sql) } else { Vec::new() };
+        let channels = if has(&[Effect::Listen, Effect::Unlisten]) && self.mode != PoolMode::Session
+        {
+            self.careful = true;
+            howdah_sql::channel_changes(sql)
+        } else {
+            Vec::new()
+        };
         let resets = has(&[Effect::DiscardAll])
             || settings.iter().any(|(_, change)| {
                 matches!(change, SettingChange::Reset { .. } | SettingChange::ResetAll)
@@ -60,6 +71,7 @@ impl Session {
             settings,
             transaction,
             names,
+            channels,
             resets,
         });
     }
@@ -131,11 +143,13 @@ impl Session {
     fn on_commit(&mut self, server: &mut Server) {
         self.settings.on_commit();
         server.settings.on_commit();
+        self.listener.channels.on_commit();
     }
 
     fn on_rollback(&mut self, server: &mut Server) {
         self.settings.on_rollback();
         server.settings.on_rollback();
+        self.listener.channels.on_rollback();
     }
 
     fn apply(
@@ -151,7 +165,6 @@ impl Session {
             | Effect::Begin
             | Effect::Execute
             | Effect::Discard
-            | Effect::Unlisten
             | Effect::AdvisoryUnlock => {}
             // COMMIT of a failed transaction is a rollback, and says so.
             Effect::Commit | Effect::PrepareTransaction
@@ -195,10 +208,15 @@ impl Session {
                 self.unnamed.clear();
                 self.settings.on_discard_all();
                 server.settings.on_discard_all();
+                self.listener.channels.on_discard_all();
                 self.unpin();
             }
             Effect::Prepare => self.set_pin(PinReason::SqlPrepare),
-            Effect::Listen => self.set_pin(PinReason::Listen),
+            Effect::Listen | Effect::Unlisten => {
+                for (_, change) in pending.channels.iter().filter(|(of, _)| *of == index) {
+                    self.listener.channels.on_change(change);
+                }
+            }
             Effect::TemporaryTable => self.set_pin(PinReason::TemporaryTable),
             Effect::AdvisoryLock => self.set_pin(PinReason::AdvisoryLock),
             Effect::HoldCursor => self.set_pin(PinReason::HoldCursor),
@@ -231,7 +249,17 @@ impl Session {
             }
         }
         if let Err(reason) = kept {
-            self.set_pin(reason);
+            return self.set_pin(reason);
+        }
+        let channels = &mut self.listener.channels;
+        match change {
+            TransactionChange::Savepoint(name) => channels.on_savepoint(name),
+            TransactionChange::Release(name) => channels.on_release(name),
+            TransactionChange::RollbackTo(name) => channels.on_rollback_to(name),
+            TransactionChange::Begin
+            | TransactionChange::Commit { .. }
+            | TransactionChange::Rollback { .. }
+            | TransactionChange::PrepareTransaction => {}
         }
     }
 

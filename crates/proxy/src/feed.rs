@@ -115,6 +115,10 @@ impl Session {
         if server.queue.len() >= limits::EXPECTED_REPLIES || self.must_pause(server) {
             return Ok(Fed::Stop);
         }
+        if self.careful && !server.queue.is_empty() && !server.queue.is_open() {
+            // What a LISTEN promises is kept before anything else is done.
+            return Ok(Fed::Stop);
+        }
         let whole = header.frame_len();
         let body = unread.get(frame::HEADER_LEN..whole.min(unread.len())).unwrap_or_default();
         let complete = unread.len() >= whole;

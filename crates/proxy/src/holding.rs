@@ -117,7 +117,9 @@ impl Session {
             let dirty = self.pin.is_some()
                 || !self.effects.is_empty()
                 || self.aligning.is_some()
-                || self.misaligned;
+                || self.misaligned
+                || self.careful
+                || self.listener.channels.is_on_server();
             let leaving = Leaving { dirty, mid_frame: self.body.is_some() };
             clean::leave(&self.worker, &self.pool, server, leaving);
         }
@@ -125,6 +127,7 @@ impl Session {
             self.pool.clean_tainted(&self.worker, self.entry.id);
         }
         self.drop_pin();
+        std::mem::take(&mut self.listener).close();
         self.pool.clients.set(self.pool.clients.get().saturating_sub(1));
         self.worker.unregister(&self.entry);
         if let End::Fatal(refusal) = &end {

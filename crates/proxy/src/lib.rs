@@ -19,6 +19,7 @@ mod gather;
 mod holding;
 mod listener;
 mod login;
+mod notify;
 mod options;
 mod pool;
 mod prepare;

@@ -119,6 +119,13 @@ impl Pool {
         self.tick(worker, worker.now());
     }
 
+    /// Where its servers are opened, and as whom.
+    pub(crate) fn target(&self) -> Target {
+        let mut target = self.target.borrow().clone();
+        target.credentials.user.get_or_insert_with(|| self.key.user.to_string());
+        target
+    }
+
     pub(crate) fn set_quotas(&self, quotas: Vec<Arc<Quota>>) {
         *self.quotas.borrow_mut() = quotas;
     }

@@ -241,6 +241,7 @@ pub(crate) async fn report(shared: &Shared) -> Report {
     }
     totals.connections = shared.connections();
     Report {
+        notifications: shared.hubs.report(),
         uptime: clock::now() - shared.started,
         revision: shared.settings().revision,
         clients: shared.clients(),

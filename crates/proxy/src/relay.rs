@@ -208,11 +208,16 @@ impl Session {
             server.on_parameter(name, value);
             return Ok(self.on_parameter(name, value, internal));
         }
+        if frame_tag == tag::NOTIFICATION && !self.is_for_client(server, body) {
+            return Ok(Fate::Drop);
+        }
         if internal && frame_tag == tag::NOTICE && !self.audible {
             return Ok(Fate::Drop);
         }
-        if frame_tag == tag::READY_FOR_QUERY && self.must_realign(server) {
-            // The client gets it when the server has the session's settings again.
+        if frame_tag == tag::READY_FOR_QUERY
+            && (self.must_realign(server) || self.must_hand_over(server))
+        {
+            // The client gets it when the server has the session's settings again, and what it listens to is heard.
             self.ready_owed = true;
             return Ok(Fate::Drop);
         }
@@ -395,6 +400,9 @@ impl Session {
         self.statements.on_settled(until);
         self.on_effects_settled(server, until, idle);
         self.on_request_answered(server, idle);
+        if self.careful && server.queue.is_empty() {
+            self.relax();
+        }
         if server.queue.is_empty() {
             if self.overruled.take().is_some() {
                 self.entry.set_deadline(None);

@@ -20,8 +20,27 @@ pub struct Report {
     pub listening: Vec<ListenAddress>,
     /// One entry per pool, merged over the workers, ordered by database, user, node.
     pub pools: Vec<PoolReport>,
+    /// One entry per database whose notifications clients listen to.
+    pub notifications: Vec<NotificationReport>,
     /// Counters and times since the start.
     pub totals: Totals,
+}
+
+/// The shared connection that listens for the notifications of a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotificationReport {
+    /// Name of the database on its server.
+    pub database: String,
+    /// Address of the server.
+    pub address: String,
+    /// Channels that somebody listens to.
+    pub channels: u64,
+    /// Listeners, each as often as it has channels.
+    pub listeners: u64,
+    /// Notifications that came for somebody.
+    pub notifications: u64,
+    /// How often the connection was lost.
+    pub losses: u64,
 }
 
 /// A bound address.

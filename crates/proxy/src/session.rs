@@ -28,6 +28,7 @@ use crate::entry::{Activity, Deadline, Entry, Grant, Signal};
 use crate::error::Refusal;
 use crate::faults::{self, Fault};
 use crate::gather::Gathered;
+use crate::notify::{Heard, Listener};
 use crate::pool::{Pool, Welcome};
 use crate::rerun::Rerun;
 use crate::server::Server;
@@ -65,6 +66,8 @@ enum Event {
     ClientGone,
     ServerGone,
     Signal(Signal),
+    /// A notification for a channel that the client listens to.
+    Heard(Heard),
 }
 
 /// What becomes of the rest of a client frame that is longer than what has arrived.
@@ -139,6 +142,10 @@ pub(crate) struct Session {
     pub(crate) describing: VecDeque<Describing>,
     /// Whether the request on its way can be sent again.
     pub(crate) rerun: Rerun,
+    /// What it listens to.
+    pub(crate) listener: Listener,
+    /// A LISTEN or UNLISTEN is on its way: one request at a time.
+    pub(crate) careful: bool,
     /// An error that the client gets instead of the server's to this message.
     pub(crate) replaced: Option<(Serial, Vec<u8>)>,
     /// Its place among the clients of its user.
@@ -193,6 +200,8 @@ impl Session {
             taints: false,
             describing: VecDeque::new(),
             rerun: Rerun::default(),
+            listener: Listener::default(),
+            careful: false,
             replaced: None,
             seat: None,
             overruled: None,
@@ -231,6 +240,9 @@ impl Session {
     /// One turn per request, or per transaction if it has several.
     async fn serve(&mut self) -> End {
         loop {
+            if let Err(end) = self.tell_heard() {
+                return end;
+            }
             if self.is_to_move() && self.depart().await {
                 return End::Moved;
             }
@@ -284,6 +296,7 @@ impl Session {
             Event::ClientGone => Err(End::ClientGone),
             Event::ServerGone => Err(End::ServerGone),
             Event::Signal(signal) => self.on_signal(signal),
+            Event::Heard(heard) => self.on_heard(&heard),
         }
     }
 
@@ -430,12 +443,18 @@ impl Session {
             self.next_exchange_event().await?;
         }
         self.audible = false;
-        if std::mem::take(&mut self.ready_owed)
+        aligned.map_err(End::Fatal)
+    }
+
+    /// Gives the client the ReadyForQuery that was kept back.
+    fn pay_ready(&mut self) {
+        if self.ready_owed
             && let Some(server) = &self.server
+            && server.queue.is_settled()
         {
+            self.ready_owed = false;
             backend::ready_for_query(self.outbox.bytes(&self.worker.shelf), server.status);
         }
-        aligned.map_err(End::Fatal)
     }
 
     /// Passes bytes both ways until the server is free again (or for ever, if the session is pinned).
@@ -444,6 +463,11 @@ impl Session {
             if self.needs_alignment() {
                 self.realign().await?;
             }
+            if self.server.as_ref().is_some_and(|server| self.must_hand_over(server)) {
+                self.hand_over().await?;
+            }
+            self.pay_ready();
+            self.tell_heard()?;
             self.feed()?;
             if self.is_done_with_server() {
                 self.release();
@@ -463,7 +487,7 @@ impl Session {
     }
 
     /// Waits for one event while a server is held, and acts on it.
-    async fn next_exchange_event(&mut self) -> Result<(), End> {
+    pub(crate) async fn next_exchange_event(&mut self) -> Result<(), End> {
         self.flush_server();
         if self.stalled && self.server.as_ref().is_some_and(|server| server.outbox.is_empty()) {
             return Ok(());
@@ -474,6 +498,7 @@ impl Session {
             Event::ClientGone => Err(End::ClientGone),
             Event::ServerGone => Err(self.on_server_gone()),
             Event::Signal(signal) => self.on_signal(signal),
+            Event::Heard(heard) => self.on_heard(&heard),
         }
     }
 
@@ -489,6 +514,12 @@ impl Session {
         self.entry.register(cx);
         if let Some(signal) = self.entry.take_signal() {
             return Poll::Ready(Event::Signal(signal));
+        }
+        if self.listener.is_active()
+            && self.may_tell()
+            && let Poll::Ready(heard) = self.listener.poll_heard(cx)
+        {
+            return Poll::Ready(Event::Heard(heard));
         }
         let shelf = &self.worker.shelf;
         let mut written = false;
@@ -529,7 +560,7 @@ impl Session {
         if written { Poll::Ready(Event::Written) } else { Poll::Pending }
     }
 
-    fn flush_server(&mut self) {
+    pub(crate) fn flush_server(&mut self) {
         if let Some(server) = &mut self.server
             && !server.outbox.is_empty()
             && server.outbox.flush_now(&mut server.stream, &self.worker.shelf).is_err()

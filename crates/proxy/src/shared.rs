@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use crate::clock;
+use crate::notify::Hubs;
 use crate::pool::PoolKey;
 use crate::quota::Quota;
 use crate::report::ListenAddress;
@@ -68,6 +69,8 @@ pub(crate) struct Shared {
     stranger: String,
     pub(crate) takeover: takeover::State,
     pub(crate) started: Instant,
+    /// The connections that listen for notifications.
+    pub(crate) hubs: Hubs,
 }
 
 impl Shared {
@@ -89,6 +92,7 @@ impl Shared {
             stranger,
             takeover: takeover::State::default(),
             started: clock::now(),
+            hubs: Hubs::default(),
         }
     }
 

@@ -66,9 +66,9 @@ pub enum Effect {
     DiscardAll,
     /// `DISCARD PLANS`, `SEQUENCES` or `TEMP`.
     Discard,
-    /// `LISTEN`.
+    /// `LISTEN`: [`crate::channel_changes`].
     Listen,
-    /// `UNLISTEN`.
+    /// `UNLISTEN`: [`crate::channel_changes`].
     Unlisten,
     /// Something temporary was created: table, view, sequence, or any object in `pg_temp`.
     TemporaryTable,

@@ -30,7 +30,10 @@ pub use analyses::Analyses;
 pub use analysis::{Analysis, Class, Effect, Fingerprint, Statement};
 #[cfg(fuzzing)]
 pub use fuzzing::fuzz;
-pub use names::{PreparedChange, TransactionChange, prepared_names, transaction_changes};
+pub use names::{
+    ChannelChange, PreparedChange, TransactionChange, channel_changes, prepared_names,
+    transaction_changes,
+};
 pub use normal::normalize;
 pub use settings::{SettingChange, setting_changes};
 pub use split::split;

@@ -1,4 +1,4 @@
-//! The names that transaction control and SQL-level prepared statements carry. Not whether they exist: the session knows.
+//! The names that transaction control, channels and SQL-level prepared statements carry. Not whether they exist: the session knows.
 //!
 //! Invariant: indices count the statements of a text as [`crate::Analysis::statements`] does.
 
@@ -38,6 +38,33 @@ pub enum PreparedChange {
     Execute(String),
     /// `DEALLOCATE name`, or `DEALLOCATE ALL` without a name.
     Deallocate(Option<String>),
+}
+
+/// What a statement does to the channels that its session listens to. Names as PostgreSQL compares them.
+#[derive(Clone, Eq, PartialEq, Debug)]
+pub enum ChannelChange {
+    /// `LISTEN name`.
+    Listen(String),
+    /// `UNLISTEN name`, or `UNLISTEN *` without a name.
+    Unlisten(Option<String>),
+}
+
+/// The `LISTEN` and `UNLISTEN` statements of a text by statement index. Empty when the text does not parse.
+#[must_use]
+pub fn channel_changes(sql: &[u8]) -> Vec<(usize, ChannelChange)> {
+    select(sql, channel_change)
+}
+
+#[allow(clippy::wildcard_enum_match_arm, reason = "all other statements")]
+fn channel_change(node: NodeEnum) -> Option<ChannelChange> {
+    match node {
+        NodeEnum::ListenStmt(statement) => Some(ChannelChange::Listen(statement.conditionname)),
+        NodeEnum::UnlistenStmt(statement) => {
+            let name = (!statement.conditionname.is_empty()).then_some(statement.conditionname);
+            Some(ChannelChange::Unlisten(name))
+        }
+        _ => None,
+    }
 }
 
 /// The transaction-control statements of a text by statement index. Empty when the text does not parse.
@@ -124,6 +151,23 @@ mod tests {
         ];
         for (sql, expected) in cases {
             assert_eq!(transaction_changes(sql.as_bytes()), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn channels_are_told_with_names_and_positions() {
+        use ChannelChange as C;
+        let cases = [
+            ("listen News", vec![(0, C::Listen("news".into()))]),
+            ("select 1; LISTEN \"A b\"", vec![(1, C::Listen("A b".into()))]),
+            (
+                "unlisten a; unlisten *",
+                vec![(0, C::Unlisten(Some("a".into()))), (1, C::Unlisten(None))],
+            ),
+            ("notify a", vec![]),
+        ];
+        for (sql, expected) in cases {
+            assert_eq!(channel_changes(sql.as_bytes()), expected, "{sql}");
         }
     }
 

@@ -65,7 +65,6 @@ impl Model {
         format!(
             "SELECT '{token}', {settings} current_user::text, session_user::text, \
              (SELECT count(*)::text FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid()), \
-             (SELECT coalesce(string_agg(c, ','), '') FROM pg_catalog.pg_listening_channels() AS c), \
              (SELECT count(*)::text FROM pg_catalog.pg_cursors WHERE is_holdable), \
              (SELECT count(*)::text FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema() AND relkind = 'r'), \
              (SELECT count(*)::text FROM pg_catalog.pg_prepared_statements WHERE from_sql)"
@@ -73,14 +72,13 @@ impl Model {
     }
 
     /// The row that [`Self::query`] must give.
-    pub(crate) fn expected(&self, token: &str, user: &str, channel: &str) -> Vec<String> {
+    pub(crate) fn expected(&self, token: &str, user: &str) -> Vec<String> {
         let count = |there: bool| u8::from(there).to_string();
         let mut row = vec![token.to_owned()];
         row.extend(SETTINGS.iter().map(|name| self.state.settings[name].clone()));
         row.push(self.state.role.clone());
         row.push(user.to_owned());
         row.push(self.locks.len().to_string());
-        row.push(if self.listening { channel.to_owned() } else { String::new() });
         row.push(count(self.held.is_some()));
         row.push(count(self.temporary.is_some()));
         row.push(count(self.sql_statement.is_some()));

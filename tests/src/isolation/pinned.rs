@@ -51,7 +51,6 @@ pub(crate) fn advisory_lock(session: &mut Session) -> Result<(), Trouble> {
 
 /// `LISTEN` and `UNLISTEN`
 pub(crate) fn listen(session: &mut Session) -> Result<(), Trouble> {
-    session.pin()?;
     let channel = session.channel();
     if session.model.listening {
         session.command(&format!("UNLISTEN {channel}"))?;

@@ -261,7 +261,7 @@ impl Session {
         let rows = seen.rows();
         let row: Vec<String> =
             rows[0].iter().map(|value| value.clone().unwrap_or_default()).collect();
-        let expected = self.model.expected(&token, &self.shared.plan.target.user, &self.channel());
+        let expected = self.model.expected(&token, &self.shared.plan.target.user);
         if row == expected {
             Ok(())
         } else {

@@ -23,6 +23,7 @@ mod known_bugs_pgcat;
 mod known_bugs_pgdog;
 mod leaving;
 mod modes;
+mod notifications;
 mod operating;
 mod pinning;
 mod pipelines;

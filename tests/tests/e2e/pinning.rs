@@ -26,58 +26,6 @@ fn nothing_left(rig: &Rig, sql: &str) {
 }
 
 #[test]
-fn a_notification_arrives_while_the_client_is_idle() {
-    let rig = Rig::start();
-    let mut churn = rig.churn();
-    let mut client = rig.client();
-    client.run("LISTEN news");
-    assert!(client.is_silent(Duration::from_millis(50)));
-    for n in 0..4 {
-        churn.turn();
-        rig.direct().client().run(&format!("NOTIFY news, 'number {n}'"));
-        let reply = client.reply().expect("a notification");
-        assert_eq!(reply.notification(), Some(("news".to_owned(), format!("number {n}"))));
-    }
-    churn.rest();
-    rig.client().run("NOTIFY news, 'through Howdah'");
-    let reply = client.reply().expect("a notification");
-    assert_eq!(reply.notification(), Some(("news".to_owned(), "through Howdah".to_owned())));
-    let own = client.run("NOTIFY news, 'own'");
-    assert_eq!(own.summary(), "C A Z(I)");
-    client.run("UNLISTEN *");
-    rig.direct().client().run("NOTIFY news, 'too late'");
-    assert!(client.is_silent(Duration::from_millis(100)));
-}
-
-#[test]
-fn a_channel_is_not_inherited_by_the_next_client() {
-    let rig = Rig::start();
-    let mut client = rig.client();
-    client.run("LISTEN news");
-    drop(client);
-    nothing_left(&rig, "SELECT pg_listening_channels()");
-    let mut others: Vec<_> = (0..3).map(|_| rig.client()).collect();
-    for other in &mut others {
-        other.run("SELECT 1");
-    }
-    rig.direct().client().run("NOTIFY news, 'for nobody'");
-    for other in &mut others {
-        assert_eq!(other.run("SELECT 1").summary(), "T D C Z(I)");
-    }
-}
-
-#[test]
-fn a_listen_that_was_rolled_back_listens_to_nothing() {
-    let rig = Rig::start();
-    let mut client = rig.client();
-    client.run("BEGIN; LISTEN news");
-    client.run("ROLLBACK");
-    rig.direct().client().run("NOTIFY news");
-    assert!(client.is_silent(Duration::from_millis(100)));
-    assert_eq!(client.run("SELECT 1").summary(), "T D C Z(I)");
-}
-
-#[test]
 fn a_temporary_table_is_there_in_later_statements_and_gone_for_others() {
     let rig = Rig::start();
     let mut churn = rig.churn();
@@ -228,10 +176,10 @@ fn a_held_cursor_outlives_its_transaction() {
 fn what_is_pinned_is_told_with_its_reason() {
     let rig = Rig::start();
     let mut client = rig.client();
-    client.run("LISTEN news");
+    client.run("CREATE TEMP TABLE mine (a int)");
     let report = rig.block_on(rig.engine().report());
     let pinned: Vec<_> = report.pools.iter().flat_map(|pool| &pool.pinned).collect();
-    assert_eq!(pinned, [(&"listen", &1)]);
+    assert_eq!(pinned, [(&"temporary_table", &1)]);
 }
 
 #[test]

@@ -6,8 +6,6 @@
 pub enum PinReason {
     /// Session pooling.
     SessionMode,
-    /// `LISTEN`.
-    Listen,
     /// A temporary table, view or sequence.
     TemporaryTable,
     /// A session-level advisory lock.
@@ -34,7 +32,6 @@ impl PinReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SessionMode => "session_mode",
-            Self::Listen => "listen",
             Self::TemporaryTable => "temporary_table",
             Self::AdvisoryLock => "advisory_lock",
             Self::SqlPrepare => "sql_prepare",

@@ -118,6 +118,7 @@ impl Session {
             && !self.dropping
             && !self.terminating
             && !self.draining
+            && !self.listener.is_needed()
             && self.declined_in != self.worker.moving.attempt()
             && self.stream.can_move()
     }
