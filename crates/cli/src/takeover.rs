@@ -55,7 +55,7 @@ pub(crate) fn prepare(socket: &Path) -> anyhow::Result<()> {
 }
 
 /// Tells systemd, if it asks, that this process serves now, instead of the one that was started first.
-pub(crate) fn notify_manager() {
+pub(crate) fn tell_systemd() {
     let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
     let state = format!("READY=1\nMAINPID={}\n", std::process::id());
     let told = UnixDatagram::unbound().and_then(|socket| {

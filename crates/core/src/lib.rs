@@ -3,6 +3,7 @@
 //!
 //! Invariant: same inputs, same outputs; nothing here blocks, sleeps, reads a clock or draws a random number.
 
+pub mod breaker;
 pub mod limits;
 pub mod pool;
 pub mod reply;

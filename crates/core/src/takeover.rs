@@ -7,7 +7,7 @@
 //!
 //! Invariant: decoding never panics and never allocates more than has arrived.
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 

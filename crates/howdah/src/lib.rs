@@ -10,7 +10,9 @@ mod engine;
 pub use config::Config;
 pub use engine::{Engine, Error};
 pub use howdah_proxy::StartError;
-pub use howdah_proxy::report::{ListenAddress, NotificationReport, PoolReport, Report, Totals};
+pub use howdah_proxy::report::{
+    Advice, ListenAddress, NodeReport, NotificationReport, PoolReport, Report, Totals,
+};
 
 /// Bugs that tests plant on purpose; see `howdah_proxy::faults`.
 #[cfg(feature = "planted-bugs")]

@@ -68,6 +68,18 @@ pub(crate) enum OpenError {
 }
 
 impl OpenError {
+    /// Whether it says something about the node, and not only about this database and user.
+    pub(crate) fn is_of_node(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Timeout { .. } => true,
+            // Insufficient resources, and starting or stopping.
+            Self::Refused { code, .. } => {
+                code.as_str().starts_with("53") || code.as_str().starts_with("57P0")
+            }
+            Self::Login { .. } => false,
+        }
+    }
+
     /// Whether waiting does not help: clients are told at once.
     pub(crate) fn is_final(&self) -> bool {
         match self {

@@ -20,7 +20,7 @@ use crate::worker::Worker;
 const NAMES: [&str; 2] = ["howdah", "pgbouncer"];
 
 /// What may be shown.
-const TOPICS: &str = "SHOW POOLS, SHOW STATS, SHOW CLIENTS, SHOW SERVERS, SHOW DATABASES, SHOW CONFIG, SHOW VERSION, SHOW HELP";
+const TOPICS: &str = "SHOW POOLS, SHOW STATS, SHOW CLIENTS, SHOW SERVERS, SHOW NODES, SHOW DATABASES, SHOW CONFIG, SHOW VERSION, SHOW HELP";
 
 /// Whether a database name means the console: unless a database of that name is configured.
 pub(crate) fn is_console(settings: &Settings, database: &str) -> bool {
@@ -142,6 +142,7 @@ async fn answer(worker: &Rc<Worker>, sql: &str) -> Result<Table, Refusal> {
         ["show", "stats"] => Ok(stats(&report(&worker.shared).await)),
         ["show", "clients"] => Ok(clients(worker).await),
         ["show", "servers"] => Ok(servers(worker).await),
+        ["show", "nodes"] => Ok(nodes(&report(&worker.shared).await)),
         ["show", "databases"] => Ok(databases(&worker.settings())),
         ["show", "config"] => Ok(config(&report(&worker.shared).await, &worker.settings())),
         ["show", "version"] => {
@@ -178,6 +179,8 @@ fn pools(report: &Report) -> Table {
         "pool_size",
         "pinned",
         "last_error",
+        "recommended_size",
+        "why",
     ];
     let row = |pool: &crate::report::PoolReport| {
         let pinned: Vec<String> =
@@ -198,6 +201,8 @@ fn pools(report: &Report) -> Table {
             text(pool.max_size),
             text(pinned.join(" ")),
             pool.last_error.clone(),
+            pool.advice.as_ref().and_then(|advice| text(advice.size)),
+            pool.advice.as_ref().and_then(text),
         ]
     };
     Table { columns, rows: report.pools.iter().map(row).collect() }
@@ -309,6 +314,22 @@ async fn servers(worker: &Worker) -> Table {
         reports.iter().flat_map(|report| report.servers.iter().map(idle)).collect();
     rows.extend(reports.iter().flat_map(|report| report.clients.iter().filter_map(busy)));
     Table { columns, rows }
+}
+
+fn nodes(report: &Report) -> Table {
+    let columns = &["name", "address", "breaker", "failures", "down_s", "answered_s", "last_error"];
+    let row = |node: &crate::report::NodeReport| {
+        vec![
+            text(&node.name),
+            text(&node.address),
+            text(node.breaker),
+            text(node.failures),
+            node.down_for.and_then(|time| text(time.as_secs())),
+            node.answered.and_then(|time| text(time.as_secs())),
+            node.last_error.clone(),
+        ]
+    };
+    Table { columns, rows: report.nodes.iter().map(row).collect() }
 }
 
 fn databases(settings: &Settings) -> Table {

@@ -19,6 +19,7 @@ mod gather;
 mod holding;
 mod listener;
 mod login;
+mod node;
 mod notify;
 mod options;
 mod pool;

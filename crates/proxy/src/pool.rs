@@ -11,24 +11,23 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use howdah_core::limits;
-use howdah_core::pool::{Checkin, Ledger, PoolConfig};
-use howdah_core::reply::ReplyQueue;
-use howdah_core::session::{Context, PinReason, Settings as SessionSettings};
+use howdah_core::pool::{Checkin, Ledger, PoolConfig, Sizing};
+use howdah_core::session::{Context, PinReason};
 use howdah_core::takeover::Greeting;
-use howdah_wire::backend::TransactionStatus;
 
-use crate::buffer::{Inbox, Outbox};
 use crate::clean::{self, Leaving};
-use crate::clock;
-use crate::connect::{self, KeyCache, Login, OpenError, Opened};
+use crate::connect::{KeyCache, OpenError};
 use crate::entry::{Entry, Grant};
 use crate::error::Refusal;
-use crate::prepared::PreparedSet;
-use crate::quota::{Permit, Quota};
+use crate::node::NodeState;
+use crate::quota::Quota;
 use crate::report::PoolReport;
 use crate::server::{CancelTarget, Server, SessionId};
 use crate::settings::{NodeAddress, ServerCredentials};
 use crate::worker::Worker;
+
+mod opening;
+mod upkeep;
 
 /// Names a pool: what the client asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -75,6 +74,12 @@ pub(crate) struct Pool {
     generation: Cell<u64>,
     pub(crate) ledger: RefCell<Ledger<Box<Server>, Rc<Entry>>>,
     quotas: RefCell<Vec<Arc<Quota>>>,
+    node: RefCell<Arc<NodeState>>,
+    /// Of the node, when the pool looked last.
+    recoveries: Cell<u64>,
+    /// Of the ledger, when the pool looked last.
+    checkins: Cell<u64>,
+    sizing: RefCell<Sizing>,
     starving: Cell<bool>,
     yields: Cell<Yield>,
     keys: KeyCache,
@@ -91,6 +96,7 @@ impl Pool {
         target: Target,
         config: PoolConfig,
         quotas: Vec<Arc<Quota>>,
+        node: Arc<NodeState>,
     ) -> Self {
         Self {
             key,
@@ -98,6 +104,10 @@ impl Pool {
             generation: Cell::new(0),
             ledger: RefCell::new(Ledger::new(config)),
             quotas: RefCell::new(quotas),
+            recoveries: Cell::new(node.recoveries()),
+            node: RefCell::new(node),
+            checkins: Cell::new(0),
+            sizing: RefCell::default(),
             starving: Cell::new(false),
             yields: Cell::new(Yield::Nothing),
             keys: KeyCache::default(),
@@ -130,12 +140,16 @@ impl Pool {
         *self.quotas.borrow_mut() = quotas;
     }
 
+    pub(crate) fn set_node(&self, node: Arc<NodeState>) {
+        *self.node.borrow_mut() = node;
+    }
+
     /// A server that is free now, and whether it has been idle for so long that it should be asked for a sign of life.
     pub(crate) fn take(&self, worker: &Worker) -> Option<(Box<Server>, bool)> {
         loop {
             let (mut server, since) = self.ledger.borrow_mut().checkout()?;
             // What came while it was idle is a notice, a parameter status, or the end of the connection.
-            let alive = server.read_while_idle(&worker.shelf).is_ok() && absorb(&mut server);
+            let alive = server.read_while_idle(&worker.shelf).is_ok() && server.absorb();
             if alive && server.is_reusable(worker.now(), self.generation.get()) {
                 let idle = worker.now().saturating_duration_since(since);
                 let stale = idle >= self.ledger.borrow().config().check_after_idle;
@@ -168,139 +182,20 @@ impl Pool {
 
     /// The answer to clients while servers cannot be opened, none is open, and the next attempt is not due.
     fn hopeless(&self, worker: &Worker) -> Option<Refusal> {
+        let now = worker.now();
         let ledger = self.ledger.borrow();
+        if ledger.open() > 0 {
+            return None;
+        }
+        if let Some(down) = self.node.borrow().down(now)
+            && (down.given_up || !is_sound(&ledger, worker))
+        {
+            return Some(down.refusal);
+        }
         let error = self.last_error.borrow();
         let error = error.as_ref()?;
         let waits = is_sound(&ledger, worker) && !error.is_final();
-        (ledger.open() == 0 && ledger.is_backing_off(worker.now()) && !waits)
-            .then(|| error.refusal())
-    }
-
-    /// Opens servers while the ledger wants them and the caps allow it.
-    fn open_wanted(self: &Rc<Self>, worker: &Rc<Worker>, now: Instant) {
-        while self.ledger.borrow().wants_server(now) {
-            if worker.moving.attempt() != 0 && self.ledger.borrow().open() > 0 {
-                // The process that takes over opens new ones.
-                return;
-            }
-            if self.yields.get() != Yield::Nothing {
-                // Another worker is to get the place that was given up.
-                return;
-            }
-            let permit = Permit::take(&self.quotas.borrow());
-            self.set_starving(permit.is_none());
-            let Some(permit) = permit else {
-                return;
-            };
-            self.ledger.borrow_mut().on_opening();
-            let (pool, worker) = (Rc::clone(self), Rc::clone(worker));
-            tokio::task::spawn_local(async move { pool.open(&worker, permit).await });
-        }
-    }
-
-    fn set_starving(&self, starving: bool) {
-        if self.starving.replace(starving) != starving {
-            for quota in self.quotas.borrow().iter() {
-                quota.set_starving(starving);
-            }
-        }
-    }
-
-    /// Opens one server and puts it where it is needed.
-    async fn open(self: Rc<Self>, worker: &Rc<Worker>, permit: Permit) {
-        let target = self.target.borrow().clone();
-        let (generation, timeout) =
-            (self.generation.get(), self.ledger.borrow().config().connect_timeout);
-        let login = Login {
-            address: &target.address,
-            database: &target.database,
-            user: target.credentials.user.as_deref().unwrap_or(&self.key.user),
-            password: target.credentials.password.as_deref(),
-            keys: &self.keys,
-        };
-        let opened = match tokio::time::timeout(timeout, connect::open(&login, &worker.shelf)).await
-        {
-            Ok(result) => result,
-            Err(_) => Err(OpenError::Timeout { address: target.address.to_string() }),
-        };
-        match opened {
-            Ok(opened) => {
-                let server = self.server(worker, opened, &target, generation, permit);
-                worker.stats.on_server_opened();
-                *self.last_error.borrow_mut() = None;
-                let placed = self.ledger.borrow_mut().on_opened(server, worker.now());
-                self.place(worker, placed);
-            }
-            Err(error) => {
-                drop(permit);
-                self.on_open_failed(worker, error);
-            }
-        }
-        self.open_wanted(worker, clock::now());
-    }
-
-    fn server(
-        &self,
-        worker: &Worker,
-        opened: Opened,
-        target: &Target,
-        generation: u64,
-        permit: Permit,
-    ) -> Box<Server> {
-        let now = clock::now();
-        let lifetime = self.ledger.borrow().config().max_lifetime;
-        let greeting = opened.greeting;
-        #[cfg(feature = "simulation")]
-        let alive = crate::simulation::Alive::new(worker, &self.key, greeting.process_id);
-        Box::new(Server {
-            stream: opened.stream,
-            inbox: Inbox::default(),
-            outbox: Outbox::default(),
-            queue: ReplyQueue::new(),
-            status: TransactionStatus::Idle,
-            body: None,
-            settings: SessionSettings::new(worker.no_settings()),
-            prepared: PreparedSet::default(),
-            unnamed: None,
-            tainted: None,
-            flushed: 0,
-            parameters: greeting.parameters,
-            cancel: Rc::new(CancelTarget {
-                address: target.address.clone(),
-                process_id: greeting.process_id,
-                secret: greeting.secret,
-                pending: Cell::new(0),
-                parked: RefCell::new(None),
-            }),
-            opened: now,
-            // Up to a tenth earlier, so that servers opened together do not leave together.
-            expires: now + lifetime - worker.jitter(lifetime / 10),
-            generation,
-            doomed: None,
-            _permit: permit,
-            #[cfg(feature = "simulation")]
-            _alive: alive,
-        })
-    }
-
-    fn on_open_failed(self: &Rc<Self>, worker: &Worker, error: OpenError) {
-        let mut ledger = self.ledger.borrow_mut();
-        if ledger.failures() == 0 {
-            tracing::error!(database = %self.key.database, user = %self.key.user, "{error}");
-        }
-        ledger.on_open_failed(clock::now());
-        let alone = ledger.open() == 0;
-        let tell = alone && (error.is_final() || !is_sound(&ledger, worker));
-        let told = if tell { ledger.take_waiters() } else { Vec::new() };
-        drop(ledger);
-        for entry in told {
-            entry.grant(Grant::Refused(error.refusal()));
-        }
-        if error.is_final() {
-            self.welcomes.borrow_mut().clear();
-        }
-        *self.last_error.borrow_mut() = Some(error);
-        worker.stats.on_open_failed();
+        (ledger.is_backing_off(now) && !waits).then(|| error.refusal())
     }
 
     fn place(self: &Rc<Self>, worker: &Worker, placed: Checkin<Box<Server>, Rc<Entry>>) {
@@ -415,6 +310,7 @@ impl Pool {
         if self.ledger.borrow().counts().waiting == 0 {
             self.set_starving(false);
         }
+        self.look(worker, now);
         self.open_wanted(worker, now);
     }
 
@@ -482,6 +378,7 @@ impl Pool {
             servers_idle: counts.idle,
             servers_opening: counts.opening as usize,
             max_size: ledger.config().max_size,
+            advice: self.advice(),
             oldest_wait: ledger.oldest_wait(now),
             pinned: self
                 .pins
@@ -498,30 +395,4 @@ impl Pool {
 /// Whether servers could be opened before, by this process or the one that it takes over from: waiting makes sense.
 fn is_sound<S, W>(ledger: &Ledger<S, W>, worker: &Worker) -> bool {
     ledger.ever_opened() || worker.shared.takeover.has_predecessor()
-}
-
-/// Looks at what came while a server was idle; `false`: it cannot be used any more.
-fn absorb(server: &mut Server) -> bool {
-    loop {
-        let unread = server.inbox.unread();
-        if unread.is_empty() {
-            return true;
-        }
-        let Ok(Some((frame, _))) = howdah_wire::frame::split(unread) else {
-            return false;
-        };
-        let whole = frame.bytes.len();
-        match frame.tag {
-            howdah_wire::backend::tag::NOTICE | howdah_wire::backend::tag::NOTIFICATION => {}
-            howdah_wire::backend::tag::PARAMETER_STATUS => {
-                let Ok((name, value)) = howdah_wire::backend::parameter_status(frame.body) else {
-                    return false;
-                };
-                let (name, value): (Box<[u8]>, Box<[u8]>) = (name.into(), value.into());
-                server.on_parameter(&name, &value);
-            }
-            _ => return false,
-        }
-        server.inbox.consume(whole);
-    }
 }

@@ -247,6 +247,7 @@ pub(crate) async fn report(shared: &Shared) -> Report {
         clients: shared.clients(),
         listening: shared.listening(),
         pools: pools.into_values().collect(),
+        nodes: shared.nodes().iter().map(|node| node.report(clock::now())).collect(),
         totals,
     }
 }

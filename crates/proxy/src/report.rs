@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+pub use howdah_core::pool::Advice;
 
 /// State of the whole data plane at one moment, merged over its workers.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct Report {
     pub pools: Vec<PoolReport>,
     /// One entry per database whose notifications clients listen to.
     pub notifications: Vec<NotificationReport>,
+    /// Nodes that have pools.
+    pub nodes: Vec<NodeReport>,
     /// Counters and times since the start.
     pub totals: Totals,
 }
@@ -61,6 +64,25 @@ impl std::fmt::Display for ListenAddress {
     }
 }
 
+/// One node: what is known of its health.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeReport {
+    /// Its name.
+    pub name: String,
+    /// Where it listens.
+    pub address: String,
+    /// State of the circuit breaker: `closed`, `open` or `half-open`.
+    pub breaker: &'static str,
+    /// Failures in a row.
+    pub failures: u32,
+    /// How long the breaker has been open, probes included.
+    pub down_for: Option<Duration>,
+    /// How long ago it answered last; `None`: not yet.
+    pub answered: Option<Duration>,
+    /// The last failure, until it answers.
+    pub last_error: Option<String>,
+}
+
 /// One pool: servers for (node, database, user).
 #[derive(Debug, Clone, Default)]
 pub struct PoolReport {
@@ -86,6 +108,8 @@ pub struct PoolReport {
     pub servers_opening: usize,
     /// Servers at most.
     pub max_size: u32,
+    /// The size it should have, with the arithmetic; `None` in its first second.
+    pub advice: Option<Advice>,
     /// How long the oldest waiter has waited.
     pub oldest_wait: Duration,
     /// Servers held beyond a transaction, by reason.
@@ -135,6 +159,11 @@ impl PoolReport {
         self.servers_idle += other.servers_idle;
         self.servers_opening += other.servers_opening;
         self.max_size += other.max_size;
+        match (&mut self.advice, &other.advice) {
+            (Some(advice), Some(other)) => advice.merge(other),
+            (Some(_), None) => {}
+            (None, other) => self.advice.clone_from(other),
+        }
         self.oldest_wait = self.oldest_wait.max(other.oldest_wait);
         for (reason, count) in &other.pinned {
             *self.pinned.entry(reason).or_default() += count;

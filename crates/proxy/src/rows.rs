@@ -1,11 +1,15 @@
-//! Lines of the console about single clients and servers. Merged and printed by `console`.
+//! A worker's part of the report, and its lines about single clients and servers. Merged by `proxy`, printed by `console`.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use howdah_core::session::PinReason;
 
+use crate::clock;
 use crate::entry::{Activity, Entry};
-use crate::pool::Pool;
+use crate::pool::{Pool, PoolKey};
+use crate::report::PoolReport;
+use crate::worker::{Worker, WorkerReport};
 
 /// One client.
 #[derive(Debug, Clone)]
@@ -71,5 +75,36 @@ impl ServerRow {
                 prepared: server.prepared.len(),
             })
             .collect()
+    }
+}
+
+impl Worker {
+    /// What it looks like now.
+    pub(crate) fn report(&self) -> WorkerReport {
+        let now = clock::now();
+        let mut pools: BTreeMap<PoolKey, PoolReport> =
+            self.pools.borrow().iter().map(|(key, pool)| (key.clone(), pool.report(now))).collect();
+        let entries = self.entries.borrow();
+        for entry in entries.values() {
+            let key = PoolKey { database: entry.database.clone(), user: entry.user.clone() };
+            if let Some(report) = pools.get_mut(&key) {
+                match entry.activity.get() {
+                    Activity::Active => report.clients_active += 1,
+                    Activity::Idle => report.clients_idle += 1,
+                    Activity::Waiting | Activity::Login => {}
+                }
+            }
+        }
+        WorkerReport {
+            pools: pools.into_values().collect(),
+            totals: self.stats.totals(),
+            clients: entries.values().map(|entry| ClientRow::of(entry, now)).collect(),
+            servers: self
+                .pools
+                .borrow()
+                .values()
+                .flat_map(|pool| ServerRow::of(pool, now))
+                .collect(),
+        }
     }
 }

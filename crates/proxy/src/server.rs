@@ -14,8 +14,8 @@ use std::time::Instant;
 
 use howdah_core::reply::{Delivery, Disposition, Kind, ReplyQueue, Serial, is_free};
 use howdah_core::session::{Context, Prepared, Settings};
-use howdah_wire::backend::TransactionStatus;
-use howdah_wire::frontend;
+use howdah_wire::backend::{self, TransactionStatus};
+use howdah_wire::{frame, frontend};
 
 use crate::buffer::{Inbox, Outbox, Shelf};
 use crate::faults::{self, Fault};
@@ -246,6 +246,32 @@ impl Server {
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Err(error),
             }
+        }
+    }
+
+    /// Looks at what came while nobody used it; `false`: it cannot be used any more.
+    pub(crate) fn absorb(&mut self) -> bool {
+        loop {
+            let unread = self.inbox.unread();
+            if unread.is_empty() {
+                return true;
+            }
+            let Ok(Some((frame, _))) = frame::split(unread) else {
+                return false;
+            };
+            let whole = frame.bytes.len();
+            match frame.tag {
+                backend::tag::NOTICE | backend::tag::NOTIFICATION => {}
+                backend::tag::PARAMETER_STATUS => {
+                    let Ok((name, value)) = backend::parameter_status(frame.body) else {
+                        return false;
+                    };
+                    let (name, value): (Box<[u8]>, Box<[u8]>) = (name.into(), value.into());
+                    self.on_parameter(&name, &value);
+                }
+                _ => return false,
+            }
+            self.inbox.consume(whole);
         }
     }
 }

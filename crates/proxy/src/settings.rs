@@ -27,6 +27,8 @@ pub struct Settings {
     pub login_timeout: Duration,
     /// A client idle outside a transaction for longer is disconnected; `None`: never.
     pub client_idle_timeout: Option<Duration>,
+    /// How nodes are watched.
+    pub health: Health,
     /// PostgreSQL instances.
     pub nodes: Vec<Node>,
     /// Databases that clients may name.
@@ -104,6 +106,34 @@ pub struct UnixListen {
     pub directory: PathBuf,
     /// Port number in the file's name.
     pub port: u16,
+}
+
+/// How nodes are watched: when one is asked for a sign of life, and when it is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// A node that served nothing for this long is asked for a sign of life; `None`: never.
+    pub interval: Option<Duration>,
+    /// How long it may take to give one.
+    pub timeout: Duration,
+    /// Failures in a row (attempts to connect, and signs of life) after which a node is only probed, at least 1.
+    pub failure_threshold: u32,
+    /// How long before the first probe; doubles up to eightfold.
+    pub breaker_open: Duration,
+    /// Clients of a pool that has worked wait for a node that is down, until it has been down this long; then they are told
+    /// at once. `None`: they wait for their `checkout_timeout`.
+    pub breaker_hold: Option<Duration>,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            interval: Some(Duration::from_secs(10)),
+            timeout: Duration::from_secs(5),
+            failure_threshold: 5,
+            breaker_open: Duration::from_millis(500),
+            breaker_hold: Some(Duration::from_secs(30)),
+        }
+    }
 }
 
 /// One PostgreSQL instance.

@@ -13,8 +13,9 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use crate::clock;
+use crate::node::NodeState;
 use crate::notify::Hubs;
-use crate::pool::PoolKey;
+use crate::pool::{PoolKey, Target};
 use crate::quota::Quota;
 use crate::report::ListenAddress;
 use crate::settings::Settings;
@@ -55,6 +56,7 @@ impl Drop for Seat {
 pub(crate) struct Shared {
     settings: Mutex<Arc<Settings>>,
     quotas: Mutex<HashMap<Scope, Arc<Quota>>>,
+    nodes: Mutex<Vec<Arc<NodeState>>>,
     /// Connections, logged in or not.
     clients: AtomicUsize,
     accepted: AtomicU64,
@@ -82,6 +84,7 @@ impl Shared {
         Self {
             settings: Mutex::new(Arc::new(settings)),
             quotas: Mutex::default(),
+            nodes: Mutex::default(),
             clients: AtomicUsize::new(0),
             accepted: AtomicU64::new(0),
             turns: AtomicU64::new(0),
@@ -225,6 +228,26 @@ impl Shared {
         let verifier = make();
         self.verifiers.lock().insert(user.to_owned(), (password.to_owned(), verifier.clone()));
         verifier
+    }
+
+    /// The node that a pool opens its servers on, with the health settings in force. Forgets nodes without a pool.
+    pub(crate) fn node(&self, settings: &Settings, target: &Target) -> Arc<NodeState> {
+        let mut nodes = self.nodes.lock();
+        nodes.retain(|node| Arc::strong_count(node) > 1);
+        let known = nodes.iter().find(|node| node.is_at(&target.node, &target.address));
+        if let Some(known) = known {
+            known.set_health(settings.health);
+            return Arc::clone(known);
+        }
+        let (name, address) = (target.node.clone(), target.address.clone());
+        let node = Arc::new(NodeState::new(name, address, settings.health));
+        nodes.push(Arc::clone(&node));
+        node
+    }
+
+    /// The nodes that have pools.
+    pub(crate) fn nodes(&self) -> Vec<Arc<NodeState>> {
+        self.nodes.lock().clone()
     }
 
     /// The caps that servers of a pool count against, with the sizes of these settings.

@@ -23,7 +23,7 @@ use crate::auth::Link;
 use crate::buffer::Shelf;
 use crate::cancel;
 use crate::clock;
-use crate::entry::{Activity, Entry, Signal};
+use crate::entry::{Entry, Signal};
 use crate::listener::{Listeners, Listening};
 use crate::login::{self, Served};
 use crate::pool::{Pool, PoolKey};
@@ -101,7 +101,7 @@ pub(crate) struct Worker {
     pub(crate) shelf: Shelf,
     pub(crate) stats: Stats,
     pub(crate) pools: RefCell<BTreeMap<PoolKey, Rc<Pool>>>,
-    entries: RefCell<BTreeMap<u32, Rc<Entry>>>,
+    pub(crate) entries: RefCell<BTreeMap<u32, Rc<Entry>>>,
     analyses: RefCell<Analyses>,
     repeated: RefCell<Repeated>,
     pub(crate) random: Reserve,
@@ -306,7 +306,8 @@ impl Worker {
         let (target, config) = settings.pool(&key.database, &key.user)?;
         let config = self.shared.share(&key, &config);
         let quotas = self.shared.quotas(&settings, &key);
-        let pool = Rc::new(Pool::new(key.clone(), target, config, quotas));
+        let node = self.shared.node(&settings, &target);
+        let pool = Rc::new(Pool::new(key.clone(), target, config, quotas, node));
         for greeting in self.shared.takeover.greetings(&key) {
             pool.inherit(self, greeting);
         }
@@ -321,6 +322,7 @@ impl Worker {
             match settings.pool(&pool.key.database, &pool.key.user) {
                 Some((target, config)) => {
                     pool.set_quotas(self.shared.quotas(&settings, &pool.key));
+                    pool.set_node(self.shared.node(&settings, &target));
                     pool.reload(self, target, self.shared.share(&pool.key, &config));
                 }
                 None => self.retire_pool(&pool),
@@ -413,34 +415,6 @@ impl Worker {
             ("shared statements", self.prepared.borrow().len()),
             ("bytes on the shelf", self.shelf.len()),
         ]
-    }
-
-    fn report(&self) -> WorkerReport {
-        let now = clock::now();
-        let mut pools: BTreeMap<PoolKey, PoolReport> =
-            self.pools.borrow().iter().map(|(key, pool)| (key.clone(), pool.report(now))).collect();
-        let entries = self.entries.borrow();
-        for entry in entries.values() {
-            let key = PoolKey { database: entry.database.clone(), user: entry.user.clone() };
-            if let Some(report) = pools.get_mut(&key) {
-                match entry.activity.get() {
-                    Activity::Active => report.clients_active += 1,
-                    Activity::Idle => report.clients_idle += 1,
-                    Activity::Waiting | Activity::Login => {}
-                }
-            }
-        }
-        WorkerReport {
-            pools: pools.into_values().collect(),
-            totals: self.stats.totals(),
-            clients: entries.values().map(|entry| ClientRow::of(entry, now)).collect(),
-            servers: self
-                .pools
-                .borrow()
-                .values()
-                .flat_map(|pool| ServerRow::of(pool, now))
-                .collect(),
-        }
     }
 }
 

@@ -27,6 +27,7 @@ mod notifications;
 mod operating;
 mod pinning;
 mod pipelines;
+mod pools;
 mod probe;
 mod restarting;
 mod settings;

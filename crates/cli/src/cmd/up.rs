@@ -86,7 +86,7 @@ async fn serve(args: &Args, loaded: Loaded, level: &Level) -> Outcome {
     if let Some(socket) = &socket {
         offer(&engine, socket, talk).await;
     }
-    takeover::notify_manager();
+    takeover::tell_systemd();
     let grace = args.grace.unwrap_or(GRACE);
     let superseded = tokio::select! {
         () = follow(args, &engine, &mut signals, level, talk) => false,

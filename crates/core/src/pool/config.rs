@@ -58,6 +58,8 @@ pub struct PoolConfig {
     pub check_after_idle: Duration,
     /// Servers that may be opening at once.
     pub max_opening: u32,
+    /// Holds as many servers as measured concurrency asks for, instead of growing on demand and shrinking by `idle_timeout`.
+    pub dynamic: bool,
     /// Prepared statements kept on one server before the least recently used is closed.
     pub max_prepared: usize,
 }
@@ -80,6 +82,7 @@ impl Default for PoolConfig {
             max_lifetime: Duration::from_secs(3600),
             check_after_idle: Duration::from_secs(30),
             max_opening: 4,
+            dynamic: false,
             max_prepared: 200,
         }
     }

@@ -13,6 +13,8 @@ use super::PoolConfig;
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 /// Longest delay between attempts to open a server.
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
+/// A pool that is larger than its target gives up one idle server this often.
+const SHRINK: Duration = Duration::from_secs(10);
 
 /// The waiters' queue is at its bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +69,13 @@ pub struct Ledger<S, W> {
     failures: u32,
     not_before: Option<Instant>,
     ever_opened: bool,
+    checkouts: u64,
+    checkins: u64,
+    /// Most servers busy at once since it was asked last.
+    peak: u32,
+    /// Servers to hold, beyond `min_size`.
+    target: Option<u32>,
+    shrunk: Option<Instant>,
 }
 
 impl<S, W> Ledger<S, W> {
@@ -82,6 +91,11 @@ impl<S, W> Ledger<S, W> {
             failures: 0,
             not_before: None,
             ever_opened: false,
+            checkouts: 0,
+            checkins: 0,
+            peak: 0,
+            target: None,
+            shrunk: None,
         }
     }
 
@@ -123,8 +137,40 @@ impl<S, W> Ledger<S, W> {
     /// Takes the server that was used last, with the time since when it is idle. `None`: wait ([`Self::enqueue`]).
     pub fn checkout(&mut self) -> Option<(S, Instant)> {
         let idle = self.idle.pop()?;
-        self.busy += 1;
+        self.on_checkout();
         Some((idle.server, idle.since))
+    }
+
+    const fn on_checkout(&mut self) {
+        self.busy += 1;
+        self.checkouts += 1;
+        if self.busy > self.peak {
+            self.peak = self.busy;
+        }
+    }
+
+    /// How often servers were handed out and how often they came back, since the pool was made.
+    #[must_use]
+    pub const fn turnover(&self) -> (u64, u64) {
+        (self.checkouts, self.checkins)
+    }
+
+    /// Most servers that were busy at once since this was asked last.
+    pub const fn take_peak(&mut self) -> u32 {
+        std::mem::replace(&mut self.peak, self.busy)
+    }
+
+    /// Servers to hold open ahead of need, between `min_size` and `max_size`; more are given up one by one. `None`: `min_size`,
+    /// and more go by `idle_timeout` alone.
+    pub const fn set_target(&mut self, target: Option<u32>) {
+        self.target = target;
+    }
+
+    /// Servers that are held even when nobody uses them.
+    fn floor(&self) -> u32 {
+        self.target.map_or(self.config.min_size, |target| {
+            target.clamp(self.config.min_size, self.config.max_size.max(self.config.min_size))
+        })
     }
 
     /// Puts a client at the end of the queue.
@@ -177,8 +223,7 @@ impl<S, W> Ledger<S, W> {
         } else {
             0
         };
-        (unserved && open < self.config.max_size.saturating_add(reserve))
-            || open < self.config.min_size
+        (unserved && open < self.config.max_size.saturating_add(reserve)) || open < self.floor()
     }
 
     /// Servers idle, busy and opening.
@@ -216,6 +261,11 @@ impl<S, W> Ledger<S, W> {
         self.not_before = Some(now + delay);
     }
 
+    /// The next attempt to open a server need not wait: what was in the way is over.
+    pub const fn end_pause(&mut self) {
+        self.not_before = None;
+    }
+
     /// Consecutive failures to open a server.
     #[must_use]
     pub const fn failures(&self) -> u32 {
@@ -231,8 +281,9 @@ impl<S, W> Ledger<S, W> {
     /// A busy server comes back clean.
     pub fn checkin(&mut self, server: S, now: Instant) -> Checkin<S, W> {
         self.busy = self.busy.saturating_sub(1);
+        self.checkins += 1;
         if let Some(waiter) = self.waiters.pop_front() {
-            self.busy += 1;
+            self.on_checkout();
             return Checkin::Hand(waiter.who, server);
         }
         if self.open() >= self.config.max_size {
@@ -256,14 +307,21 @@ impl<S, W> Ledger<S, W> {
         taken.into_iter().map(|idle| idle.server).collect()
     }
 
-    /// Idle servers that `leave` says must go, and those idle for `idle_timeout` beyond `min_size`. The caller closes them.
+    /// Idle servers that `leave` says must go, those idle for `idle_timeout` beyond the least size, and now and then one beyond the
+    /// target. The caller closes them.
     pub fn take_surplus(&mut self, now: Instant, leave: impl Fn(&S) -> bool) -> Vec<S> {
-        let mut room = self.open().saturating_sub(self.config.min_size);
+        let mut room = self.open().saturating_sub(self.floor());
+        let rested = self.shrunk.is_none_or(|last| now.saturating_duration_since(last) >= SHRINK);
+        let mut shrinks = self.target.is_some() && rested && room > 0;
+        if shrinks {
+            self.shrunk = Some(now);
+        }
         let timeout = self.config.idle_timeout;
         let (mut kept, mut gone) = (Vec::with_capacity(self.idle.len()), Vec::new());
         for idle in self.idle.drain(..) {
-            let old = now.saturating_duration_since(idle.since) >= timeout && room > 0;
-            if old || leave(&idle.server) {
+            let old = now.saturating_duration_since(idle.since) >= timeout;
+            let spare = room > 0 && (old || std::mem::take(&mut shrinks));
+            if spare || leave(&idle.server) {
                 room = room.saturating_sub(1);
                 gone.push(idle.server);
             } else {

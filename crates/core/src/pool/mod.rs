@@ -1,7 +1,12 @@
-//! A pool as a pure value: its sizes ([`PoolConfig`]) and who has which server ([`Ledger`]).
+//! A pool as a pure value: its sizes ([`PoolConfig`]), who has which server ([`Ledger`]), how many it needs ([`Sizing`]), and how
+//! fast servers of a node may be opened ([`Ramp`]).
 
 mod config;
 mod ledger;
+mod ramp;
+mod sizing;
 
 pub use config::{PoolConfig, PoolMode};
 pub use ledger::{Checkin, Counts, Ledger, QueueFull};
+pub use ramp::Ramp;
+pub use sizing::{Advice, Sample, Sizing};

@@ -4,7 +4,7 @@
 //!
 //! Invariant: only a session without a server, a transaction and a pin has a snapshot, so nothing of it is on a server.
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 

@@ -73,6 +73,7 @@ fn write_key(text: &mut String, key: &Key, active: bool) {
     let value = key.default.unwrap_or(key.example);
     let value = match key.kind {
         Kind::Integer { .. } => value.to_owned(),
+        Kind::Word(_) if matches!(value, "true" | "false") => value.to_owned(),
         Kind::Duration(_) | Kind::Word(_) | Kind::Text | Kind::List => format!("{value:?}"),
     };
     let (lead, example) = match (active, key.default) {

@@ -123,6 +123,7 @@ impl Section {
 
 const COUNT: Kind = Kind::Integer { min: 1, max: 1_000_000 };
 const COUNT_OR_NONE: Kind = Kind::Integer { min: 0, max: 1_000_000 };
+const SWITCH: Kind = Kind::Word(&["true", "false"]);
 const MODES: Kind = Kind::Word(&["transaction", "session", "statement"]);
 
 /// The whole file.
@@ -130,7 +131,7 @@ pub(crate) static ROOT: Section = Section {
     name: "",
     shape: Shape::One,
     keys: &[],
-    sections: &[&LISTEN, &CLUSTER, &DATABASE, &USER, &POOL, &ADMIN, &LOG],
+    sections: &[&LISTEN, &CLUSTER, &DATABASE, &USER, &POOL, &HEALTH, &ADMIN, &LOG],
     doc: "",
 };
 
@@ -261,7 +262,23 @@ pub(crate) static POOL: Section = Section {
         Key::new("max_lifetime", Kind::Duration(Zero::Refused), "Closes older servers when they come back: caches of a backend grow with its age. Spread by up to a tenth.").default("1h"),
         Key::new("check_after_idle", Kind::Duration(Zero::Allowed), "Asks a server idle for longer for a sign of life before it is used: firewalls forget quiet connections.").default("30s"),
         Key::new("max_opening", COUNT, "Servers being opened at once: a login costs PostgreSQL a new process, and a storm of them everything else.").default("4"),
+        Key::new("dynamic", SWITCH, "Holds as many servers as measured concurrency asks for, between min_size and max_size, instead of growing on\ndemand and shrinking by idle_timeout. SHOW POOLS shows the recommended size also when this is off.").default("false"),
         Key::new("max_prepared", COUNT_OR_NONE, "Prepared statements kept on one server before the least recently used goes: each costs a backend memory.").default("200"),
+    ],
+};
+
+/// `[health]`
+pub(crate) static HEALTH: Section = Section {
+    name: "health",
+    shape: Shape::One,
+    doc: "How nodes are watched. Only nodes with pools are; SHOW NODES says what is known.",
+    sections: &[],
+    keys: &[
+        Key::new("interval", Kind::Duration(Zero::Off), "A node that served nothing for this long is asked for a sign of life: one login, over all pools and workers.").default("10s"),
+        Key::new("timeout", Kind::Duration(Zero::Refused), "How long it may take to give one.").default("5s"),
+        Key::new("failure_threshold", COUNT, "Failures in a row (to connect, or to give a sign of life) after which a node is only probed, by one connection at\na time: the circuit breaker is open. Errors of a single database or user do not count.").default("5"),
+        Key::new("breaker_open", Kind::Duration(Zero::Refused), "How long before the first probe. It doubles, up to eightfold, with a quarter of jitter.").default("500ms"),
+        Key::new("breaker_hold", Kind::Duration(Zero::Off), "Clients wait for a node that is down until it has been down for this long; from then on they are told at once\n(08006, 57P03). Off: each waits for checkout_timeout. Long enough for a restart of PostgreSQL.").default("30s"),
     ],
 };
 
@@ -299,7 +316,6 @@ pub(crate) static LOG: Section = Section {
 /// Keys and sections of the design that no code serves yet. Naming them gives a better answer than "unknown".
 pub(crate) const LATER: &[&str] = &[
     "preset",
-    "health",
     "route",
     "cache",
     "statements",
@@ -322,9 +338,7 @@ pub(crate) const LATER: &[&str] = &[
     "database.route",
     "database.consistency",
     "database.aliases",
-    "database.pool.dynamic",
     "database.pool.leak_threshold",
-    "pool.dynamic",
     "pool.leak_threshold",
 ];
 

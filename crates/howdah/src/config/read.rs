@@ -315,6 +315,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// `true` or `false`.
+    pub(crate) fn switch(&mut self, name: &str) -> Option<bool> {
+        self.word(name).map(|word| word == "true")
+    }
+
     /// A text.
     pub(crate) fn text(&mut self, name: &str) -> Option<String> {
         match self.value(name)? {

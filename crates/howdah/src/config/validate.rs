@@ -8,11 +8,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use howdah_core::pool::{PoolConfig, PoolMode};
-use howdah_proxy::settings::{Listen, Settings, TakeoverSocket, UnixListen, User};
+use howdah_proxy::settings::{Health, Listen, Settings, TakeoverSocket, UnixListen, User};
 
 use super::document::{self, Origin, Table};
 use super::error::{ConfigError, Mistake, Notice};
-use super::keys::{ADMIN, LISTEN, LOG, POOL};
+use super::keys::{ADMIN, HEALTH, LISTEN, LOG, POOL};
 use super::read::{Findings, Reader};
 use super::{Config, Log, LogFormat, clusters, databases, suggest, users};
 
@@ -44,6 +44,8 @@ pub(crate) fn config(
     let databases = databases::read(root, &clusters, &pool, findings);
     let users = users::read(root, reachable, environment, findings);
     let admin_users = admins(root, &users, findings);
+    let mut reader = Reader::new(HEALTH.keys, root.single("health"), "health", findings);
+    let health = health(&mut reader);
     let log = log(root, findings);
     findings.entries.sort_by(|a, b| a.key.cmp(&b.key));
     Config {
@@ -54,6 +56,7 @@ pub(crate) fn config(
             max_clients,
             login_timeout,
             client_idle_timeout,
+            health,
             nodes,
             databases,
             users,
@@ -155,6 +158,7 @@ pub(crate) fn pool(reader: &mut Reader<'_>, base: PoolConfig) -> PoolConfig {
         max_lifetime: reader.duration("max_lifetime").unwrap_or(base.max_lifetime),
         check_after_idle: reader.duration("check_after_idle").unwrap_or(base.check_after_idle),
         max_opening: reader.integer("max_opening").unwrap_or(base.max_opening),
+        dynamic: reader.switch("dynamic").unwrap_or(base.dynamic),
         max_prepared: reader.integer("max_prepared").unwrap_or(base.max_prepared),
     };
     let said = reader.is_given("min_size") || reader.is_given("max_size");
@@ -172,6 +176,17 @@ pub(crate) fn pool(reader: &mut Reader<'_>, base: PoolConfig) -> PoolConfig {
         );
     }
     pool
+}
+
+fn health(reader: &mut Reader<'_>) -> Health {
+    let base = Health::default();
+    Health {
+        interval: reader.limit("interval").unwrap_or(base.interval),
+        timeout: reader.duration("timeout").unwrap_or(base.timeout),
+        failure_threshold: reader.integer("failure_threshold").unwrap_or(base.failure_threshold),
+        breaker_open: reader.duration("breaker_open").unwrap_or(base.breaker_open),
+        breaker_hold: reader.limit("breaker_hold").unwrap_or(base.breaker_hold),
+    }
 }
 
 /// Reports names that occur twice among sections of one kind.

@@ -144,6 +144,46 @@ impl Random {
 }
 
 #[test]
+fn a_target_is_held_ahead_of_need_and_left_slowly() {
+    let mut now = Instant::now();
+    let mut pool = ledger(PoolConfig { max_size: 5, max_opening: 5, ..PoolConfig::default() });
+    assert!(!pool.wants_server(now));
+    pool.set_target(Some(9));
+    for server in 0..5 {
+        assert!(pool.wants_server(now), "server {server}");
+        open_idle(&mut pool, server, now);
+    }
+    assert!(!pool.wants_server(now), "more than max_size");
+    pool.set_target(Some(2));
+    let mut left = Vec::new();
+    for _ in 0..100 {
+        now += Duration::from_millis(500);
+        let gone = pool.take_surplus(now, |_| false);
+        assert!(gone.len() <= 1, "{gone:?} at once");
+        left.extend(gone);
+    }
+    assert_eq!(left, [0, 1, 2], "the servers used longest ago, down to the target");
+    assert!(!pool.wants_server(now));
+}
+
+#[test]
+fn peaks_and_turnover_are_counted_between_two_looks() {
+    let now = Instant::now();
+    let mut pool = ledger(small());
+    open_idle(&mut pool, 1, now);
+    open_idle(&mut pool, 2, now);
+    let (_, before) = pool.turnover();
+    let taken = (pool.checkout().unwrap().0, pool.checkout().unwrap().0);
+    assert_eq!(pool.enqueue(7, now), Ok(()));
+    assert_eq!(pool.checkin(taken.0, now), Checkin::Hand(7, taken.0));
+    assert_eq!(pool.checkin(taken.0, now), Checkin::Idle);
+    assert_eq!(pool.checkin(taken.1, now), Checkin::Idle);
+    assert_eq!(pool.turnover(), (3, before + 3));
+    assert_eq!(pool.take_peak(), 2);
+    assert_eq!(pool.take_peak(), 0);
+}
+
+#[test]
 fn a_server_is_in_exactly_one_place_whatever_happens() {
     for seed in 1..=300_u64 {
         let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));

@@ -1,0 +1,163 @@
+//! How a pool opens servers: when its ledger wants one, its caps have a place and its node admits it. How a login goes is in
+//! `connect`.
+//!
+//! Invariant: the ledger is told of the end of every opening that it was told of the beginning.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use howdah_core::reply::ReplyQueue;
+use howdah_core::session::Settings as SessionSettings;
+use howdah_wire::backend::TransactionStatus;
+
+use super::{Pool, Target, Yield, is_sound};
+use crate::buffer::{Inbox, Outbox};
+use crate::clock;
+use crate::connect::{self, Login, OpenError, Opened};
+use crate::entry::Grant;
+use crate::prepared::PreparedSet;
+use crate::quota::Permit;
+use crate::server::{CancelTarget, Server};
+use crate::worker::Worker;
+
+impl Pool {
+    /// Opens servers while the ledger wants them and the caps allow it.
+    pub(super) fn open_wanted(self: &Rc<Self>, worker: &Rc<Worker>, now: Instant) {
+        while self.ledger.borrow().wants_server(now) {
+            if worker.moving.attempt() != 0 && self.ledger.borrow().open() > 0 {
+                // The process that takes over opens new ones.
+                return;
+            }
+            if self.yields.get() != Yield::Nothing {
+                // Another worker is to get the place that was given up.
+                return;
+            }
+            let permit = Permit::take(&self.quotas.borrow());
+            self.set_starving(permit.is_none());
+            let Some(permit) = permit else {
+                return;
+            };
+            if !self.node.borrow().admit(now) {
+                return;
+            }
+            self.ledger.borrow_mut().on_opening();
+            let (pool, worker) = (Rc::clone(self), Rc::clone(worker));
+            tokio::task::spawn_local(async move { pool.open(&worker, permit).await });
+        }
+    }
+
+    pub(super) fn set_starving(&self, starving: bool) {
+        if self.starving.replace(starving) != starving {
+            for quota in self.quotas.borrow().iter() {
+                quota.set_starving(starving);
+            }
+        }
+    }
+
+    /// Opens one server and puts it where it is needed.
+    async fn open(self: Rc<Self>, worker: &Rc<Worker>, permit: Permit) {
+        let timeout = self.ledger.borrow().config().connect_timeout;
+        let generation = self.generation.get();
+        let opened = self.dial(worker, timeout).await;
+        self.on_dialled(worker, opened.as_ref().err());
+        match opened {
+            Ok((opened, target)) => {
+                let server = self.server(worker, opened, &target, generation, permit);
+                worker.stats.on_server_opened();
+                *self.last_error.borrow_mut() = None;
+                let placed = self.ledger.borrow_mut().on_opened(server, worker.now());
+                self.place(worker, placed);
+            }
+            Err(error) => {
+                drop(permit);
+                self.on_open_failed(worker, error);
+            }
+        }
+        self.open_wanted(worker, clock::now());
+    }
+
+    /// Logs in to PostgreSQL, within a time.
+    pub(super) async fn dial(
+        &self,
+        worker: &Worker,
+        timeout: Duration,
+    ) -> Result<(Opened, Target), OpenError> {
+        let target = self.target.borrow().clone();
+        let login = Login {
+            address: &target.address,
+            database: &target.database,
+            user: target.credentials.user.as_deref().unwrap_or(&self.key.user),
+            password: target.credentials.password.as_deref(),
+            keys: &self.keys,
+        };
+        match tokio::time::timeout(timeout, connect::open(&login, &worker.shelf)).await {
+            Ok(opened) => opened.map(|opened| (opened, target.clone())),
+            Err(_) => Err(OpenError::Timeout { address: target.address.to_string() }),
+        }
+    }
+
+    fn server(
+        &self,
+        worker: &Worker,
+        opened: Opened,
+        target: &Target,
+        generation: u64,
+        permit: Permit,
+    ) -> Box<Server> {
+        let now = clock::now();
+        let lifetime = self.ledger.borrow().config().max_lifetime;
+        let greeting = opened.greeting;
+        #[cfg(feature = "simulation")]
+        let alive = crate::simulation::Alive::new(worker, &self.key, greeting.process_id);
+        Box::new(Server {
+            stream: opened.stream,
+            inbox: Inbox::default(),
+            outbox: Outbox::default(),
+            queue: ReplyQueue::new(),
+            status: TransactionStatus::Idle,
+            body: None,
+            settings: SessionSettings::new(worker.no_settings()),
+            prepared: PreparedSet::default(),
+            unnamed: None,
+            tainted: None,
+            flushed: 0,
+            parameters: greeting.parameters,
+            cancel: Rc::new(CancelTarget {
+                address: target.address.clone(),
+                process_id: greeting.process_id,
+                secret: greeting.secret,
+                pending: Cell::new(0),
+                parked: RefCell::new(None),
+            }),
+            opened: now,
+            // Up to a tenth earlier, so that servers opened together do not leave together.
+            expires: now + lifetime - worker.jitter(lifetime / 10),
+            generation,
+            doomed: None,
+            _permit: permit,
+            #[cfg(feature = "simulation")]
+            _alive: alive,
+        })
+    }
+
+    fn on_open_failed(self: &Rc<Self>, worker: &Worker, error: OpenError) {
+        let mut ledger = self.ledger.borrow_mut();
+        if ledger.failures() == 0 {
+            tracing::error!(database = %self.key.database, user = %self.key.user, "{error}");
+        }
+        ledger.on_open_failed(clock::now());
+        let alone = ledger.open() == 0;
+        let tell = alone && (error.is_final() || !is_sound(&ledger, worker));
+        let told = if tell { ledger.take_waiters() } else { Vec::new() };
+        drop(ledger);
+        for entry in told {
+            entry.grant(Grant::Refused(error.refusal()));
+        }
+        if error.is_final() {
+            self.welcomes.borrow_mut().clear();
+        }
+        *self.last_error.borrow_mut() = Some(error);
+        worker.stats.on_open_failed();
+    }
+}
