@@ -11,6 +11,7 @@ use howdah_sql::{
     Analysis, ChannelChange, Effect, PreparedChange, SettingChange, Statement, TransactionChange,
 };
 
+use crate::rename::Made;
 use crate::server::Server;
 use crate::session::Session;
 
@@ -32,6 +33,8 @@ pub(crate) struct PendingEffects {
     settings: Vec<(usize, SettingChange)>,
     transaction: Vec<(usize, TransactionChange)>,
     names: Vec<(usize, PreparedChange)>,
+    /// The statement that a PREPARE makes, which servers know by another name.
+    made: Option<Made>,
     channels: Vec<(usize, ChannelChange)>,
     /// Settings go back to their defaults: those of the session are not those of the server.
     resets: bool,
@@ -39,7 +42,13 @@ pub(crate) struct PendingEffects {
 
 impl Session {
     /// A Query or Execute with effects is sent as message `serial`.
-    pub(crate) fn expect_effects(&mut self, serial: Serial, analysis: &Arc<Analysis>, sql: &[u8]) {
+    pub(crate) fn expect_effects(
+        &mut self,
+        serial: Serial,
+        analysis: &Arc<Analysis>,
+        sql: &[u8],
+        made: Option<Made>,
+    ) {
         let has = |wanted: &[Effect]| {
             analysis.statements.iter().any(|statement| wanted.contains(&statement.effect))
         };
@@ -50,8 +59,11 @@ impl Session {
         } else {
             Vec::new()
         };
-        let names =
-            if has(&[Effect::Deallocate]) { howdah_sql::prepared_names(sql) } else { Vec::new() };
+        let names = if has(&[Effect::Deallocate, Effect::Prepare]) {
+            howdah_sql::prepared_names(sql)
+        } else {
+            Vec::new()
+        };
         let channels = if has(&[Effect::Listen, Effect::Unlisten]) && self.mode != PoolMode::Session
         {
             self.careful = true;
@@ -71,6 +83,7 @@ impl Session {
             settings,
             transaction,
             names,
+            made,
             channels,
             resets,
         });
@@ -88,7 +101,7 @@ impl Session {
     /// The message that, when it is answered, changes which named statements exist: what names one has to wait for it.
     pub(crate) fn deallocation(&self) -> Option<Serial> {
         let deallocates = |statement: &Statement| {
-            matches!(statement.effect, Effect::Deallocate | Effect::DiscardAll)
+            matches!(statement.effect, Effect::Prepare | Effect::Deallocate | Effect::DiscardAll)
         };
         let mut pending = self.effects.iter();
         pending
@@ -194,6 +207,7 @@ impl Session {
                         PreparedChange::Deallocate(Some(name)) => self.on_deallocated(server, name),
                         PreparedChange::Deallocate(None) => {
                             self.statements.on_deallocate_all(pending.serial);
+                            self.native.clear();
                             server.prepared.forget_all();
                         }
                         PreparedChange::Prepare(_) | PreparedChange::Execute(_) => {}
@@ -205,13 +219,14 @@ impl Session {
                 server.prepared.forget_all();
                 server.tainted = None;
                 self.statements.on_deallocate_all(pending.serial);
+                self.native.clear();
                 self.unnamed.clear();
                 self.settings.on_discard_all();
                 server.settings.on_discard_all();
                 self.listener.channels.on_discard_all();
                 self.unpin();
             }
-            Effect::Prepare => self.set_pin(PinReason::SqlPrepare),
+            Effect::Prepare => self.on_prepared(pending, index),
             Effect::Listen | Effect::Unlisten => {
                 for (_, change) in pending.channels.iter().filter(|(of, _)| *of == index) {
                     self.listener.channels.on_change(change);
@@ -223,6 +238,21 @@ impl Session {
             Effect::Load => self.set_pin(PinReason::Load),
             Effect::Unknown => self.set_pin(PinReason::UnknownEffect),
         }
+    }
+
+    /// `PREPARE`: under a name that servers share, or on this server alone.
+    fn on_prepared(&mut self, pending: &PendingEffects, index: usize) {
+        if let Some((name, prepared)) = &pending.made {
+            let made = self.statements.on_parse(name, Arc::clone(prepared), pending.serial);
+            debug_assert!(made.is_ok(), "there was room when it was sent");
+            return;
+        }
+        for (_, change) in pending.names.iter().filter(|(of, _)| *of == index) {
+            if let PreparedChange::Prepare(name) = change {
+                self.native.insert(name.clone());
+            }
+        }
+        self.set_pin(PinReason::SqlPrepare);
     }
 
     fn on_setting_change(&mut self, server: &mut Server, change: &SettingChange) {
@@ -266,6 +296,7 @@ impl Session {
     /// `DEALLOCATE` of a statement that was prepared by the protocol; the text that the server got names it as the server
     /// knows it.
     fn on_deallocated(&mut self, server: &mut Server, name: &str) {
+        self.native.remove(name);
         if let Some(prepared) = self.statements.get(name.as_bytes()) {
             server.prepared.remove(prepared.id);
             self.statements.on_deallocate(name.as_bytes());

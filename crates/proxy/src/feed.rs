@@ -214,8 +214,8 @@ impl Session {
         // A simple query destroys the unnamed statement.
         self.unnamed.clear();
         server.unnamed = None;
-        let rewritten = match self.rewrite_deallocate(server, &analysis, sql) {
-            Ok(rewritten) => rewritten,
+        let renamed = match self.rename(server, &analysis, sql) {
+            Ok(renamed) => renamed,
             Err(serial) => return Ok(self.wait_for(server, serial)),
         };
         self.begin_request(server);
@@ -223,14 +223,12 @@ impl Session {
             self.taint(server);
         }
         let out = server.outbox.bytes(&self.worker.shelf);
-        match &rewritten {
-            Some(text) => frontend::query(out, text.as_bytes()),
+        match &renamed {
+            Some(renamed) => frontend::query(out, &renamed.text),
             None => out.extend_from_slice(frame.bytes),
         }
         let serial = server.queue.push(self.entry.id, Kind::Query, Disposition::Forward);
-        if analysis.has_effects {
-            self.expect_effects(serial, &analysis, sql);
-        }
+        self.on_query_sent(serial, renamed, &analysis, sql);
         Ok(Fed::Used(frame.bytes.len()))
     }
 

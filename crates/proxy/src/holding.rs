@@ -25,6 +25,8 @@ impl Session {
         self.portals.clear();
         self.describing.clear();
         self.replaced = None;
+        self.shifts.clear();
+        self.resync = None;
         self.inbox.forget();
         if let Some(server) = self.server.take() {
             self.pool.checkin(&self.worker, server);

@@ -29,6 +29,7 @@ mod proxy;
 mod quota;
 mod random;
 mod relay;
+mod rename;
 mod repeated;
 pub mod report;
 mod rerun;

@@ -11,7 +11,7 @@ use howdah_core::limits;
 use howdah_core::pool::PoolMode;
 use howdah_core::reply::{Answer, Disposition, Kind, Serial};
 use howdah_core::session::{PinReason, Prepared};
-use howdah_sql::{Analysis, Effect, PreparedChange};
+use howdah_sql::Analysis;
 use howdah_wire::backend::{self, TransactionStatus};
 use howdah_wire::frame::{self, Header};
 use howdah_wire::frontend;
@@ -21,12 +21,9 @@ use crate::effects::Portal;
 use crate::error::Refusal;
 use crate::feed::Fed;
 use crate::gather::protocol;
-use crate::prepared::{Presence, Unready};
+use crate::prepared::{NO_STATEMENT, Presence, STATEMENT_PREFIX, Unready};
 use crate::server::{Server, UnnamedOn};
 use crate::session::{Describing, End, Session};
-
-/// A name that no server has a statement by.
-const NO_STATEMENT: &[u8] = b"howdah_none";
 
 /// A frame that is there in one piece.
 #[derive(Debug, Clone, Copy)]
@@ -43,11 +40,11 @@ impl Whole<'_> {
 
 impl Session {
     /// Whether statements are shared under names of their own. In session pooling the server is the client's alone.
-    fn renames(&self) -> bool {
+    pub(crate) fn renames(&self) -> bool {
         self.pin != Some(PinReason::SessionMode)
     }
 
-    fn max_prepared(&self) -> usize {
+    pub(crate) fn max_prepared(&self) -> usize {
         self.pool.ledger.borrow().config().max_prepared
     }
 
@@ -58,49 +55,23 @@ impl Session {
         })
     }
 
-    fn forward(&self, server: &mut Server, frame: Whole<'_>) {
-        server.outbox.bytes(&self.worker.shelf).extend_from_slice(frame.bytes);
+    /// Whether a name that the session does not know might be that of another's statement on the server.
+    fn may_be_anothers(&self, name: &[u8]) -> bool {
+        self.renames() && name.starts_with(STATEMENT_PREFIX.as_bytes())
     }
 
-    /// `DEALLOCATE` of a statement that was prepared by the protocol: the server knows it by another name.
-    ///
-    /// # Errors
-    /// That is not known before this message is answered.
-    pub(crate) fn rewrite_deallocate(
-        &self,
-        server: &mut Server,
-        analysis: &Analysis,
-        sql: &[u8],
-    ) -> Result<Option<String>, Serial> {
-        let [statement] = &*analysis.statements else { return Ok(None) };
-        if statement.effect != Effect::Deallocate || !self.renames() {
-            return Ok(None);
-        }
-        if let Some(serial) = self.deallocation() {
-            return Err(serial);
-        }
-        let Some((_, PreparedChange::Deallocate(Some(name)))) =
-            howdah_sql::prepared_names(sql).pop()
-        else {
-            return Ok(None);
-        };
-        let Some(prepared) = self.statements.get(name.as_bytes()) else { return Ok(None) };
-        let (max, shelf) = (self.max_prepared(), &self.worker.shelf);
-        match server.ensure_prepared(self.entry.id, prepared, None, max, shelf) {
-            Ok(name) => Ok(Some(format!("DEALLOCATE {name}"))),
-            Err(Unready::Wait(serial)) => Err(serial),
-            // PostgreSQL lets it go whatever became of its table.
-            Err(Unready::Changed) => {
-                Ok(server.prepared.name(prepared.id).map(|name| format!("DEALLOCATE {name}")))
-            }
-        }
+    fn forward(&self, server: &mut Server, frame: Whole<'_>) {
+        server.outbox.bytes(&self.worker.shelf).extend_from_slice(frame.bytes);
     }
 
     pub(crate) fn feed_parse(&mut self, server: &mut Server, frame: Whole<'_>) -> Result<Fed, End> {
         let parse = frontend::parse(frame.body).map_err(protocol)?;
         let session = self.entry.id;
+        let analysis = self.analyse(parse.sql);
+        if let Err(serial) = self.make_native_for(server, &analysis, parse.sql) {
+            return Ok(self.wait_for(server, serial));
+        }
         if parse.name.is_empty() {
-            let analysis = self.analyse(parse.sql);
             self.unnamed.on_parse(frame.bytes, analysis);
             let since = server.queue.push(session, Kind::Parse, Disposition::Forward);
             server.unnamed = Some(UnnamedOn::new((session, self.unnamed.version()), since));
@@ -272,6 +243,11 @@ impl Session {
             let text = || self.unnamed.get().map(|(parse, _)| sql_of(parse)).unwrap_or_default();
             let effects = analysis.as_ref().filter(|analysis| analysis.has_effects);
             let source = effects.map(|analysis| (Arc::clone(analysis), text()));
+            if let Some((analysis, sql)) = &source
+                && let Err(serial) = self.make_native_for(server, analysis, sql)
+            {
+                return Ok(self.wait_for(server, serial));
+            }
             self.on_bind(server, names.portal, analysis.as_deref(), source);
             server.queue.push(session, Kind::Bind, Disposition::Forward);
             return Ok(self.pass(server, header, unread));
@@ -283,13 +259,25 @@ impl Session {
         let source = prepared
             .as_ref()
             .filter(|prepared| prepared.analysis.has_effects)
-            .map(|prepared| (Arc::clone(&prepared.analysis), prepared.sql.clone()));
+            .map(|prepared| (Arc::clone(&prepared.analysis), Box::<[u8]>::from(prepared.body())));
+        if let Some((analysis, sql)) = &source
+            && let Err(serial) = self.make_native_for(server, analysis, sql)
+        {
+            return Ok(self.wait_for(server, serial));
+        }
         let analysis = prepared.as_ref().map(|prepared| Arc::clone(&prepared.analysis));
         let Some(prepared) = prepared.filter(|_| self.renames()) else {
             // In session pooling as it is; otherwise not a statement of this session: the server says so.
             self.on_bind(server, names.portal, analysis.as_deref(), source);
             server.queue.push(session, Kind::Bind, Disposition::Forward);
-            return Ok(self.pass(server, header, unread));
+            if !self.may_be_anothers(names.statement) {
+                return Ok(self.pass(server, header, unread));
+            }
+            let (out, rest) = (server.outbox.bytes(&self.worker.shelf), names.rest_at);
+            let rest = body.get(rest..).unwrap_or_default();
+            frontend::bind_renamed(out, header, &names, NO_STATEMENT.as_bytes(), rest)
+                .map_err(protocol)?;
+            return Ok(self.expect_rest(header, header.frame_len().min(unread.len()), false));
         };
         let told = self.statements.told(names.statement);
         if told.is_some() {
@@ -381,7 +369,7 @@ impl Session {
     /// made to fail at the same place, with all that this means for the segment and the transaction.
     fn refuse_changed(&mut self, server: &mut Server) {
         let out = server.outbox.bytes(&self.worker.shelf);
-        frontend::describe(out, frontend::Kind::Statement, NO_STATEMENT);
+        frontend::describe(out, frontend::Kind::Statement, NO_STATEMENT.as_bytes());
         let serial =
             server.queue.push(self.entry.id, Kind::DescribeStatement, Disposition::Forward);
         let mut instead = Vec::new();
@@ -407,6 +395,7 @@ impl Session {
                 let (max, shelf) = (self.max_prepared(), &self.worker.shelf);
                 server.ensure_prepared(self.entry.id, prepared, told, max, shelf).map(Some)
             }
+            None if self.may_be_anothers(name) => Ok(Some(NO_STATEMENT.to_owned())),
             _ => Ok(None),
         }
     }
@@ -447,7 +436,7 @@ impl Session {
             let (name, _) = frontend::execute_portal(frame.body).map_err(protocol)?;
             if let Some(at) = self.portals.iter().position(|portal| *portal.name == *name) {
                 let portal = self.portals.swap_remove(at);
-                self.expect_effects(serial, &portal.analysis, &portal.sql);
+                self.expect_effects(serial, &portal.analysis, &portal.sql, None);
                 self.portals.push(portal);
             }
         }

@@ -12,6 +12,9 @@ use crate::server::SessionId;
 /// What the names of shared statements begin with on servers.
 pub(crate) const STATEMENT_PREFIX: &str = "howdah_";
 
+/// A name that no server has a statement by.
+pub(crate) const NO_STATEMENT: &str = "howdah_none";
+
 /// Which prepared statements a server has, by number.
 #[derive(Debug, Default)]
 pub(crate) struct PreparedSet {
@@ -72,13 +75,17 @@ impl PreparedSet {
         }
     }
 
-    /// The statement is being made by message `since`, under the name that is returned.
-    pub(crate) fn insert(&mut self, id: u64, since: Serial) -> String {
-        self.clock += 1;
+    /// A name that was not used on this server.
+    pub(crate) fn new_name(&mut self) -> String {
         self.names += 1;
-        let (used, number) = (self.clock, self.names);
-        self.known.insert(id, Known { since, used, name: number, check: None, shape: None });
-        name(number)
+        name(self.names)
+    }
+
+    /// The statement is being made by message `since`, under the newest name.
+    pub(crate) fn insert(&mut self, id: u64, since: Serial) {
+        self.clock += 1;
+        let (used, name) = (self.clock, self.names);
+        self.known.insert(id, Known { since, used, name, check: None, shape: None });
     }
 
     /// The Describe `serial`, which Howdah sends for itself, will tell the rows of the statement.
@@ -130,11 +137,6 @@ impl PreparedSet {
         }
         let (&id, _) = self.known.iter().min_by_key(|(_, known)| known.used)?;
         self.known.remove(&id).map(|known| name(known.name))
-    }
-
-    /// The statement's name on this server.
-    pub(crate) fn name(&self, id: u64) -> Option<String> {
-        self.known.get(&id).map(|known| name(known.name))
     }
 
     /// The Parse that made a statement.

@@ -314,6 +314,7 @@ impl Session {
         let fields =
             backend::error_fields(body).map_err(|error| out_of_step(server, &error.to_string()))?;
         server.prepared.on_failed(from, until);
+        self.make_in_sync(server, from, until);
         if fields.is_fatal() {
             server.doomed = Some("it ended with an error");
         }
@@ -363,20 +364,22 @@ impl Session {
         if fields.is_fatal() {
             return Err(End::ServerGone);
         }
-        Ok(self.in_the_clients_words(server, body).map_or(Fate::Forward, Fate::Replace))
+        Ok(self.in_the_clients_words(server, from, body).map_or(Fate::Forward, Fate::Replace))
     }
 
     /// An error that names a statement as the server knows it, with the name that the client gave it.
-    fn in_the_clients_words(&self, server: &Server, body: &[u8]) -> Option<Vec<u8>> {
-        let (before, named, after) = find_name(body)?;
-        let id = server.prepared.id_of(named)?;
-        let name = self.statements.name_of(id)?;
+    /// And with positions as they are in the client's text.
+    fn in_the_clients_words(&self, server: &Server, from: Serial, body: &[u8]) -> Option<Vec<u8>> {
+        let placed = self.in_the_clients_place(from, body);
+        let body = placed.as_deref().unwrap_or(body);
+        let named = find_name(body).and_then(|(before, named, after)| {
+            let name = self.statements.name_of(server.prepared.id_of(named)?)?;
+            Some([before, name, after].concat())
+        });
+        let body = named.or_else(|| placed.clone())?;
         let mut instead = vec![tag::ERROR];
-        let length = u32::try_from(4 + before.len() + name.len() + after.len()).ok()?;
-        instead.extend_from_slice(&length.to_be_bytes());
-        for part in [before, name, after] {
-            instead.extend_from_slice(part);
-        }
+        instead.extend_from_slice(&u32::try_from(4 + body.len()).ok()?.to_be_bytes());
+        instead.extend_from_slice(&body);
         Some(instead)
     }
 
@@ -403,6 +406,7 @@ impl Session {
         if self.careful && server.queue.is_empty() {
             self.relax();
         }
+        while self.shifts.pop_front_if(|shift| shift.serial < until).is_some() {}
         if server.queue.is_empty() {
             if self.overruled.take().is_some() {
                 self.entry.set_deadline(None);

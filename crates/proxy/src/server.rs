@@ -29,6 +29,9 @@ use crate::worker::Worker;
 const WASH: &str = "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; \
                     SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD SEQUENCES; DISCARD TEMP";
 
+/// The portal in which Howdah runs a `PREPARE`.
+const PORTAL: &[u8] = b"howdah_prepare";
+
 /// Number of a session, unique in its worker.
 pub(crate) type SessionId = u64;
 
@@ -166,14 +169,24 @@ impl Server {
     /// Closes all prepared statements: a table was changed, and the plans of none of them can be trusted.
     pub(crate) fn close_prepared(&mut self, session: SessionId, shelf: &Shelf) {
         for name in self.prepared.take_names() {
-            let out = self.outbox.bytes(shelf);
-            frontend::close(out, frontend::Kind::Statement, name.as_bytes());
-            self.queue.push(session, Kind::Close, Disposition::Swallow);
+            self.close_statement(session, &name, shelf);
         }
         self.unnamed = None;
     }
 
-    /// Sends a Parse for a statement that the server does not have. Returns its name there and the message's serial.
+    /// Makes room for one more prepared statement.
+    pub(crate) fn make_room(&mut self, session: SessionId, max_prepared: usize, shelf: &Shelf) {
+        if let Some(evicted) = self.prepared.evict(max_prepared) {
+            self.close_statement(session, &evicted, shelf);
+        }
+    }
+
+    pub(crate) fn close_statement(&mut self, session: SessionId, name: &str, shelf: &Shelf) {
+        frontend::close(self.outbox.bytes(shelf), frontend::Kind::Statement, name.as_bytes());
+        self.queue.push(session, Kind::Close, Disposition::Swallow);
+    }
+
+    /// Makes a statement that the server does not have. Returns its name there and the serial of the message that makes it.
     pub(crate) fn parse(
         &mut self,
         session: SessionId,
@@ -182,16 +195,47 @@ impl Server {
         max_prepared: usize,
         shelf: &Shelf,
     ) -> (String, Serial) {
-        if let Some(evicted) = self.prepared.evict(max_prepared) {
-            let out = self.outbox.bytes(shelf);
-            frontend::close(out, frontend::Kind::Statement, evicted.as_bytes());
-            self.queue.push(session, Kind::Close, Disposition::Swallow);
-        }
-        let serial = self.queue.push(session, Kind::Parse, disposition);
-        let name = self.prepared.insert(prepared.id, serial);
-        let out = self.outbox.bytes(shelf);
-        frontend::parse_message(out, name.as_bytes(), &prepared.sql, &prepared.parameter_types);
+        self.make_room(session, max_prepared, shelf);
+        let name = self.prepared.new_name();
+        let own = (name.as_bytes(), name.as_str());
+        let serial = self.make(session, prepared, own, disposition, shelf);
+        self.prepared.insert(prepared.id, serial);
         (name, serial)
+    }
+
+    /// Makes a statement that does nothing. Returns its name.
+    pub(crate) fn make_empty(&mut self, session: SessionId, shelf: &Shelf) -> String {
+        let name = self.prepared.new_name();
+        frontend::parse_message(self.outbox.bytes(shelf), name.as_bytes(), b"", &[0, 0]);
+        self.queue.push(session, Kind::Parse, Disposition::Swallow);
+        name
+    }
+
+    /// Makes a statement under a name, given as it is and as SQL has it. Returns the serial of the message that makes it.
+    pub(crate) fn make(
+        &mut self,
+        session: SessionId,
+        prepared: &Prepared,
+        (name, quoted): (&[u8], &str),
+        disposition: Disposition,
+        shelf: &Shelf,
+    ) -> Serial {
+        let out = self.outbox.bytes(shelf);
+        let Some(text) = prepared.prepare_text(quoted) else {
+            frontend::parse_message(out, name, &prepared.sql, &prepared.parameter_types);
+            return self.queue.push(session, Kind::Parse, disposition);
+        };
+        // By the extended protocol: a simple query would end the client's implicit transaction.
+        frontend::parse_message(out, b"", &text, &[0, 0]);
+        frontend::bind_message(out, PORTAL, b"", &[]);
+        frontend::execute(out, PORTAL, 0);
+        frontend::close(out, frontend::Kind::Portal, PORTAL);
+        self.unnamed = None;
+        self.queue.push(session, Kind::Parse, Disposition::Swallow);
+        self.queue.push(session, Kind::Bind, Disposition::Swallow);
+        let serial = self.queue.push(session, Kind::Execute, Disposition::Swallow);
+        self.queue.push(session, Kind::Close, Disposition::Swallow);
+        serial
     }
 
     /// Makes the replies up to message `serial` come, also before a Sync.

@@ -1,14 +1,14 @@
 //! The hot path: one client from its login to its end. It reads top to bottom, and every `.await` of a request is here:
 //! gather a request → check a server out → align its settings → exchange bytes until the server is free → check it in.
 //! The parts without waiting are in `gather` (is a request complete), `feed` and `prepare` (client frames to the server),
-//! `relay` (server frames to the client), `rerun` (a request that is sent once more), `effects` (what a statement did to the
+//! `relay` (server frames to the client), `rename` (names in SQL), `rerun` (a request that is sent once more), `effects` (what a statement did to the
 //! session) and `holding` (server, pin, deadlines, end).
 //!
 //! Length: the path of a request stays in one file.
 //!
 //! Invariant: between transactions a session holds no server unless it is pinned, and an idle session holds no buffer.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,6 +30,7 @@ use crate::faults::{self, Fault};
 use crate::gather::Gathered;
 use crate::notify::{Heard, Listener};
 use crate::pool::{Pool, Welcome};
+use crate::rename::Shift;
 use crate::rerun::Rerun;
 use crate::server::Server;
 use crate::shared::Seat;
@@ -142,6 +143,14 @@ pub(crate) struct Session {
     pub(crate) describing: VecDeque<Describing>,
     /// Whether the request on its way can be sent again.
     pub(crate) rerun: Rerun,
+    /// Prepared statements that the pinned server has under the client's own names.
+    pub(crate) native: BTreeSet<String>,
+    /// Positions in queries that were sent with other names in them.
+    pub(crate) shifts: VecDeque<Shift>,
+    /// Messages of Howdah's own were put before the query that is being sent.
+    pub(crate) preceded: bool,
+    /// The query that the server skips when messages of Howdah's own before it fail.
+    pub(crate) resync: Option<Serial>,
     /// What it listens to.
     pub(crate) listener: Listener,
     /// A LISTEN or UNLISTEN is on its way: one request at a time.
@@ -200,6 +209,10 @@ impl Session {
             taints: false,
             describing: VecDeque::new(),
             rerun: Rerun::default(),
+            native: BTreeSet::new(),
+            shifts: VecDeque::new(),
+            preceded: false,
+            resync: None,
             listener: Listener::default(),
             careful: false,
             replaced: None,

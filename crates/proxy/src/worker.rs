@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use howdah_core::limits;
-use howdah_core::session::{Context, Prepared};
+use howdah_core::session::{BySql, Context, Prepared};
 use howdah_core::takeover::ListenerName;
 use howdah_sql::{Analyses, Analysis};
 use tokio::sync::{mpsc, oneshot};
@@ -116,8 +116,8 @@ pub(crate) struct Worker {
     next_id: Cell<u64>,
 }
 
-/// Text and parameter types.
-type PreparedKey = (Box<[u8]>, Box<[u8]>);
+/// Text and parameter types, or where the name goes.
+type PreparedKey = (Box<[u8]>, Box<[u8]>, Option<BySql>);
 
 /// Process ids of one worker; a client's process id is `(worker << SHIFT) + n`.
 const SHIFT: u32 = 22;
@@ -228,8 +228,21 @@ impl Worker {
         parameter_types: &[u8],
         analysis: Arc<Analysis>,
     ) -> Arc<Prepared> {
+        self.share_prepared((sql.into(), parameter_types.into(), None), analysis)
+    }
+
+    /// The shared statement for a SQL-level `PREPARE` without its name.
+    pub(crate) fn prepare_by_sql(
+        &self,
+        sql: &[u8],
+        analysis: Arc<Analysis>,
+        by_sql: BySql,
+    ) -> Arc<Prepared> {
+        self.share_prepared((sql.into(), Box::default(), Some(by_sql)), analysis)
+    }
+
+    fn share_prepared(&self, key: PreparedKey, analysis: Arc<Analysis>) -> Arc<Prepared> {
         let mut table = self.prepared.borrow_mut();
-        let key: PreparedKey = (sql.into(), parameter_types.into());
         if let Some(known) = table.get(&key) {
             return Arc::clone(known);
         }
@@ -242,6 +255,7 @@ impl Worker {
             parameter_types: key.1.clone(),
             analysis,
             parsed: AtomicBool::new(false),
+            by_sql: key.2,
         });
         table.insert(key, Arc::clone(&prepared));
         prepared

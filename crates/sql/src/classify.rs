@@ -143,6 +143,9 @@ fn judge(node: &NodeEnum, facts: &Facts, calls: &Calls) -> (Class, Effect) {
         NodeEnum::NotifyStmt(_) | NodeEnum::LockStmt(_) | NodeEnum::TruncateStmt(_) => {
             (Class::Write, Effect::None)
         }
+        NodeEnum::CreateTableAsStmt(statement) if executes(statement) => {
+            (Class::Ddl, both(Effect::Execute, define(facts, calls)))
+        }
         NodeEnum::ExplainStmt(statement) => explain(statement, facts, calls),
         NodeEnum::CopyStmt(_) => (Class::Copy, only_whole(calls.effect)),
         NodeEnum::DeclareCursorStmt(statement) => (Class::Other, cursor(statement, calls)),
@@ -168,6 +171,12 @@ fn query(facts: &Facts, calls: &Calls) -> (Class, Effect) {
         Class::Read
     };
     (class, calls.effect)
+}
+
+/// `CREATE TABLE … AS EXECUTE`.
+fn executes(statement: &tree::CreateTableAsStmt) -> bool {
+    let query = statement.query.as_ref().and_then(|query| query.node.as_ref());
+    matches!(query, Some(NodeEnum::ExecuteStmt(_)))
 }
 
 /// Definitions: temporary ones stay in the session. A function with an effect may run now or later.
@@ -220,6 +229,11 @@ fn explain(statement: &tree::ExplainStmt, facts: &Facts, calls: &Calls) -> (Clas
             // Nobody looks inside for the details of others.
             let told = matches!(effect, Effect::None | Effect::Execute);
             (class, if told { effect } else { Effect::Unknown })
+        }
+        // Names a prepared statement also when it does not run it.
+        Some(NodeEnum::ExecuteStmt(_)) => (Class::Other, Effect::Execute),
+        Some(NodeEnum::CreateTableAsStmt(statement)) if executes(statement) => {
+            (Class::Other, Effect::Execute)
         }
         Some(_) => (Class::Read, Effect::None),
         None => (Class::Other, Effect::Unknown),

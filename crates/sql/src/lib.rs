@@ -22,6 +22,7 @@ mod names;
 mod normal;
 mod operand;
 mod parse;
+mod prepared_name;
 mod readable;
 mod settings;
 mod split;
@@ -35,6 +36,7 @@ pub use names::{
     transaction_changes,
 };
 pub use normal::normalize;
+pub use prepared_name::{PreparedName, prepared_name};
 pub use settings::{SettingChange, setting_changes};
 pub use split::split;
 

@@ -20,7 +20,7 @@ const REMAINS: [(&str, &str); 6] = [
     ),
     (
         "a client's statement",
-        "SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql OR name IN ('s0', 's1', 's2', 'shared', 'a statement with spaces')",
+        "SELECT name FROM pg_catalog.pg_prepared_statements WHERE (from_sql AND name NOT LIKE 'howdah\\_%') OR name IN ('s0', 's1', 's2', 'shared', 'a statement with spaces')",
     ),
     ("a role", "SELECT current_user::text WHERE current_user <> session_user"),
 ];

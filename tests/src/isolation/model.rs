@@ -66,8 +66,7 @@ impl Model {
             "SELECT '{token}', {settings} current_user::text, session_user::text, \
              (SELECT count(*)::text FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid()), \
              (SELECT count(*)::text FROM pg_catalog.pg_cursors WHERE is_holdable), \
-             (SELECT count(*)::text FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema() AND relkind = 'r'), \
-             (SELECT count(*)::text FROM pg_catalog.pg_prepared_statements WHERE from_sql)"
+             (SELECT count(*)::text FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema() AND relkind = 'r')"
         )
     }
 
@@ -81,7 +80,6 @@ impl Model {
         row.push(self.locks.len().to_string());
         row.push(count(self.held.is_some()));
         row.push(count(self.temporary.is_some()));
-        row.push(count(self.sql_statement.is_some()));
         row
     }
 }

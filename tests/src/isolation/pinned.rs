@@ -63,7 +63,6 @@ pub(crate) fn listen(session: &mut Session) -> Result<(), Trouble> {
 
 /// SQL-level `PREPARE`; all clients use the same name.
 pub(crate) fn sql_prepare(session: &mut Session) -> Result<(), Trouble> {
-    session.pin()?;
     if session.model.sql_statement.is_some() {
         session.command("DEALLOCATE by_sql")?;
         session.model.sql_statement = None;

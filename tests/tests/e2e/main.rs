@@ -31,4 +31,5 @@ mod pools;
 mod probe;
 mod restarting;
 mod settings;
+mod sql_prepare;
 mod statements;

@@ -159,30 +159,6 @@ fn discard_all_forgets_everything() {
 }
 
 #[test]
-fn sql_level_prepare_works_over_many_transactions() {
-    let rig = Rig::start();
-    let script = Script::new()
-        .query("PREPARE p (int) AS SELECT $1 + 1")
-        .query("EXECUTE p(1)")
-        .query("BEGIN")
-        .query("EXECUTE p(2)")
-        .query("ROLLBACK")
-        .query("EXECUTE p(3)")
-        .step(Frames::new().execute_prepared("p", &["4"]).sync())
-        .query("PREPARE p (int) AS SELECT 2")
-        .query("DEALLOCATE p")
-        .query("EXECUTE p(5)");
-    rig.same_as_direct("", &script);
-    let rig = Rig::start();
-    let mut client = rig.client();
-    client.run("PREPARE gone AS SELECT 1");
-    client.close();
-    for _ in 0..4 {
-        assert_eq!(rig.client().error("EXECUTE gone").code, "26000");
-    }
-}
-
-#[test]
 fn a_statement_of_a_rolled_back_transaction_still_exists() {
     let rig = Rig::start();
     let script = Script::new()

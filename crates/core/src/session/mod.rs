@@ -14,4 +14,4 @@ pub use channels::{Channels, Epoch, HandOver};
 pub use pin::PinReason;
 pub use settings::{Context, Settings};
 pub use snapshot::{SNAPSHOT_VERSION, Snapshot, SnapshotError, SnapshotStatement};
-pub use statements::{Prepared, Statements, TooManyStatements, Unnamed};
+pub use statements::{BySql, Prepared, Statements, TooManyStatements, Unnamed};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// Version of the format that is written, and the only one that is read. Grows with every change of [`Snapshot`]; a process that meets
 /// another version leaves the session where it is.
-pub const SNAPSHOT_VERSION: u16 = 1;
+pub const SNAPSHOT_VERSION: u16 = 2;
 
 /// An idle session.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +54,8 @@ pub struct SnapshotStatement {
     pub parameter_types: Vec<u8>,
     /// Hash of the row description that the client was given, if it was given one.
     pub told: Option<u64>,
+    /// For a SQL-level `PREPARE` without its name: where the name goes, and where the prepared text begins.
+    pub by_sql: Option<(usize, usize)>,
 }
 
 /// Bytes that are no snapshot.
@@ -123,12 +125,14 @@ mod tests {
     }
 
     fn statement() -> impl Strategy<Value = SnapshotStatement> {
-        (bytes(), bytes(), bytes(), any::<Option<u64>>()).prop_map(
-            |(name, sql, parameter_types, told)| SnapshotStatement {
+        let by_sql = proptest::option::of((any::<usize>(), any::<usize>()));
+        (bytes(), bytes(), bytes(), any::<Option<u64>>(), by_sql).prop_map(
+            |(name, sql, parameter_types, told, by_sql)| SnapshotStatement {
                 name,
                 sql,
                 parameter_types,
                 told,
+                by_sql,
             },
         )
     }

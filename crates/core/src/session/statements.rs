@@ -1,4 +1,4 @@
-//! A session's prepared statements of the protocol level: client name → shared text. Which of them a server has is the
+//! A session's prepared statements, of the protocol and of SQL-level `PREPARE`, which share one space of names: client name → shared text. Which of them a server has is the
 //! server's own knowledge, not this map's.
 //!
 //! Invariant: the map is what PostgreSQL itself would hold for this session once all replies have come; changes are made
@@ -26,6 +26,33 @@ pub struct Prepared {
     pub analysis: Arc<Analysis>,
     /// Whether a server has parsed it without an error.
     pub parsed: AtomicBool,
+    /// Set for a statement that SQL-level `PREPARE` made; its `sql` is that whole statement without the name, its `analysis` that of
+    /// the prepared text.
+    pub by_sql: Option<BySql>,
+}
+
+/// The parts of a SQL-level `PREPARE` from which the name was taken. Bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BySql {
+    /// Where the name goes.
+    pub name_at: usize,
+    /// Where the prepared text begins.
+    pub body_at: usize,
+}
+
+impl Prepared {
+    /// The text that runs.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        self.by_sql.map_or(&*self.sql, |by_sql| self.sql.get(by_sql.body_at..).unwrap_or_default())
+    }
+
+    /// The `PREPARE` that makes it under a name, which has its quotes if it needs them; `None` for a statement of the protocol.
+    #[must_use]
+    pub fn prepare_text(&self, name: &str) -> Option<Vec<u8>> {
+        let (before, behind) = self.sql.split_at_checked(self.by_sql?.name_at)?;
+        Some([before, name.as_bytes(), behind].concat())
+    }
 }
 
 /// The session holds as many statements as it may.
@@ -62,6 +89,18 @@ impl Statements {
     #[must_use]
     pub fn get(&self, name: &[u8]) -> Option<&Arc<Prepared>> {
         self.named.get(name).map(|named| &named.prepared)
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.named.is_empty()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.named.len()
     }
 
     /// A hash of the description of its rows that the client was given by a Describe of the statement.
@@ -235,6 +274,7 @@ mod tests {
             parameter_types: Box::default(),
             analysis: Arc::new(Analysis::unknown()),
             parsed: AtomicBool::new(false),
+            by_sql: None,
         })
     }
 
@@ -278,6 +318,18 @@ mod tests {
         assert_eq!(id(&statements, b"after"), Some(3));
         statements.on_failed(7, 9);
         assert_eq!(id(&statements, b"after"), None);
+    }
+
+    #[test]
+    fn a_prepare_is_made_under_any_name() {
+        let mut prepared = Arc::try_unwrap(prepared(1)).ok();
+        let prepared = prepared.as_mut().map(|prepared| {
+            prepared.sql = (*b"PREPARE  (int) AS SELECT $1").into();
+            prepared.by_sql = Some(BySql { name_at: 8, body_at: 17 });
+            (prepared.prepare_text("x"), prepared.body().to_vec())
+        });
+        let text = b"PREPARE x (int) AS SELECT $1".to_vec();
+        assert_eq!(prepared, Some((Some(text), b" SELECT $1".to_vec())));
     }
 
     #[test]

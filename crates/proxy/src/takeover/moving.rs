@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use howdah_core::session::{Context, Settings, Snapshot, SnapshotStatement};
+use howdah_core::session::{BySql, Context, Settings, Snapshot, SnapshotStatement};
 use howdah_wire::frame;
 use howdah_wire::frontend;
 use tokio::sync::oneshot;
@@ -157,6 +157,7 @@ impl Session {
             sql: prepared.sql.to_vec(),
             parameter_types: prepared.parameter_types.to_vec(),
             told: self.statements.told(name),
+            by_sql: prepared.by_sql.map(|by_sql| (by_sql.name_at, by_sql.body_at)),
         });
         let told = self.told.iter().map(|(name, value)| (name.to_vec(), value.to_vec()));
         let age = self.worker.now().saturating_duration_since(self.entry.since);
@@ -181,8 +182,14 @@ impl Session {
     }
 
     fn restore_statement(&mut self, statement: SnapshotStatement) {
-        let analysis = self.analyse(&statement.sql);
-        let prepared = self.worker.prepare(&statement.sql, &statement.parameter_types, analysis);
+        let SnapshotStatement { sql, parameter_types, .. } = &statement;
+        let by_sql = statement.by_sql.map(|(name_at, body_at)| BySql { name_at, body_at });
+        let body = by_sql.map_or(0, |by_sql| by_sql.body_at);
+        let analysis = self.analyse(sql.get(body..).unwrap_or_default());
+        let prepared = match by_sql {
+            Some(by_sql) => self.worker.prepare_by_sql(sql, analysis, by_sql),
+            None => self.worker.prepare(sql, parameter_types, analysis),
+        };
         let told = statement.told.filter(|_| self.worker.shared.takeover.hashes_alike());
         self.statements.restore(&statement.name, prepared, told);
     }
