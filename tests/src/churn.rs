@@ -20,6 +20,7 @@ impl Churn {
             let mut client = target.parameter("application_name", &format!("churn {n}")).client();
             client.run(&format!("SET work_mem = '{}kB'; SET TimeZone = 'Etc/GMT-{n}'", 1111 + n));
             client.run("SET search_path = pg_catalog; SET statement_timeout = '55s'");
+            client.run("SET DateStyle = 'SQL, DMY'");
             (client, false)
         });
         Self { clients: clients.collect(), random: Random::new(7), turns: 0 }

@@ -7,7 +7,7 @@ use crate::corpus::Case;
 
 /// Settings, values, and whether a login may ask for them.
 const SETTINGS: &[(&str, &[&str])] = &[
-    ("DateStyle", &["ISO, DMY", "SQL", "German", "Postgres, MDY", "nonsense"]),
+    ("DateStyle", &["ISO, DMY", "SQL", "German", "Postgres, MDY", "ISO", "YMD", "nonsense"]),
     ("IntervalStyle", &["sql_standard", "postgres_verbose", "iso_8601"]),
     ("TimeZone", &["Asia/Tokyo", "America/New_York", "<-05>+05", "Nowhere/Land"]),
     ("bytea_output", &["escape", "hex"]),
@@ -193,6 +193,26 @@ fn unasked() -> Vec<Case> {
                 "SHOW own.setting",
                 "RESET own.setting",
                 "SHOW own.setting",
+            ],
+        ),
+        Case::queries(
+            "a date style made of halves",
+            &[
+                "SET DateStyle = 'YMD'",
+                "SHOW DateStyle",
+                "SELECT date '2024-03-02'",
+                "SET DateStyle = 'Postgres'",
+                "SELECT date '2024-03-02'",
+                "SHOW DateStyle",
+                "BEGIN; SET DateStyle = 'DMY'",
+                "ROLLBACK",
+                "SHOW DateStyle",
+                "SELECT set_config('DateStyle', 'German', false)",
+                "SELECT date '2024-03-02'",
+                "SET DateStyle = 'US'",
+                "SHOW DateStyle",
+                "RESET DateStyle",
+                "SHOW DateStyle",
             ],
         ),
         Case::queries(

@@ -148,7 +148,7 @@ mod tests {
     fn the_role_is_given_up_first_and_taken_last() {
         check(
             &[("role", "a"), ("work_mem", "1")],
-            &[("role", "b"), ("session_authorization", "c"), ("work_mem", "2")],
+            &[("session_authorization", "c"), ("role", "b"), ("work_mem", "2")],
             Some((
                 "RESET role;SET work_mem TO 2;SET session_authorization TO c;SET role TO b;",
                 false,

@@ -4,6 +4,7 @@
 
 mod align;
 mod channels;
+mod date_style;
 mod pin;
 mod settings;
 mod snapshot;

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use howdah_sql::SettingChange;
 
-use super::PinReason;
+use super::{PinReason, date_style};
 use crate::limits;
 
-/// Settings by name, each with the SQL statement that makes it. Equal contexts on one server mean nothing has to be sent.
+/// Settings by name, each with the SQL statement (for `DateStyle` perhaps several) that makes it. Equal contexts on one server mean nothing has to be sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Context(BTreeMap<Box<str>, Box<str>>);
 
@@ -22,8 +22,11 @@ impl Context {
     pub fn from_startup<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let entry = |(name, value): (&str, &str)| {
             let name = name.to_ascii_lowercase();
-            let replay =
+            let mut replay =
                 format!("SELECT pg_catalog.set_config({}, {}, false)", quote(&name), quote(value));
+            if name == date_style::NAME {
+                replay = date_style::replay(None, &replay);
+            }
             (name.into_boxed_str(), replay.into_boxed_str())
         };
         Self(parameters.into_iter().map(entry).collect())
@@ -45,6 +48,13 @@ impl Context {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|replay| &**replay)
+    }
+
+    /// A session that becomes another user (`SET SESSION AUTHORIZATION`, or back) has no role any more.
+    fn forget_role_of(&mut self, changed: &str) {
+        if changed == "session_authorization" {
+            self.0.remove("role");
+        }
     }
 
     /// Whether it holds nothing: what a new server has.
@@ -128,17 +138,26 @@ impl Settings {
                     return Err(PinReason::TooMuchState);
                 }
                 self.edit(|context, _| {
-                    context.0.insert(name.as_str().into(), replay.as_str().into());
+                    let replay = if name == date_style::NAME {
+                        date_style::replay(context.get(name), replay).into()
+                    } else {
+                        replay.as_str().into()
+                    };
+                    context.forget_role_of(name);
+                    context.0.insert(name.as_str().into(), replay);
                 });
                 Ok(())
             }
             SettingChange::Reset { name } => {
-                self.edit(|context, startup| match startup.0.get(name.as_str()) {
-                    Some(replay) => {
-                        context.0.insert(name.as_str().into(), replay.clone());
-                    }
-                    None => {
-                        context.0.remove(name.as_str());
+                self.edit(|context, startup| {
+                    context.forget_role_of(name);
+                    match startup.0.get(name.as_str()) {
+                        Some(replay) => {
+                            context.0.insert(name.as_str().into(), replay.clone());
+                        }
+                        None => {
+                            context.0.remove(name.as_str());
+                        }
                     }
                 });
                 Ok(())
@@ -257,6 +276,32 @@ mod tests {
         assert_eq!(value(&settings, "work_mem"), Some("SET work_mem TO '2MB'"));
         settings.on_rollback();
         assert_eq!(value(&settings, "work_mem"), Some("SET work_mem TO '1MB'"));
+    }
+
+    #[test]
+    fn another_user_has_no_role() {
+        for change in [
+            set("session_authorization", "b"),
+            SettingChange::Reset { name: "session_authorization".into() },
+        ] {
+            let mut settings = session();
+            assert_eq!(settings.on_change(&set("session_authorization", "a")), Ok(()));
+            assert_eq!(settings.on_change(&set("role", "r")), Ok(()));
+            assert_eq!(settings.on_change(&change), Ok(()));
+            assert_eq!(value(&settings, "role"), None);
+        }
+    }
+
+    #[test]
+    fn half_a_date_style_is_made_upon_the_other_half() {
+        let mut settings = Settings::new(Arc::new(Context::from_startup([("DateStyle", "ISO")])));
+        let startup = "RESET \"datestyle\";SELECT pg_catalog.set_config('datestyle', 'ISO', false)";
+        assert_eq!(value(&settings, "datestyle"), Some(startup));
+        assert_eq!(settings.on_change(&set("datestyle", "ymd")), Ok(()));
+        let both = format!("{startup};SET datestyle TO ymd");
+        assert_eq!(value(&settings, "datestyle"), Some(&*both));
+        assert_eq!(settings.on_change(&set("datestyle", "'SQL, DMY'")), Ok(()));
+        assert_eq!(value(&settings, "datestyle"), Some("SET datestyle TO 'SQL, DMY'"));
     }
 
     #[test]
