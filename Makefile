@@ -8,11 +8,13 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Arguments for `howdah demo` and `howdah-bench run`, for example: make demo DEMO_ARGS='--replicas 1 --duration 30s'
 DEMO_ARGS ?=
 BENCH_ARGS ?=
+# Arguments for scripts/pg-regress, for example: make regress REGRESS_ARGS='--modes transaction --tests prepare,guc'
+REGRESS_ARGS ?= --modes session,transaction
 # Seconds per fuzz target in `make test`.
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check build format
+.PHONY: help demo test regress bench check build format
 
 help: ## list these commands
 	@echo 'Commands (start with make demo):'
@@ -32,7 +34,11 @@ test: ## every test: units, real servers, drivers, fuzzing (under 30 minutes fro
 	  'instruction counts' 'cargo run --release --locked -p howdah-bench -- hot --check' \
 	  'fuzzing, $(FUZZ_SECONDS) s per target' 'fuzz/run $(FUZZ_SECONDS)'
 
-bench: ## Howdah, PgBouncer and a direct connection side by side; writes bench/results/ (about 12 minutes)
+regress: ## PostgreSQL's own regression tests, directly and through Howdah (3 to 7 minutes; see docs/conformance.md)
+	@scripts/setup test
+	@scripts/pg-regress $(TARGET)/pg-regress $(REGRESS_ARGS)
+
+bench: ## Howdah, PgBouncer, pgpool-II, HAProxy and a direct connection side by side; writes bench/results/ (about 15 minutes)
 	@scripts/setup bench
 	@cargo build --release --locked -p howdah-cli -p howdah-bench
 	@$(TARGET)/release/howdah-bench run $(BENCH_ARGS)

@@ -14,6 +14,8 @@ use crate::corpus::{Case, OBJECTS, ROWS};
 const SEARCH: Duration = Duration::from_secs(20);
 /// How long silence is waited for in that search.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Steps after which the servers change.
+const TURN: usize = 3;
 /// Differences that are printed.
 const REPORTS: usize = 30;
 const SEED: u64 = 20_260_101;
@@ -21,8 +23,8 @@ const SEED: u64 = 20_260_101;
 /// Who uses the servers in between.
 #[derive(Debug)]
 enum Neighbours {
-    /// Clients in and out of transactions.
-    Transactions(Churn),
+    /// Clients in and out of transactions, and how many steps the test's client has made.
+    Transactions(Churn, usize),
     /// Clients that come and go.
     Sessions(Target),
 }
@@ -40,13 +42,16 @@ impl Neighbours {
     }
 
     fn between(&mut self) {
-        if let Self::Transactions(churn) = self {
-            churn.turn();
+        if let Self::Transactions(churn, steps) = self {
+            *steps += 1;
+            if steps.is_multiple_of(TURN) {
+                churn.turn();
+            }
         }
     }
 
     fn rest(&mut self) {
-        if let Self::Transactions(churn) = self {
+        if let Self::Transactions(churn, _) = self {
             churn.rest();
         }
     }
@@ -72,7 +77,7 @@ impl Comparison {
         owner.run(ROWS);
         let neighbours = match mode {
             "session" => Neighbours::Sessions(rig.target()),
-            _ => Neighbours::Transactions(Churn::new(&rig.target(), 1)),
+            _ => Neighbours::Transactions(Churn::new(&rig.target(), 1), 0),
         };
         let seed = std::env::var("HOWDAH_SEED").ok().and_then(|seed| seed.parse().ok());
         let seed = seed.unwrap_or(SEED);
