@@ -15,7 +15,7 @@ use crate::pgbench::{Address, Pgbench};
 use crate::pgbouncer::Program;
 use crate::plan::Peer;
 use crate::workplace::Workplace;
-use crate::{Options, howdah};
+use crate::{Options, haproxy, howdah, pgpool};
 
 /// The role of all clients.
 pub(crate) const USER: &str = "howdah";
@@ -23,8 +23,8 @@ pub(crate) const USER: &str = "howdah";
 pub(crate) const DATABASE: &str = "bench";
 /// Servers of every pool.
 pub(crate) const POOL: u32 = 20;
-/// Connections of PostgreSQL: pools, and up to 200 direct clients.
-const MAX_CONNECTIONS: &str = "300";
+/// Connections of PostgreSQL: pools, and up to 200 clients with a server for each, or pgpool-II's processes.
+const MAX_CONNECTIONS: &str = "400";
 /// Descriptors for 1,000 clients on both sides of a proxy.
 const DESCRIPTORS: u64 = 8192;
 
@@ -63,12 +63,18 @@ impl Bed {
         let binaries = Binaries::find(None)?;
         let program = binaries.program("pgbench")?;
         let mut versions = vec![binaries.version().to_owned()];
-        if peers.contains(&Peer::Howdah) {
+        if peers.iter().any(|peer| matches!(peer, Peer::Howdah | Peer::Howdah2)) {
             versions.push(howdah::version()?);
         }
         let wanted = peers.contains(&Peer::PgBouncer);
         let pgbouncer = wanted.then(Program::find).transpose()?;
         versions.extend(pgbouncer.iter().map(|program| program.name.clone()));
+        if peers.contains(&Peer::PgPool) {
+            versions.push(pgpool::version()?);
+        }
+        if peers.contains(&Peer::HaProxy) {
+            versions.push(haproxy::version()?);
+        }
         options.say(&format!("starting PostgreSQL and filling pgbench's tables (scale {scale})"));
         let cluster = Cluster::builder()
             .binaries(binaries)

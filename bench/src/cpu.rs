@@ -105,6 +105,11 @@ impl Snapshot {
         found
     }
 
+    /// The process and everything below it.
+    pub(crate) fn family(&self, pid: u32) -> impl Iterator<Item = u32> {
+        self.tree(&[pid]).into_iter()
+    }
+
     /// Time of the processes below `roots` and of those of their children that have ended.
     pub(crate) fn cpu(&self, roots: &[u32]) -> Cpu {
         let tree = self.tree(roots);

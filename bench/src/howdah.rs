@@ -1,7 +1,8 @@
 //! Howdah as users run it: the release binary with a configuration file. Not the library, so that its CPU time and memory are
 //! nobody else's.
 //!
-//! Invariant: its pool is as large as the neighbour's, and it has one worker thread as the neighbour has.
+//! Invariant: its pool is as large as the neighbour's, and it has one worker thread as the neighbour has, unless a run asks for two
+//! beside that.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,10 +14,10 @@ use crate::bed::{Bed, POOL, Transport, USER};
 use crate::proxy::Proxy;
 
 /// Starts it as the last argument of `wrapper`, or by itself when that is empty.
-pub(crate) fn start(bed: &Bed, wrapper: &[String]) -> Result<Proxy> {
+pub(crate) fn start(bed: &Bed, wrapper: &[String], workers: u32) -> Result<Proxy> {
     let port = howdah_local::free_port()?;
     let file = bed.directory().join(format!("howdah-{port}.toml"));
-    fs::write(&file, configuration(bed, port))?;
+    fs::write(&file, configuration(bed, port, workers))?;
     let mut words = wrapper.iter().map(PathBuf::from).chain([copy(bed)?]);
     let mut command = bed.workplace().command(&words.next().context("no program")?);
     command.args(words).args(["up", "--config"]).arg(&file);
@@ -55,14 +56,14 @@ pub(crate) fn version() -> Result<String> {
     Ok(text.lines().next().unwrap_or("howdah").to_owned())
 }
 
-fn configuration(bed: &Bed, port: u16) -> String {
+fn configuration(bed: &Bed, port: u16, workers: u32) -> String {
     let server = bed.server();
     let socket = match bed.transport() {
         Transport::Tcp => String::new(),
         Transport::Unix => format!("unix_socket = {:?}\n", bed.directory()),
     };
     format!(
-        "[listen]\naddress = \"127.0.0.1\"\nport = {port}\nworkers = 1\n{socket}\n\
+        "[listen]\naddress = \"127.0.0.1\"\nport = {port}\nworkers = {workers}\n{socket}\n\
          [[cluster]]\nname = \"bench\"\n\n[[cluster.node]]\nhost = {:?}\nport = {}\n\n\
          [[user]]\nname = {USER:?}\nauth = \"trust\"\n\n\
          [pool]\nmode = \"transaction\"\nmax_size = {POOL}\n\n[log]\nlevel = \"warn\"\n",

@@ -14,13 +14,16 @@ use anyhow::{Context as _, Result, bail};
 use howdah_wire::{backend, frame, frontend, startup};
 
 use crate::bed::{Bed, DATABASE, USER};
+use crate::cpu::Snapshot;
 use crate::peers::{PeerSet, Pooling};
 use crate::pgbench::Address;
 use crate::plan::{Cell, Peer, Protocol, Workload};
 use crate::results::IdleReading;
 
 /// How many are idle at once.
-pub(crate) const CLIENTS: u32 = 1000;
+const CLIENTS: u32 = 1000;
+/// How many when each of them has a server.
+const CLIENTS_WITH_SERVERS: u32 = 100;
 /// After the last answer, before memory is read: buffers may be given back a little later.
 const SETTLE: Duration = Duration::from_millis(500);
 /// No answer of a working proxy takes longer.
@@ -88,30 +91,39 @@ fn is_ready(mut received: &[u8]) -> Result<bool> {
     Ok(ready && received.is_empty())
 }
 
+/// Memory of a process and all below it. One that ends meanwhile has none.
+fn family_kib(pid: u32) -> Result<u64> {
+    let own = howdah_local::pss_kib(pid)?;
+    let snapshot = Snapshot::take()?;
+    let others = snapshot.family(pid).filter(|&other| other != pid);
+    Ok(own + others.filter_map(|other| howdah_local::pss_kib(other).ok()).sum::<u64>())
+}
+
 /// Starts a fresh peer, warms it up, and reads how it grows with idle clients.
 pub(crate) fn measure(bed: &Bed, peer: Peer, round: usize) -> Result<IdleReading> {
     // Memory that an earlier round left free would hide the growth: hence a new process.
-    let peers = PeerSet::start(bed, &[peer], Pooling::Transaction)?;
+    let peers = PeerSet::start(bed, &[peer], Pooling::of(peer, Protocol::Simple, bed.pgbouncer()))?;
     let address = peers.address(peer)?;
     let cell = Cell { workload: Workload::Select, protocol: Protocol::Simple, clients: 32 };
     bed.pgbench().run(&address, cell, 1, None)?;
-    let pid = peers.pid(peer).context("only a proxy has idle clients of its own")?;
+    // A direct client's memory is that of its server.
+    let pid = peers.pid(peer).map_or_else(|| bed.server_pid(), Ok)?;
     let memory = || {
         thread::sleep(SETTLE);
-        howdah_local::pss_kib(pid)
-            .with_context(|| format!("cannot read the memory of {}", peer.name()))
+        family_kib(pid).with_context(|| format!("cannot read the memory of {}", peer.name()))
     };
+    let count = if peer.shares_servers() { CLIENTS } else { CLIENTS_WITH_SERVERS };
     let before = memory()?;
-    let clients: Result<Vec<Client>> = (0..CLIENTS).map(|_| Client::login(&address)).collect();
+    let clients: Result<Vec<Client>> = (0..count).map(|_| Client::login(&address)).collect();
     let mut clients = clients?;
     let login = memory()?;
     clients.iter_mut().try_for_each(Client::query)?;
     let query = memory()?;
-    let growth = |now: u64| (now as f64 - before as f64) / f64::from(CLIENTS);
+    let growth = |now: u64| (now as f64 - before as f64) / f64::from(count);
     Ok(IdleReading {
         peer,
         round,
-        clients: CLIENTS,
+        clients: count,
         before_kib: before,
         login_kib: growth(login),
         query_kib: growth(query),

@@ -8,6 +8,7 @@
 mod bed;
 mod cpu;
 mod disturbance;
+mod haproxy;
 mod hot;
 mod howdah;
 mod idle;
@@ -15,6 +16,7 @@ mod machine;
 mod peers;
 mod pgbench;
 mod pgbouncer;
+mod pgpool;
 mod plan;
 mod profile;
 mod proxy;
@@ -31,7 +33,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Benchmarks of Howdah against a direct connection and PgBouncer, on real servers that it starts itself.
+/// Benchmarks of Howdah against a direct connection and its peers, on real servers that it starts itself.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {

@@ -5,18 +5,18 @@
 use anyhow::{Context as _, Result};
 
 use crate::bed::Bed;
-use crate::howdah;
 use crate::pgbench::Address;
 use crate::pgbouncer::Program;
 use crate::plan::{Peer, Protocol};
 use crate::proxy::Proxy;
+use crate::{haproxy, howdah, pgpool};
 
 /// When a server goes back to its pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pooling {
     /// At the end of each transaction.
     Transaction,
-    /// When the client leaves.
+    /// When the client leaves: one server for each client.
     Session,
 }
 
@@ -24,10 +24,10 @@ impl Pooling {
     /// Transactions, unless the peer cannot do the protocol that way.
     pub(crate) fn of(peer: Peer, protocol: Protocol, pgbouncer: Option<&Program>) -> Self {
         let old = pgbouncer.is_some_and(|program| !program.prepares_in_transaction_mode());
-        if peer == Peer::PgBouncer && protocol == Protocol::Prepared && old {
-            Self::Session
-        } else {
-            Self::Transaction
+        match peer {
+            Peer::PgPool | Peer::HaProxy => Self::Session,
+            Peer::PgBouncer if protocol == Protocol::Prepared && old => Self::Session,
+            Peer::Direct | Peer::Howdah | Peer::Howdah2 | Peer::PgBouncer => Self::Transaction,
         }
     }
 }
@@ -46,7 +46,10 @@ impl<'a> PeerSet<'a> {
         for &peer in peers {
             match peer {
                 Peer::Direct => {}
-                Peer::Howdah => proxies.push((peer, howdah::start(bed, &[])?)),
+                Peer::Howdah => proxies.push((peer, howdah::start(bed, &[], 1)?)),
+                Peer::Howdah2 => proxies.push((peer, howdah::start(bed, &[], 2)?)),
+                Peer::PgPool => proxies.push((peer, pgpool::start(bed)?)),
+                Peer::HaProxy => proxies.push((peer, haproxy::start(bed)?)),
                 Peer::PgBouncer => {
                     let program = bed.pgbouncer().context("PgBouncer was not looked for")?;
                     proxies.push((peer, program.start(bed, pooling)?));
@@ -90,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_old_pgbouncer_pools_sessions_and_only_for_prepared_statements() {
+    fn an_old_pgbouncer_pools_sessions_for_prepared_statements_and_others_always() {
         let (old, new) = (Program::with_version(1, 18), Program::with_version(1, 25));
         let session =
             |peer, protocol, program| Pooling::of(peer, protocol, program) == Pooling::Session;
@@ -98,5 +101,7 @@ mod tests {
         assert!(!session(Peer::PgBouncer, Protocol::Prepared, Some(&new)));
         assert!(!session(Peer::PgBouncer, Protocol::Extended, Some(&old)));
         assert!(!session(Peer::Howdah, Protocol::Prepared, Some(&old)));
+        assert!(session(Peer::HaProxy, Protocol::Simple, None));
+        assert!(session(Peer::PgPool, Protocol::Simple, None));
     }
 }

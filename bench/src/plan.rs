@@ -13,9 +13,17 @@ pub(crate) enum Peer {
     Direct,
     /// Howdah in transaction mode.
     Howdah,
+    /// The same with two workers.
+    Howdah2,
     /// `PgBouncer`, in transaction mode where it can.
     #[value(name = "pgbouncer")]
     PgBouncer,
+    /// `pgpool-II`, which keeps a server for each client.
+    #[value(name = "pgpool")]
+    PgPool,
+    /// `HAProxy`, which passes bytes on, with a server for each client.
+    #[value(name = "haproxy")]
+    HaProxy,
 }
 
 impl Peer {
@@ -24,7 +32,18 @@ impl Peer {
         match self {
             Self::Direct => "direct",
             Self::Howdah => "Howdah",
+            Self::Howdah2 => "Howdah, 2 workers",
             Self::PgBouncer => "PgBouncer",
+            Self::PgPool => "pgpool-II",
+            Self::HaProxy => "HAProxy",
+        }
+    }
+
+    /// Whether several clients can take turns on one server: what a pool is for.
+    pub(crate) const fn shares_servers(self) -> bool {
+        match self {
+            Self::Howdah | Self::Howdah2 | Self::PgBouncer => true,
+            Self::Direct | Self::PgPool | Self::HaProxy => false,
         }
     }
 }

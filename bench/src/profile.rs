@@ -120,7 +120,7 @@ fn callgrind(bed: &Bed, arguments: &Arguments) -> Result<String> {
         "--tool=callgrind".to_owned(),
         format!("--callgrind-out-file={}", out.display()),
     ];
-    let howdah = howdah::start(bed, &wrapper)?;
+    let howdah = howdah::start(bed, &wrapper, 1)?;
     bed.pgbench().run(&howdah.address(), cell(arguments), arguments.seconds, None)?;
     howdah.stop()?;
     let report = Command::new("callgrind_annotate")

@@ -141,7 +141,11 @@ impl Report {
         };
         let mut name = peer.name().to_owned();
         if results.of(cell, peer).any(|reading| reading.session_mode) {
-            name.push_str(" (session mode)");
+            name.push_str(if peer.shares_servers() {
+                " (session mode)"
+            } else {
+                " (does not pool transactions)"
+            });
         }
         if results.of(cell, peer).any(|reading| reading.foreign > machine::QUIET) {
             name.push_str(" !");
@@ -172,11 +176,15 @@ impl Report {
     }
 
     fn idle_table(&self, text: &mut String) {
-        let Some(first) = self.results.idle.first() else {
+        if self.results.idle.is_empty() {
             return;
-        };
-        push(text, &format!("\n## Memory of {} idle clients\n", first.clients));
-        let header = "| peer | process before, MiB | KiB per client after login | after one statement each |";
+        }
+        push(text, "\n## Memory of idle clients\n");
+        push(
+            text,
+            "Of the peer's processes; for a direct connection of PostgreSQL's. Where a client has a server of its own, that server's memory (as of a direct connection) comes on top.\n",
+        );
+        let header = "| peer | clients | processes before, MiB | KiB per client after login | after one statement each |";
         push(text, header);
         push(text, &rule(header));
         for &peer in &self.peers {
@@ -184,13 +192,15 @@ impl Report {
             let Some(before) = spread(|reading| reading.before_kib as f64 / 1024.0) else {
                 continue;
             };
+            let clients = self.results.idle.iter().find(|reading| reading.peer == peer);
             let growth =
                 |spread: Option<Spread>| spread.map_or_else(dash, |spread| ranged(spread, 1));
             push(
                 text,
                 &format!(
-                    "| {} | {:.1} | {} | {} |",
+                    "| {} | {} | {:.1} | {} | {} |",
                     peer.name(),
+                    clients.map_or(0, |reading| reading.clients),
                     before.median,
                     growth(spread(|reading| reading.login_kib)),
                     growth(spread(|reading| reading.query_kib)),

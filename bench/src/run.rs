@@ -27,15 +27,18 @@ pub(crate) struct Arguments {
     /// Rounds; the results are medians of them [default: 3, quick 1].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: Option<u32>,
-    /// Seconds per peer, cell and round [default: 5, quick 1].
+    /// Seconds per peer, cell and round [default: 4, quick 1].
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: Option<u64>,
     /// Only this workload.
     #[arg(long, value_enum)]
     only: Option<Workload>,
     /// Whom to compare.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Peer::Direct, Peer::Howdah, Peer::PgBouncer])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Peer::Direct, Peer::Howdah, Peer::PgBouncer, Peer::PgPool, Peer::HaProxy])]
     peers: Vec<Peer>,
+    /// Howdah with so many workers, 1 and 2 being possible: `1,2` compares both in one run [default: as in `--peers`].
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=2))]
+    workers: Vec<u32>,
     /// Scale factor of pgbench: 100,000 rows each [default: 10, quick 1].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     scale: Option<u32>,
@@ -53,9 +56,24 @@ pub(crate) struct Arguments {
     results: Option<PathBuf>,
 }
 
+impl Arguments {
+    /// Whom to compare, with the workers that were asked for.
+    fn peers(&self) -> Vec<Peer> {
+        let howdah = |peer: &Peer| matches!(peer, Peer::Howdah | Peer::Howdah2);
+        let mut peers = self.peers.clone();
+        if !self.workers.is_empty() {
+            let at = peers.iter().position(howdah).unwrap_or(peers.len());
+            peers.retain(|peer| !howdah(peer));
+            let wanted = [(1, Peer::Howdah), (2, Peer::Howdah2)];
+            let wanted = wanted.iter().filter(|(count, _)| self.workers.contains(count));
+            peers.splice(at..at, wanted.map(|&(_, peer)| peer));
+        }
+        peers
+    }
+}
+
 /// A run under way.
 struct Measurement<'a> {
-    arguments: &'a Arguments,
     options: &'a Options,
     bed: &'a Bed,
     seconds: u64,
@@ -67,20 +85,28 @@ struct Measurement<'a> {
 pub(crate) fn run(arguments: &Arguments, options: &Options) -> Result<Outcome> {
     let quick = arguments.quick;
     let rounds = arguments.rounds.unwrap_or(if quick { 1 } else { 3 }) as usize;
-    let seconds = arguments.seconds.unwrap_or(if quick { 1 } else { 5 });
+    let seconds = arguments.seconds.unwrap_or(if quick { 1 } else { 4 });
     let scale = arguments.scale.unwrap_or(if quick { 1 } else { 10 });
     let before = observe("before", &[std::process::id()], options)?;
-    let bed = Bed::start(scale, arguments.transport, &arguments.peers, options)?;
-    let pooled = PeerSet::start(&bed, &arguments.peers, Pooling::Transaction)?;
+    let peers = arguments.peers();
+    let bed = Bed::start(scale, arguments.transport, &peers, options)?;
+    let lasting: Vec<Peer> = peers
+        .iter()
+        .copied()
+        .filter(|&peer| {
+            Pooling::of(peer, Protocol::Simple, bed.pgbouncer()) == Pooling::Transaction
+        })
+        .collect();
+    let pooled = PeerSet::start(&bed, &lasting, Pooling::Transaction)?;
     let mut measurement =
-        Measurement { arguments, options, bed: &bed, seconds, pooled, results: Results::default() };
-    measurement.warm_up()?;
+        Measurement { options, bed: &bed, seconds, pooled, results: Results::default() };
+    measurement.warm_up(&lasting)?;
     let cells = cells(arguments.only, quick);
-    let runs = cells.len() * arguments.peers.len() * rounds;
+    let runs = cells.len() * peers.len() * rounds;
     options.say(&format!("{runs} runs of {seconds} s"));
     for round in 0..rounds {
         for (number, &cell) in cells.iter().enumerate() {
-            for peer in rotated(&arguments.peers, round, number) {
+            for peer in rotated(&peers, round, number) {
                 measurement.measure(cell, peer, round);
             }
         }
@@ -88,7 +114,7 @@ pub(crate) fn run(arguments: &Arguments, options: &Options) -> Result<Outcome> {
     let Measurement { pooled, mut results, .. } = measurement;
     drop(pooled);
     if arguments.only.is_none_or(|only| only == Workload::Idle) {
-        measure_idle(&bed, arguments, rounds, options, &mut results);
+        measure_idle(&bed, &peers, rounds, options, &mut results);
     }
     let roots = [std::process::id(), bed.server_pid()?];
     let after = observe("after", &roots, options)?;
@@ -96,11 +122,11 @@ pub(crate) fn run(arguments: &Arguments, options: &Options) -> Result<Outcome> {
         schema: "howdah-bench/1",
         date: machine::today(),
         command: command_line(std::env::args().skip(1)),
-        method: method(&bed, rounds, seconds, scale),
+        method: method(&bed, &peers, rounds, seconds, scale),
         machine: Facts::gather(bed.versions().to_vec(), sources()),
         before,
         after,
-        peers: arguments.peers.clone(),
+        peers,
         targets: judge(&results),
         results,
     };
@@ -109,8 +135,8 @@ pub(crate) fn run(arguments: &Arguments, options: &Options) -> Result<Outcome> {
 
 impl Measurement<'_> {
     /// Opens the pools and fills the caches, so that the first round is like the others.
-    fn warm_up(&self) -> Result<()> {
-        for &peer in &self.arguments.peers {
+    fn warm_up(&self, peers: &[Peer]) -> Result<()> {
+        for &peer in peers {
             let cell = Cell { workload: Workload::Select, protocol: Protocol::Simple, clients: 32 };
             self.bed.pgbench().run(&self.pooled.address(peer)?, cell, 1, None)?;
         }
@@ -177,16 +203,13 @@ impl Measurement<'_> {
 
 fn measure_idle(
     bed: &Bed,
-    arguments: &Arguments,
+    peers: &[Peer],
     rounds: usize,
     options: &Options,
     results: &mut Results,
 ) {
     for round in 0..rounds {
-        for peer in rotated(&arguments.peers, round, 0) {
-            if peer == Peer::Direct {
-                continue;
-            }
+        for peer in rotated(peers, round, 0) {
             match idle::measure(bed, peer, round) {
                 Ok(reading) => {
                     options.say(&idle_progress(&reading));
@@ -221,7 +244,7 @@ fn command_line(arguments: impl Iterator<Item = String>) -> String {
     format!("cargo run --release -p howdah-bench -- {}", words.join(" "))
 }
 
-fn method(bed: &Bed, rounds: usize, seconds: u64, scale: u32) -> Vec<String> {
+fn method(bed: &Bed, peers: &[Peer], rounds: usize, seconds: u64, scale: u32) -> Vec<String> {
     let transport = match bed.transport() {
         Transport::Tcp => "loopback TCP",
         Transport::Unix => "Unix sockets",
@@ -231,8 +254,16 @@ fn method(bed: &Bed, rounds: usize, seconds: u64, scale: u32) -> Vec<String> {
             "PostgreSQL with fsync off, shared_buffers 512 MB; pgbench scale {scale}, {rounds} interleaved round(s) of \
              {seconds} s; {transport} on both sides, trust, no TLS"
         ),
-        format!("Pools of {POOL} servers in transaction mode; Howdah with one worker thread"),
+        format!(
+            "Pools of {POOL} servers in transaction mode; Howdah with one worker thread where nothing else is said"
+        ),
     ];
+    if peers.iter().any(|peer| matches!(peer, Peer::PgPool | Peer::HaProxy)) {
+        lines.push(
+            "pgpool-II and HAProxy do not pool transactions: they need a server for each client. CPU is that of the whole process tree"
+                .to_owned(),
+        );
+    }
     if Pooling::of(Peer::PgBouncer, Protocol::Prepared, bed.pgbouncer()) == Pooling::Session {
         lines.push(
             "This PgBouncer has no prepared statements in transaction mode: in `prepared` it pools sessions, one server \
@@ -286,6 +317,22 @@ mod tests {
         assert_eq!(verdict_of(&[12.0, 12.0, 12.0]), Outcome::Missed);
         assert_eq!(verdict_of(&[9.0, 12.0, 12.0]), Outcome::Inconclusive);
         assert_eq!(verdict_of(&[]), Outcome::Inconclusive);
+    }
+
+    #[test]
+    fn workers_take_the_place_of_howdah_among_the_peers() {
+        use clap::Parser as _;
+        #[derive(Debug, clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            arguments: Arguments,
+        }
+        let peers = |words: &[&str]| Line::parse_from([&["run"], words].concat()).arguments.peers();
+        let all = [Peer::Direct, Peer::Howdah, Peer::PgBouncer, Peer::PgPool, Peer::HaProxy];
+        assert_eq!(peers(&[]), all);
+        let two = ["--workers", "1,2", "--peers", "direct,howdah,pgbouncer"];
+        assert_eq!(peers(&two), [Peer::Direct, Peer::Howdah, Peer::Howdah2, Peer::PgBouncer]);
+        assert_eq!(peers(&["--workers", "2", "--peers", "direct"]), [Peer::Direct, Peer::Howdah2]);
     }
 
     #[test]
