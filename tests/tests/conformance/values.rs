@@ -144,7 +144,11 @@ const CATALOG: &str = "
 
 fn catalog(connection: &mut Connection) -> BTreeMap<String, Type> {
     let mut types = BTreeMap::new();
-    for row in connection.run(CATALOG).rows() {
+    // Multiranges came with PostgreSQL 14.
+    let old = connection.value("SELECT current_setting('server_version_num')::int < 140000") == "t";
+    let sql =
+        if old { CATALOG.replace("mr.rngmultitypid = t.oid", "false") } else { CATALOG.into() };
+    for row in connection.run(&sql).rows() {
         let column = |index: usize| row[index].clone().unwrap_or_default();
         let first = |text: String| text.chars().next().unwrap_or(',');
         let oid = column(1).parse().expect("an object id");
