@@ -45,6 +45,12 @@ pub enum Error {
     /// A valid part of SCRAM that is not served.
     #[error("unsupported SCRAM feature: {0}")]
     ScramUnsupported(&'static str),
+    /// The client could bind to the TLS channel and did not see that it was offered: somebody may
+    /// stand between.
+    #[error(
+        "SCRAM channel binding negotiation error: the client did not see the offer of channel binding"
+    )]
+    ScramDowngrade,
     /// The peer ended the SCRAM exchange with an error attribute.
     #[error("the server refused the SCRAM exchange")]
     ScramRefused,
@@ -72,7 +78,7 @@ impl Error {
                 SqlState::FEATURE_NOT_SUPPORTED
             }
             Self::PasswordMismatch => SqlState::INVALID_PASSWORD,
-            Self::ScramRefused => SqlState::INVALID_AUTHORIZATION,
+            Self::ScramRefused | Self::ScramDowngrade => SqlState::INVALID_AUTHORIZATION,
             Self::ServerNotAuthentic => SqlState::SQLCLIENT_UNABLE_TO_ESTABLISH,
             Self::Verifier(_) => SqlState::INTERNAL,
         }

@@ -5,7 +5,7 @@
 //! Invariant: each function may be given any bytes, and panics only on a defect of this crate.
 
 use crate::frame::{self, Frame, Header};
-use crate::scram::{Client, ClientKeys, Server, Verifier};
+use crate::scram::{ChannelBinding, Client, ClientKeys, Server, Verifier};
 use crate::startup::{self, First};
 use crate::{backend, frontend};
 
@@ -166,17 +166,25 @@ pub fn backend(data: &[u8]) {
 /// accepted exactly when the change changes nothing.
 pub fn scram_server(data: &[u8]) {
     let (first, last) = halves(data);
-    let mut server = Server::new(Verifier::mock(b"app", b"secret"), "server".to_owned());
-    if server.on_client_first(first).is_ok() {
-        assert!(server.on_client_final(last).is_err());
+    for chosen in [None, Some(false), Some(true)] {
+        let server = Server::new(Verifier::mock(b"app", b"secret"), "server".to_owned());
+        let mut server = match chosen {
+            Some(chosen) => server.offered(vec![7; 32], chosen),
+            None => server,
+        };
+        if server.on_client_first(first).is_ok() {
+            assert!(server.on_client_final(last).is_err());
+        }
     }
     let _ = text(data).map(Verifier::parse).map(|parsed| {
         parsed.map(|verifier| assert_eq!(Verifier::parse(&verifier.to_string()), Ok(verifier)))
     });
 
     let mut server =
-        Server::new(Verifier::from_password("pencil", b"salt", 1), "server".to_owned());
-    let mut client = Client::new("client".to_owned());
+        Server::new(Verifier::from_password("pencil", b"salt", 1), "server".to_owned())
+            .offered(vec![7; 32], true);
+    let mut client =
+        Client::new("client".to_owned()).binding(ChannelBinding::EndPoint(vec![7; 32]));
     let challenge =
         server.on_client_first(&client.first()).map(|answer| client.on_server_first(&answer));
     assert!(matches!(challenge, Ok(Ok(_))));

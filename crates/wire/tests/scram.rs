@@ -1,7 +1,9 @@
 //! SCRAM against the vectors of RFC 7677, against PostgreSQL's own verifier, and against itself.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-use howdah_wire::scram::{Client, ClientKeys, DEFAULT_ITERATIONS, Server, Verifier};
+use howdah_wire::scram::{
+    ChannelBinding, Client, ClientKeys, DEFAULT_ITERATIONS, Server, Verifier,
+};
 use howdah_wire::{Error, SqlState};
 
 /// The salt in the example of RFC 7677, section 3.
@@ -113,13 +115,13 @@ fn a_verifier_is_read_and_written_in_the_form_of_pg_authid() {
 }
 
 #[test]
-fn channel_binding_and_other_identities_are_refused_by_name() {
+fn channel_binding_without_tls_and_other_identities_are_refused_by_name() {
     let first = |message: &[u8]| {
         Server::new(Verifier::mock(b"a", b"b"), "s".into()).on_client_first(message)
     };
     assert_eq!(
         first(b"p=tls-server-end-point,,n=,r=x"),
-        Err(Error::ScramUnsupported("channel binding"))
+        Err(Error::ScramUnsupported("channel binding without TLS"))
     );
     assert_eq!(
         first(b"n,a=admin,n=,r=x"),
@@ -144,6 +146,47 @@ fn channel_binding_and_other_identities_are_refused_by_name() {
     ] {
         assert!(matches!(first(broken), Err(Error::Scram(_))), "{broken:?}");
     }
+}
+
+/// An exchange in which the server shows the certificate `shown` and offers to bind to it, and the
+/// client does `binding` with the mechanism that goes with it.
+fn bound(shown: &[u8], binding: ChannelBinding, chosen: bool) -> Result<(), Error> {
+    let mut client = Client::new("client".into()).binding(binding);
+    let mut server = Server::new(Verifier::from_password("pencil", b"salt", 1), "server".into())
+        .offered(shown.to_vec(), chosen);
+    let challenge = client.on_server_first(&server.on_client_first(&client.first())?)?;
+    let keys = ClientKeys::derive("pencil", &challenge.salt, challenge.iterations);
+    let proof = client.respond(&keys);
+    client.on_server_final(&server.on_client_final(&proof)?)
+}
+
+#[test]
+fn a_client_bound_to_the_certificate_it_saw_gets_in_and_one_that_saw_another_does_not() {
+    let end_point = |hash: &[u8]| ChannelBinding::EndPoint(hash.to_vec());
+    assert_eq!(bound(b"hash", end_point(b"hash"), true), Ok(()));
+    assert!(matches!(bound(b"hash", end_point(b"other"), true), Err(Error::Scram(_))));
+    assert!(matches!(bound(b"hash", end_point(b""), true), Err(Error::Scram(_))));
+}
+
+#[test]
+fn an_offer_of_channel_binding_that_was_taken_away_is_noticed() {
+    assert_eq!(bound(b"hash", ChannelBinding::Unsupported, false), Ok(()), "it may do without");
+    let downgraded = bound(b"hash", ChannelBinding::NotOffered, false).unwrap_err();
+    assert_eq!(downgraded, Error::ScramDowngrade);
+    assert_eq!(downgraded.sqlstate(), SqlState::INVALID_AUTHORIZATION);
+}
+
+#[test]
+fn the_mechanism_and_the_header_have_to_agree() {
+    let end_point = ChannelBinding::EndPoint(b"hash".to_vec());
+    assert!(matches!(bound(b"hash", end_point, false), Err(Error::Scram(_))));
+    for binding in [ChannelBinding::Unsupported, ChannelBinding::NotOffered] {
+        assert!(matches!(bound(b"hash", binding, true), Err(Error::Scram(_))));
+    }
+    let other = Server::new(Verifier::mock(b"a", b"b"), "s".into())
+        .offered(b"hash".to_vec(), true)
+        .on_client_first(b"p=tls-unique,,n=,r=x");
+    assert!(matches!(other, Err(Error::ScramUnsupported(_))));
 }
 
 #[test]

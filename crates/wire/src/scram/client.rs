@@ -11,18 +11,50 @@ use subtle::ConstantTimeEq;
 
 use crate::Error;
 
-use super::MAX_ITERATIONS;
 use super::message::{Attributes, is_nonce, sum};
 use super::verifier::{ClientKeys, Key, hmac, xor};
+use super::{BOUND_FLAG, MAX_ITERATIONS};
 
-/// The header of a client that neither has nor wants channel binding, and its base64 form.
-const HEADER: &str = "n,,";
-const HEADER_BASE64: &str = "biws";
+/// What a client does about channel binding: whether it proves that nobody stands between it and
+/// the server's certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ChannelBinding {
+    /// It cannot: there is no TLS, or it does not want to.
+    #[default]
+    Unsupported,
+    /// It could, and the server does not offer it. A server that does will notice that somebody
+    /// took the offer away.
+    NotOffered,
+    /// It binds to the server's certificate with this hash (`tls-server-end-point`, RFC 5929).
+    EndPoint(Vec<u8>),
+}
+
+impl ChannelBinding {
+    /// The header of the first message.
+    fn header(&self) -> String {
+        let flag = match self {
+            Self::Unsupported => "n",
+            Self::NotOffered => "y",
+            Self::EndPoint(_) => BOUND_FLAG,
+        };
+        format!("{flag},,")
+    }
+
+    /// The header with the data, as the last message repeats it.
+    fn proof(&self) -> String {
+        let mut bytes = self.header().into_bytes();
+        if let Self::EndPoint(hash) = self {
+            bytes.extend_from_slice(hash);
+        }
+        STANDARD.encode(bytes)
+    }
+}
 
 /// One exchange. Steps: [`first`](Self::first), [`on_server_first`](Self::on_server_first),
 /// [`respond`](Self::respond), [`on_server_final`](Self::on_server_final).
 pub struct Client {
     nonce: String,
+    binding: ChannelBinding,
     /// The server's first message; empty before it arrives.
     server_first: String,
     /// The client's nonce with the server's part; empty before that.
@@ -51,16 +83,25 @@ impl Client {
     pub fn new(nonce: String) -> Self {
         Self {
             nonce,
+            binding: ChannelBinding::default(),
             server_first: String::new(),
             combined_nonce: String::new(),
             server_signature: None,
         }
     }
 
+    /// Says what to do about channel binding; before [`first`](Self::first). Without it:
+    /// [`ChannelBinding::Unsupported`].
+    #[must_use]
+    pub fn binding(mut self, binding: ChannelBinding) -> Self {
+        self.binding = binding;
+        self
+    }
+
     /// The first message. The user name in it is empty: PostgreSQL takes the one of the startup
     /// packet.
     pub fn first(&self) -> Vec<u8> {
-        format!("{HEADER}{}", self.first_bare()).into_bytes()
+        format!("{}{}", self.binding.header(), self.first_bare()).into_bytes()
     }
 
     fn first_bare(&self) -> String {
@@ -99,7 +140,7 @@ impl Client {
     /// The final message with the proof, for the keys derived from the challenge. Before
     /// [`on_server_first`](Self::on_server_first) it is a message every server refuses.
     pub fn respond(&mut self, keys: &ClientKeys) -> Vec<u8> {
-        let without_proof = format!("c={HEADER_BASE64},r={}", self.combined_nonce);
+        let without_proof = format!("c={},r={}", self.binding.proof(), self.combined_nonce);
         let exchange = [
             self.first_bare().as_bytes(),
             b",",
