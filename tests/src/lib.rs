@@ -12,6 +12,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod authority;
 mod churn;
 pub mod exchange;
 pub mod isolation;
@@ -22,6 +23,7 @@ mod rig;
 mod script;
 mod servers;
 
+pub use authority::{Authority, Files, Signed};
 pub use churn::Churn;
 pub use process::HowdahProcess;
 pub use random::Random;

@@ -1,6 +1,8 @@
 //! Howdah in front of real servers, with a database of the test's own behind it.
 //!
 //! A test names only what it needs; the rest is: transaction mode, a pool of 3, one worker, everybody is trusted, a free port.
+//!
+//! Length: what a rig can be made of and be asked, in one list.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +31,7 @@ pub struct Builder {
     servers: Option<Arc<Servers>>,
     pool: Vec<(String, String)>,
     listen: Vec<(String, String)>,
+    node: Vec<(String, String)>,
     users: Option<String>,
     more: String,
     toml: Option<String>,
@@ -63,6 +66,13 @@ impl Builder {
     #[must_use]
     pub fn listen(mut self, key: &str, value: &str) -> Self {
         Self::set(&mut self.listen, key, value);
+        self
+    }
+
+    /// A key of the primary's `[[cluster.node]]`, its value as TOML.
+    #[must_use]
+    pub fn node(mut self, key: &str, value: &str) -> Self {
+        Self::set(&mut self.node, key, value);
         self
     }
 
@@ -118,11 +128,10 @@ impl Builder {
         let keys = |list: &[(String, String)]| -> String {
             list.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
         };
-        let (listen, pool) = (keys(&self.listen), keys(&self.pool));
+        let (listen, node, pool) = (keys(&self.listen), keys(&self.node), keys(&self.pool));
         let users = self.users.as_deref().unwrap_or("[[user]]\nname = \"*\"\nauth = \"trust\"\n");
         let more = &self.more;
-        let node =
-            "[[cluster.node]]\nname = \"primary\"\nhost = \"127.0.0.1\"\nport = {primary_port}\n";
+        let node = format!("[[cluster.node]]\nname = \"primary\"\nport = {{primary_port}}\n{node}");
         format!(
             "[listen]\nport = {port}\n{listen}\n[[cluster]]\nname = \"main\"\n{node}\n{users}\n[pool]\n{pool}\n{more}"
         )
@@ -228,6 +237,7 @@ impl Rig {
             servers: None,
             pool: owned(&pool),
             listen: owned(&listen),
+            node: owned(&[("host", "\"127.0.0.1\"")]),
             users: None,
             more: String::new(),
             toml: None,

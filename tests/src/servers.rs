@@ -6,8 +6,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use howdah_local::{Cluster, Node};
+use howdah_local::{Cluster, ClusterBuilder, Node};
 
+use crate::authority::{Authority, Signed};
 use crate::raw::{Connection, Target};
 
 /// How a client or server wants a login to be proved.
@@ -79,19 +80,45 @@ impl Servers {
     /// When PostgreSQL cannot be started.
     #[must_use]
     pub fn start() -> Self {
-        let cluster = Cluster::builder()
+        Self::start_with(Cluster::builder(), &[])
+    }
+
+    /// One that nobody else uses and that speaks TLS with this certificate and key, and trusts certificates of this authority.
+    /// Two more roles: `app_cert` has to show one, `app_clear` may not use TLS.
+    ///
+    /// # Panics
+    /// When PostgreSQL cannot be started.
+    #[must_use]
+    pub fn start_tls(signed: &Signed, clients: &Authority) -> Self {
+        let builder =
+            Cluster::builder().tls(signed.certificate(), signed.key(), Some(clients.certificate()));
+        let lines = [
+            "hostssl all app_cert 127.0.0.1/32 cert",
+            "host all app_cert 127.0.0.1/32 reject",
+            "hostnossl all app_clear 127.0.0.1/32 trust",
+            "host all app_clear 127.0.0.1/32 reject",
+        ];
+        Self::start_with(
+            builder.sql("CREATE ROLE app_cert LOGIN; CREATE ROLE app_clear LOGIN"),
+            &lines,
+        )
+    }
+
+    fn start_with(builder: ClusterBuilder, hba: &[&str]) -> Self {
+        let cluster = builder
             .setting("max_connections", "300")
             .start()
             .unwrap_or_else(|error| panic!("no PostgreSQL for the tests: {error}"));
         let servers = Self { cluster, databases: AtomicU64::new(0) };
-        servers.create_roles();
+        servers.create_roles(hba);
         servers
     }
 
-    fn create_roles(&self) {
+    fn create_roles(&self, hba: &[&str]) {
         let mut admin = self.superuser("postgres");
         let password = Login::PASSWORD;
         let mut lines = vec!["local all all trust".to_owned()];
+        lines.extend(hba.iter().map(|line| (*line).to_owned()));
         for login in Login::ALL {
             let role = login.role();
             let encryption = if login == Login::Md5 { "md5" } else { "scram-sha-256" };

@@ -60,7 +60,15 @@ pub struct ClusterBuilder {
     durable: bool,
     auth: Auth,
     settings: Settings,
+    tls: Option<Tls>,
     sql: Vec<String>,
+}
+
+/// What the nodes speak TLS with.
+#[derive(Debug, Clone)]
+struct Tls {
+    /// Contents of files of the data directory, by name.
+    files: Vec<(&'static str, String)>,
 }
 
 impl ClusterBuilder {
@@ -106,6 +114,21 @@ impl ClusterBuilder {
         self
     }
 
+    /// The nodes speak TLS (`ssl`), with this certificate and key, and trust clients' certificates that these authorities have
+    /// signed; all in PEM form.
+    #[must_use]
+    pub fn tls(mut self, certificate: &str, key: &str, authorities: Option<&str>) -> Self {
+        let mut files =
+            vec![("server.crt", certificate.to_owned()), ("server.key", key.to_owned())];
+        self.settings.set("ssl", "on");
+        if let Some(authorities) = authorities {
+            files.push(("clients.crt", authorities.to_owned()));
+            self.settings.set("ssl_ca_file", "clients.crt");
+        }
+        self.tls = Some(Tls { files });
+        self
+    }
+
     /// SQL for the new primary, before there are replicas: roles, databases, tables.
     #[must_use]
     pub fn sql(mut self, sql: &str) -> Self {
@@ -129,6 +152,9 @@ impl ClusterBuilder {
         let mut primary = Node::new(&directory, "primary", &binaries, settings)?;
         template::create_data(&directory, &binaries, primary.home())?;
         primary.write_configuration(&self.auth.hba())?;
+        for (name, contents) in self.tls.iter().flat_map(|tls| &tls.files) {
+            directory.write(&primary.data().join(name), contents)?;
+        }
         primary.start_on_free_port()?;
         for sql in &self.sql {
             primary.psql(sql)?;

@@ -114,6 +114,13 @@ impl Inbox {
         kept.is_some()
     }
 
+    /// Takes out all that is not yet consumed.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        let bytes = self.unread().to_vec();
+        self.consume(bytes.len());
+        bytes
+    }
+
     /// Whether a read must wait until bytes are consumed or [`Self::reserve`] makes room.
     pub(crate) fn is_full(&self) -> bool {
         self.end - self.start >= self.memory.len().max(INBOX)

@@ -95,7 +95,7 @@ pub(crate) fn send_to(
 
 /// PostgreSQL closes the connection after it has signalled the process.
 async fn request(target: &CancelTarget) {
-    let mut stream = match connect::connect(&target.address).await {
+    let mut stream = match connect::reach(&target.address, target.connector.as_deref()).await {
         Ok(stream) => stream,
         Err(error) => {
             return tracing::warn!(address = %target.address, %error, "cannot send a cancel request");

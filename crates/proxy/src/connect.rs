@@ -1,4 +1,4 @@
-//! Opens a connection to PostgreSQL: socket, startup, login by whatever method the server asks for, up to its first
+//! Opens a connection to PostgreSQL: socket, encryption, startup, login by whatever method the server asks for, up to its first
 //! ReadyForQuery. Not whether one should be opened: that is the ledger's decision.
 
 use std::cell::RefCell;
@@ -6,13 +6,16 @@ use std::collections::BTreeMap;
 use std::io;
 
 use howdah_wire::backend::{self, Authentication, TransactionStatus, tag};
+use howdah_wire::scram::{self, ChannelBinding};
 use howdah_wire::sqlstate::SqlState;
-use howdah_wire::{frame, frontend, md5, scram, startup};
+use howdah_wire::{frame, frontend, md5, startup};
+use tokio::io::ReadBuf;
 
 use crate::buffer::{Inbox, Shelf};
 use crate::error::Refusal;
 use crate::settings::NodeAddress;
-use crate::stream::Stream;
+use crate::stream::{Socket, Stream};
+use crate::tls::{self, Channel, Connector, Encrypted, NodeMode};
 
 /// SCRAM keys of the last login: computing them costs milliseconds, and the server's salt rarely changes.
 #[derive(Debug, Default)]
@@ -29,6 +32,7 @@ struct CachedKeys {
 #[derive(Debug)]
 pub(crate) struct Login<'a> {
     pub(crate) address: &'a NodeAddress,
+    pub(crate) connector: Option<&'a Connector>,
     pub(crate) database: &'a str,
     pub(crate) user: &'a str,
     pub(crate) password: Option<&'a str>,
@@ -59,6 +63,9 @@ pub(crate) enum OpenError {
     /// It took longer than `pool.connect_timeout`.
     #[error("PostgreSQL at {address} did not answer in time")]
     Timeout { address: String },
+    /// It cannot be encrypted as it has to be.
+    #[error("TLS with PostgreSQL at {address}: {reason}")]
+    Tls { address: String, reason: String },
     /// PostgreSQL said no.
     #[error("PostgreSQL at {address} refused the login: {message} (SQLSTATE {code})")]
     Refused { address: String, code: SqlState, message: String },
@@ -76,7 +83,8 @@ impl OpenError {
             Self::Refused { code, .. } => {
                 code.as_str().starts_with("53") || code.as_str().starts_with("57P0")
             }
-            Self::Login { .. } => false,
+            // What is wrong with certificates is so for each attempt, and nothing recovers by being left alone.
+            Self::Login { .. } | Self::Tls { .. } => false,
         }
     }
 
@@ -86,7 +94,7 @@ impl OpenError {
             Self::Refused { code, .. } => {
                 !(*code == SqlState::CANNOT_CONNECT_NOW || *code == SqlState::TOO_MANY_CONNECTIONS)
             }
-            Self::Login { .. } => true,
+            Self::Login { .. } | Self::Tls { .. } => true,
             Self::Unreachable { .. } | Self::Timeout { .. } => false,
         }
     }
@@ -104,7 +112,7 @@ impl OpenError {
             Self::Refused { code, message, .. } if !self.is_final() => {
                 Refusal::new(*code, format!("PostgreSQL does not accept connections now: {message}"))
             }
-            Self::Refused { .. } | Self::Login { .. } => Refusal::new(
+            Self::Refused { .. } | Self::Login { .. } | Self::Tls { .. } => Refusal::new(
                 SqlState::CONNECTION_REJECTED,
                 "Howdah cannot log in to PostgreSQL for this database and user",
             )
@@ -118,12 +126,23 @@ impl OpenError {
 /// # Errors
 /// [`OpenError`] for everything that keeps the server from being ready. Dropping the future closes the socket.
 pub(crate) async fn open(login: &Login<'_>, shelf: &Shelf) -> Result<Opened, OpenError> {
+    let stream = reach(login.address, login.connector).await?;
+    let encrypted = stream.tls().is_some();
+    match greet(stream, login, shelf).await {
+        // As libpq: the server may want this one in clear.
+        Err(OpenError::Refused { code, .. })
+            if encrypted
+                && code == SqlState::INVALID_AUTHORIZATION
+                && login.connector.is_some_and(|tls| tls.mode() == NodeMode::Prefer) =>
+        {
+            greet(reach(login.address, None).await?, login, shelf).await
+        }
+        result => result,
+    }
+}
+
+async fn greet(stream: Stream, login: &Login<'_>, shelf: &Shelf) -> Result<Opened, OpenError> {
     let address = login.address.to_string();
-    let unreachable = |error: io::Error| OpenError::Unreachable {
-        address: address.clone(),
-        reason: error.to_string(),
-    };
-    let stream = connect(login.address).await.map_err(unreachable)?;
     let mut opening = Opening { stream, inbox: Inbox::default(), shelf, address: &address };
     let mut out = Vec::with_capacity(128);
     startup::startup(&mut out, 0, &[("user", login.user), ("database", login.database)]);
@@ -133,16 +152,88 @@ pub(crate) async fn open(login: &Login<'_>, shelf: &Shelf) -> Result<Opened, Ope
     Ok(Opened { stream: opening.stream, greeting })
 }
 
-/// Connects to a node.
-pub(crate) async fn connect(address: &NodeAddress) -> io::Result<Stream> {
+/// Connects to a node, and encrypts as far as the node wants it. Over a Unix socket nothing is encrypted, as with libpq.
+///
+/// # Errors
+/// [`OpenError::Unreachable`] and [`OpenError::Tls`]. Dropping the future closes the socket.
+pub(crate) async fn reach(
+    address: &NodeAddress,
+    connector: Option<&Connector>,
+) -> Result<Stream, OpenError> {
+    let unreachable = |error: io::Error| OpenError::Unreachable {
+        address: address.to_string(),
+        reason: error.to_string(),
+    };
+    let socket = connect(address).await.map_err(unreachable)?;
+    let (NodeAddress::Tcp { host, .. }, Some(connector), Socket::Tcp(_)) =
+        (address, connector, &socket)
+    else {
+        return Ok(Stream::Clear(socket));
+    };
+    let refused = |reason: String| OpenError::Tls { address: address.to_string(), reason };
+    let optional = connector.mode() == NodeMode::Prefer;
+    let mut stream = Stream::Clear(socket);
+    let answer = ask_for_tls(&mut stream).await.map_err(unreachable)?;
+    let Stream::Clear(socket) = stream else { return Ok(stream) };
+    match answer {
+        b'S' => {}
+        b'N' if optional => return Ok(Stream::Clear(socket)),
+        b'N' => {
+            return Err(refused(format!(
+                "it does not speak TLS, and tls = {:?} wants it: ssl = on in postgresql.conf, or tls = \"prefer\" for the node",
+                connector.mode().as_str()
+            )));
+        }
+        // A server that is too full for another process says so before anything else; in clear, where nobody can be believed.
+        _ => {
+            return Err(unreachable(io::Error::other(
+                "it answered the question for TLS with an error",
+            )));
+        }
+    }
+    let channel = connector.connect(host).map_err(|error| refused(error.to_string()))?;
+    match Encrypted::handshake(socket, channel).await {
+        Ok(stream) => Ok(Stream::Encrypted(Box::new(stream))),
+        Err(_) if optional => connect(address).await.map(Stream::Clear).map_err(unreachable),
+        Err(error) => Err(match tls_error(&error) {
+            Some(tls) => refused(tls::explain(tls, host)),
+            None => unreachable(error),
+        }),
+    }
+}
+
+/// One byte: `S` or `N`. Nothing more is read, so nothing in clear can pass for something encrypted.
+async fn ask_for_tls(stream: &mut Stream) -> io::Result<u8> {
+    let mut out = Vec::with_capacity(8);
+    startup::ssl_request(&mut out);
+    write_all(stream, &out).await?;
+    let mut byte = [0];
+    let mut room = ReadBuf::new(&mut byte);
+    std::future::poll_fn(|cx| stream.poll_read(cx, &mut room)).await?;
+    room.filled().first().copied().ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
+
+async fn write_all(stream: &mut Stream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let count = std::future::poll_fn(|cx| stream.poll_write(cx, bytes)).await?;
+        bytes = bytes.get(count..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+async fn connect(address: &NodeAddress) -> io::Result<Socket> {
     #[cfg(feature = "simulation")]
     if let Some(dialled) = crate::simulation::dial(address) {
-        return Ok(Stream::Memory(dialled.await?));
+        return Ok(Socket::Memory(dialled.await?));
     }
     match address {
-        NodeAddress::Tcp { host, port } => Stream::connect_tcp(host, *port).await,
+        NodeAddress::Tcp { host, port } => Socket::connect_tcp(host, *port).await,
         NodeAddress::Unix { directory, port } => {
-            Stream::connect_unix(&directory.join(format!(".s.PGSQL.{port}"))).await
+            Socket::connect_unix(&directory.join(format!(".s.PGSQL.{port}"))).await
         }
     }
 }
@@ -157,21 +248,20 @@ struct Opening<'a> {
 
 impl Opening<'_> {
     fn io(&self, error: &io::Error) -> OpenError {
-        OpenError::Unreachable { address: self.address.to_owned(), reason: error.to_string() }
+        let address = self.address.to_owned();
+        match tls_error(error) {
+            // With TLS 1.3 a server says only now that it does not accept our certificate.
+            Some(tls) => OpenError::Tls { reason: tls::explain(tls, &address), address },
+            None => OpenError::Unreachable { address, reason: error.to_string() },
+        }
     }
 
     fn cannot(&self, reason: impl Into<String>) -> OpenError {
         OpenError::Login { address: self.address.to_owned(), reason: reason.into() }
     }
 
-    async fn send(&mut self, mut bytes: &[u8]) -> Result<(), OpenError> {
-        while !bytes.is_empty() {
-            let stream = &mut self.stream;
-            let result = std::future::poll_fn(|cx| stream.poll_write(cx, bytes)).await;
-            let count = result.map_err(|error| self.io(&error))?;
-            bytes = bytes.get(count..).unwrap_or_default();
-        }
-        Ok(())
+    async fn send(&mut self, bytes: &[u8]) -> Result<(), OpenError> {
+        write_all(&mut self.stream, bytes).await.map_err(|error| self.io(&error))
     }
 
     /// The next frame: tag and body. An `ErrorResponse` is an error.
@@ -253,10 +343,21 @@ impl Opening<'_> {
                     frontend::password(&mut out, md5::response(&shadow, salt).as_bytes());
                 }
                 Authentication::Sasl(mechanisms) => {
-                    if !mechanisms.iter().any(|mechanism| mechanism == b"SCRAM-SHA-256") {
+                    let offers = |name: &str| {
+                        mechanisms.iter().any(|mechanism| mechanism == name.as_bytes())
+                    };
+                    let end_point = self.stream.channel().and_then(Channel::end_point);
+                    let (mechanism, binding) = match end_point {
+                        Some(hash) if offers(scram::MECHANISM_PLUS) => {
+                            (scram::MECHANISM_PLUS, ChannelBinding::EndPoint(hash))
+                        }
+                        Some(_) => (scram::MECHANISM, ChannelBinding::NotOffered),
+                        None => (scram::MECHANISM, ChannelBinding::Unsupported),
+                    };
+                    if !offers(mechanism) {
                         return Err(self.cannot("it offers no SASL mechanism that Howdah knows"));
                     }
-                    self.scram(password?, login.keys).await?;
+                    self.scram(password?, login.keys, mechanism, binding).await?;
                     continue;
                 }
                 Authentication::SaslContinue(_)
@@ -274,11 +375,17 @@ impl Opening<'_> {
         }
     }
 
-    async fn scram(&mut self, password: &str, cache: &KeyCache) -> Result<(), OpenError> {
+    async fn scram(
+        &mut self,
+        password: &str,
+        cache: &KeyCache,
+        mechanism: &str,
+        binding: ChannelBinding,
+    ) -> Result<(), OpenError> {
         let nonce = crate::random::token().map_err(|error| self.io(&error))?;
-        let mut client = scram::Client::new(nonce);
+        let mut client = scram::Client::new(nonce).binding(binding);
         let mut out = Vec::new();
-        frontend::sasl_initial(&mut out, "SCRAM-SHA-256", &client.first());
+        frontend::sasl_initial(&mut out, mechanism, &client.first());
         self.send(&out).await?;
         let body = self.sasl_body().await?;
         let Ok(Authentication::SaslContinue(data)) = backend::authentication(&body) else {

@@ -260,6 +260,7 @@ async fn clients(worker: &Worker) -> Table {
         "pid",
         "server_pid",
         "pinned",
+        "tls",
     ];
     let reports = worker_reports(&worker.shared).await;
     let row = |client: &crate::rows::ClientRow| {
@@ -273,6 +274,7 @@ async fn clients(worker: &Worker) -> Table {
             text(client.process_id),
             client.server.map(|process_id| process_id.to_string()),
             client.pin.map(str::to_owned),
+            text(client.tls.map_or_else(String::new, |tls| tls.to_string())),
         ]
     };
     Table {
@@ -282,8 +284,17 @@ async fn clients(worker: &Worker) -> Table {
 }
 
 async fn servers(worker: &Worker) -> Table {
-    let columns =
-        &["user", "database", "state", "addr", "pid", "age_s", "idle_s", "prepared_statements"];
+    let columns = &[
+        "user",
+        "database",
+        "state",
+        "addr",
+        "pid",
+        "age_s",
+        "idle_s",
+        "prepared_statements",
+        "tls",
+    ];
     let reports = worker_reports(&worker.shared).await;
     let idle = |server: &crate::rows::ServerRow| {
         vec![
@@ -295,6 +306,7 @@ async fn servers(worker: &Worker) -> Table {
             text(server.age.as_secs()),
             text(server.idle.as_secs()),
             text(server.prepared),
+            text(server.tls.map_or_else(String::new, |tls| tls.to_string())),
         ]
     };
     let busy = |client: &crate::rows::ClientRow| {
@@ -308,6 +320,7 @@ async fn servers(worker: &Worker) -> Table {
             None,
             None,
             None,
+            text(client.server_tls.map_or_else(String::new, |tls| tls.to_string())),
         ])
     };
     let mut rows: Vec<_> =

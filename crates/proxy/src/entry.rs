@@ -13,6 +13,7 @@ use howdah_core::session::PinReason;
 use crate::error::Refusal;
 use crate::server::{CancelTarget, Server, SessionId};
 use crate::stream::Peer;
+use crate::tls::TlsInfo;
 
 /// What somebody else wants of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +71,7 @@ pub(crate) struct Entry {
     pub(crate) process_id: u32,
     pub(crate) secret: Vec<u8>,
     pub(crate) peer: Peer,
+    pub(crate) tls: Option<TlsInfo>,
     pub(crate) database: Box<str>,
     pub(crate) user: Box<str>,
     pub(crate) since: Instant,
@@ -91,18 +93,20 @@ pub(crate) struct Identity {
     pub(crate) process_id: u32,
     pub(crate) secret: Vec<u8>,
     pub(crate) peer: Peer,
+    pub(crate) tls: Option<TlsInfo>,
     pub(crate) database: Box<str>,
     pub(crate) user: Box<str>,
 }
 
 impl Entry {
     pub(crate) fn new(identity: Identity, now: Instant) -> Self {
-        let Identity { id, process_id, secret, peer, database, user } = identity;
+        let Identity { id, process_id, secret, peer, tls, database, user } = identity;
         Self {
             id,
             process_id,
             secret,
             peer,
+            tls,
             database,
             user,
             since: now,

@@ -43,6 +43,7 @@ pub mod simulation;
 mod stats;
 mod stream;
 mod takeover;
+pub mod tls;
 mod worker;
 
 pub use error::StartError;

@@ -19,7 +19,7 @@ use crate::error::{Refusal, StartError};
 use crate::report::ListenAddress;
 use crate::settings::Listen;
 use crate::shared::Shared;
-use crate::stream::{Detached, Peer, Stream};
+use crate::stream::{Detached, DetachedSocket, Peer, Socket, Stream};
 use crate::worker::{Accepted, Command, Worker};
 
 /// Pause after `accept` failed: the process is out of descriptors, and a connection may end meanwhile.
@@ -193,7 +193,10 @@ async fn accept_tcp(listener: TcpListener, worker: Rc<Worker>) {
                 if admit(&worker.shared, |out| drop(stream.try_write(out)))
                     && stream.set_nodelay(true).is_ok()
                 {
-                    worker.serve_link(Link::new(Stream::Tcp(stream), Peer::Tcp(address)));
+                    worker.serve_link(Link::new(
+                        Stream::Clear(Socket::Tcp(stream)),
+                        Peer::Tcp(address),
+                    ));
                 }
             }
             Err(error) => on_accept_failed(&error).await,
@@ -206,7 +209,7 @@ async fn accept_unix(listener: UnixListener, worker: Rc<Worker>) {
         match listener.accept().await {
             Ok((stream, _)) => {
                 if admit(&worker.shared, |out| drop(stream.try_write(out))) {
-                    worker.serve_link(Link::new(Stream::Unix(stream), Peer::Unix));
+                    worker.serve_link(Link::new(Stream::Clear(Socket::Unix(stream)), Peer::Unix));
                 }
             }
             Err(error) => on_accept_failed(&error).await,
@@ -247,7 +250,7 @@ pub(crate) async fn give(shared: &Shared, owner: usize, accepted: Accepted) {
 /// Gives the other end of the in-process door to a worker.
 pub(crate) async fn hand_over(shared: &Shared, stream: DuplexStream) {
     if admit(shared, |_| {}) {
-        let stream = Detached::Memory(stream);
+        let stream = Detached::Clear(DetachedSocket::Memory(stream));
         give(shared, 0, Accepted { stream, peer: Peer::Memory, bytes: Vec::new() }).await;
     }
 }

@@ -24,7 +24,8 @@ use crate::pool::{PoolKey, Welcome};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::shared::Seat;
-use crate::stream::Stream;
+use crate::stream::{Peer, Stream};
+use crate::tls::{Acceptor, Encrypted};
 use crate::worker::{Accepted, Worker};
 
 /// How long the last words to a client may take to be written.
@@ -32,6 +33,9 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Newest minor version of protocol 3 that is spoken.
 const NEWEST_MINOR: u16 = 2;
+
+/// The first byte of TLS, when a client begins with it.
+const TLS_HANDSHAKE: u8 = 0x16;
 
 /// What a connection turned out to be.
 enum Arrival {
@@ -105,13 +109,14 @@ pub(crate) async fn say_goodbye(worker: &Worker, mut stream: Stream, mut outbox:
 }
 
 async fn arrive(worker: &Rc<Worker>, slot: &mut Option<Link>) -> Result<Arrival, Refusal> {
+    let settings = worker.settings();
+    let Some((request, used)) = first_message(worker, &settings, slot).await? else {
+        return Ok(Arrival::Done);
+    };
     let Some(link) = slot else {
         return Ok(Arrival::Done);
     };
-    let settings = worker.settings();
-    let Some((request, used)) = first_message(worker, link).await? else {
-        return Ok(Arrival::Done);
-    };
+    require_tls(&settings, link)?;
     if let Some(owner) = other_owner(worker, &settings, &request) {
         return hand_over(worker, slot.take(), owner).await;
     }
@@ -165,10 +170,22 @@ async fn hand_over(worker: &Worker, link: Option<Link>, owner: usize) -> Result<
 /// client hung up.
 async fn first_message(
     worker: &Rc<Worker>,
-    link: &mut Link,
+    settings: &Settings,
+    slot: &mut Option<Link>,
 ) -> Result<Option<(Request, usize)>, Refusal> {
     let mut encryption_asked = 0;
     loop {
+        let Some(link) = slot else { return Ok(None) };
+        if link.inbox.unread().first() == Some(&TLS_HANDSHAKE)
+            && let Some(acceptor) = acceptor(settings, link)
+            && encryption_asked == 0
+        {
+            let read = link.inbox.take();
+            if !encrypt(acceptor, slot, read, Negotiation::Direct).await? {
+                return Ok(None);
+            }
+            continue;
+        }
         let parsed = match startup::first(link.inbox.unread()) {
             Ok(parsed) => parsed,
             Err(error) => return Err(Refusal::new(error.sqlstate(), error.to_string())),
@@ -181,15 +198,26 @@ async fn first_message(
         };
         match first {
             First::Ssl | First::Gss => {
-                // Each may be asked for once; neither is offered.
+                let is_ssl = first == First::Ssl;
+                // Each may be asked for once, and not inside of TLS.
                 encryption_asked += 1;
-                if encryption_asked > 2 || link.inbox.unread().len() > used {
+                if encryption_asked > 2
+                    || link.stream.channel().is_some()
+                    || link.inbox.unread().len() > used
+                {
                     // Bytes behind the request would be sent in the clear by somebody who expects encryption.
                     return Err(Refusal::protocol("unexpected data after an encryption request"));
                 }
                 link.inbox.consume(used);
-                link.outbox.bytes(&worker.shelf).push(b'N');
+                let acceptor = acceptor(settings, link).filter(|_| is_ssl);
+                let answer = if acceptor.is_some() { b'S' } else { b'N' };
+                link.outbox.bytes(&worker.shelf).push(answer);
                 link.flush(worker).await;
+                if let Some(acceptor) = acceptor
+                    && !encrypt(acceptor, slot, Vec::new(), Negotiation::Asked).await?
+                {
+                    return Ok(None);
+                }
             }
             First::Cancel { process_id, secret } => {
                 cancel::route(worker, process_id, secret, None).await;
@@ -200,6 +228,60 @@ async fn first_message(
             }
         }
     }
+}
+
+/// What speaks TLS with this client, if anything does: over TCP, once.
+fn acceptor<'a>(settings: &'a Settings, link: &Link) -> Option<&'a Acceptor> {
+    let offered = matches!(link.peer, Peer::Tcp(_)) && link.stream.channel().is_none();
+    settings.tls.as_deref().filter(|_| offered)
+}
+
+/// How a client began TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Negotiation {
+    /// With a request, which was answered.
+    Asked,
+    /// At once.
+    Direct,
+}
+
+/// Puts TLS above the socket. `false`: it failed, and the client knows why as far as TLS can tell it.
+async fn encrypt(
+    acceptor: &Acceptor,
+    slot: &mut Option<Link>,
+    read: Vec<u8>,
+    negotiation: Negotiation,
+) -> Result<bool, Refusal> {
+    let Some(link) = slot.take() else { return Ok(false) };
+    let Stream::Clear(socket) = link.stream else { return Ok(false) };
+    let peer = link.peer;
+    let channel = acceptor
+        .accept(read)
+        .map_err(|error| Refusal::new(SqlState::INTERNAL, error.to_string()))?;
+    let stream = match Encrypted::handshake(socket, channel).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::info!(%peer, "TLS with a client failed: {error}");
+            return Ok(false);
+        }
+    };
+    if negotiation == Negotiation::Direct && !stream.channel().is_postgresql() {
+        // As PostgreSQL: who does not say which protocol it is may have been led here by somebody else.
+        tracing::info!(%peer, "closing a direct TLS connection without ALPN \"postgresql\"");
+        return Ok(false);
+    }
+    *slot = Some(Link::new(Stream::Encrypted(Box::new(stream)), peer));
+    Ok(true)
+}
+
+/// Refuses a client in clear where encryption is wanted.
+fn require_tls(settings: &Settings, link: &Link) -> Result<(), Refusal> {
+    let required = settings.tls.as_deref().is_some_and(Acceptor::is_required);
+    if required && matches!(link.peer, Peer::Tcp(_)) && link.stream.channel().is_none() {
+        return Err(Refusal::new(SqlState::INVALID_AUTHORIZATION, "TLS is required")
+            .hint("Connect with sslmode=require or stricter."));
+    }
+    Ok(())
 }
 
 fn check(message: &startup::Startup<'_>) -> Result<Request, Refusal> {
@@ -273,6 +355,7 @@ fn open_session(
         process_id: worker.new_process_id(),
         secret,
         peer: link.peer,
+        tls: link.stream.tls(),
         database: request.database,
         user: request.user,
     };

@@ -24,6 +24,7 @@ use crate::quota::Quota;
 use crate::report::PoolReport;
 use crate::server::{CancelTarget, Server, SessionId};
 use crate::settings::{NodeAddress, ServerCredentials};
+use crate::tls::Connector;
 use crate::worker::Worker;
 
 mod opening;
@@ -41,6 +42,8 @@ pub(crate) struct PoolKey {
 pub(crate) struct Target {
     pub(crate) node: String,
     pub(crate) address: NodeAddress,
+    /// Speaks TLS with it; `None`: in clear.
+    pub(crate) tls: Option<Arc<Connector>>,
     pub(crate) database: String,
     pub(crate) credentials: ServerCredentials,
 }

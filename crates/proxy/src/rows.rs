@@ -9,6 +9,7 @@ use crate::clock;
 use crate::entry::{Activity, Entry};
 use crate::pool::{Pool, PoolKey};
 use crate::report::PoolReport;
+use crate::tls::TlsInfo;
 use crate::worker::{Worker, WorkerReport};
 
 /// One client.
@@ -24,6 +25,10 @@ pub(crate) struct ClientRow {
     /// Process id of the server it holds.
     pub(crate) server: Option<u32>,
     pub(crate) pin: Option<&'static str>,
+    /// What it is encrypted with.
+    pub(crate) tls: Option<TlsInfo>,
+    /// What the server it holds is encrypted with.
+    pub(crate) server_tls: Option<TlsInfo>,
 }
 
 impl ClientRow {
@@ -43,6 +48,8 @@ impl ClientRow {
             process_id: entry.process_id,
             server: entry.cancel.borrow().as_ref().map(|target| target.process_id),
             pin: entry.pin.get().map(PinReason::as_str),
+            tls: entry.tls,
+            server_tls: entry.cancel.borrow().as_ref().and_then(|target| target.tls),
         }
     }
 }
@@ -57,6 +64,8 @@ pub(crate) struct ServerRow {
     pub(crate) age: Duration,
     pub(crate) idle: Duration,
     pub(crate) prepared: usize,
+    /// What it is encrypted with.
+    pub(crate) tls: Option<TlsInfo>,
 }
 
 impl ServerRow {
@@ -73,6 +82,7 @@ impl ServerRow {
                 age: now.saturating_duration_since(server.opened),
                 idle: now.saturating_duration_since(since),
                 prepared: server.prepared.len(),
+                tls: server.cancel.tls,
             })
             .collect()
     }

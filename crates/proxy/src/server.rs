@@ -23,6 +23,7 @@ use crate::prepared::{PreparedSet, Presence, Unready};
 use crate::quota::Permit;
 use crate::settings::NodeAddress;
 use crate::stream::Stream;
+use crate::tls::{Connector, TlsInfo};
 use crate::worker::Worker;
 
 /// What `DISCARD ALL` does, except that prepared statements stay.
@@ -39,6 +40,9 @@ pub(crate) type SessionId = u64;
 #[derive(Debug)]
 pub(crate) struct CancelTarget {
     pub(crate) address: NodeAddress,
+    /// How the server is reached encrypted, and what with; `None`: in clear.
+    pub(crate) connector: Option<Arc<Connector>>,
+    pub(crate) tls: Option<TlsInfo>,
     pub(crate) process_id: u32,
     pub(crate) secret: Vec<u8>,
     /// Cancel requests on their way. The server must not change hands before they have arrived.

@@ -6,11 +6,13 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use howdah_core::pool::PoolConfig;
 
 use crate::pool::Target;
+use crate::tls::{Acceptor, Connector};
 
 /// An immutable snapshot of everything the data plane is told.
 #[derive(Debug, Clone)]
@@ -19,6 +21,8 @@ pub struct Settings {
     pub revision: u64,
     /// Where clients connect.
     pub listen: Listen,
+    /// Speaks TLS with clients; `None`: they are told that it is not spoken. New connections get what a reload puts here.
+    pub tls: Option<Arc<Acceptor>>,
     /// Worker threads, at least 1. Needs a restart to change.
     pub workers: usize,
     /// Clients connected at once; one more is refused with SQLSTATE 53300.
@@ -67,6 +71,7 @@ impl Settings {
         let target = Target {
             node: node.name.clone(),
             address: node.address.clone(),
+            tls: node.tls.clone(),
             database: database.server_database.clone().unwrap_or_else(|| database_name.to_owned()),
             credentials: user.server.clone(),
         };
@@ -143,6 +148,8 @@ pub struct Node {
     pub name: String,
     /// Where it listens.
     pub address: NodeAddress,
+    /// Speaks TLS with it, over TCP; `None`: always in clear.
+    pub tls: Option<Arc<Connector>>,
     /// Servers to this node at most, over all pools and workers; `None`: no cap.
     pub max_servers: Option<u32>,
 }
@@ -196,7 +203,7 @@ pub struct Database {
 /// A user that clients may log in as.
 #[derive(Debug, Clone)]
 pub struct User {
-    /// The name clients use; `*` matches every name without an entry of its own (only with [`Login::Trust`]).
+    /// The name clients use; `*` matches every name without an entry of its own (only with [`Login::Trust`] and [`Login::Certificate`]).
     pub name: String,
     /// How such a client proves who it is.
     pub login: Login,
@@ -217,8 +224,10 @@ pub enum Login {
     Password(Secret),
     /// PostgreSQL's md5 challenge.
     Md5(Secret),
-    /// SCRAM-SHA-256.
+    /// SCRAM-SHA-256; over TLS with channel binding when the client can.
     Scram(Secret),
+    /// A certificate, over TLS, signed by an authority of the listener, with this common name; `None`: with the user's.
+    Certificate(Option<String>),
 }
 
 /// What is known of a client's password.

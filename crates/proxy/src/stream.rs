@@ -1,15 +1,18 @@
-//! One byte stream to a client or a server: TCP, Unix socket, or memory (the in-process door). Not TLS.
+//! One byte stream to a client or a server: a TCP or Unix socket, or memory (the in-process door), in clear or encrypted. What
+//! encryption is: `tls`.
 
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+
+use crate::tls::{Channel, DetachedEncrypted, Encrypted, TlsInfo};
 
 /// A server that has been silent for so long is probed,
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
@@ -18,29 +21,53 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// so many times, before it counts as gone.
 const KEEPALIVE_PROBES: u32 = 3;
 
-/// A connected stream.
+/// Something connected.
 #[derive(Debug)]
-pub(crate) enum Stream {
+pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
     Memory(DuplexStream),
 }
 
-/// A stream between two event loops.
+/// A socket between two event loops.
 #[derive(Debug)]
-pub(crate) enum Detached {
+pub(crate) enum DetachedSocket {
     Tcp(std::net::TcpStream),
     Unix(std::os::unix::net::UnixStream),
     Memory(DuplexStream),
+}
+
+impl DetachedSocket {
+    /// Puts the socket into this thread's event loop.
+    pub(crate) fn attach(self) -> io::Result<Socket> {
+        Ok(match self {
+            Self::Tcp(stream) => Socket::Tcp(TcpStream::from_std(stream)?),
+            Self::Unix(stream) => Socket::Unix(UnixStream::from_std(stream)?),
+            Self::Memory(stream) => Socket::Memory(stream),
+        })
+    }
+}
+
+/// A connected stream.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Clear(Socket),
+    Encrypted(Box<Encrypted>),
+}
+
+/// A stream between two event loops.
+#[derive(Debug)]
+pub(crate) enum Detached {
+    Clear(DetachedSocket),
+    Encrypted(Box<DetachedEncrypted>),
 }
 
 impl Detached {
     /// Puts the stream into this thread's event loop.
     pub(crate) fn attach(self) -> io::Result<Stream> {
         Ok(match self {
-            Self::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
-            Self::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
-            Self::Memory(stream) => Stream::Memory(stream),
+            Self::Clear(socket) => Stream::Clear(socket.attach()?),
+            Self::Encrypted(stream) => Stream::Encrypted(Box::new(stream.attach()?)),
         })
     }
 }
@@ -73,7 +100,7 @@ impl std::fmt::Display for Peer {
     }
 }
 
-impl Stream {
+impl Socket {
     pub(crate) async fn connect_tcp(host: &str, port: u16) -> io::Result<Self> {
         let stream = TcpStream::connect((host, port)).await?;
         stream.set_nodelay(true)?;
@@ -89,15 +116,43 @@ impl Stream {
         Ok(Self::Unix(UnixStream::connect(path).await?))
     }
 
-    pub(crate) fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, into),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, into),
             Self::Memory(stream) => Pin::new(stream).poll_read(cx, into),
+        }
+    }
+
+    /// Reads behind what is in `into`, at most `room` bytes; takes memory only when there is something to read. `Ready(0)`: the
+    /// end.
+    pub(crate) fn poll_read_more(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut Vec<u8>,
+        room: usize,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let result = match self {
+                Self::Tcp(stream) => {
+                    ready!(stream.poll_read_ready(cx))?;
+                    into.reserve(room);
+                    stream.try_read_buf(into)
+                }
+                Self::Unix(stream) => {
+                    ready!(stream.poll_read_ready(cx))?;
+                    into.reserve(room);
+                    stream.try_read_buf(into)
+                }
+                Self::Memory(stream) => {
+                    into.reserve(room);
+                    ready!(pin!(stream.read_buf(into)).poll(cx))
+                }
+            };
+            match result {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
         }
     }
 
@@ -113,29 +168,90 @@ impl Stream {
         }
     }
 
-    /// Whether another process could go on with it.
-    pub(crate) const fn can_move(&self) -> bool {
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(_) | Self::Unix(_) => true,
-            Self::Memory(_) => false,
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Memory(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+
+    /// Takes the socket out of this thread's event loop.
+    pub(crate) fn detach(self) -> io::Result<DetachedSocket> {
+        Ok(match self {
+            Self::Tcp(stream) => DetachedSocket::Tcp(stream.into_std()?),
+            Self::Unix(stream) => DetachedSocket::Unix(stream.into_std()?),
+            Self::Memory(stream) => DetachedSocket::Memory(stream),
+        })
+    }
+}
+
+impl Stream {
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self {
+            Self::Clear(socket) => socket.poll_read(cx, into),
+            Self::Encrypted(stream) => stream.poll_read(cx, into),
+        }
+    }
+
+    /// Whoever gets `Pending` offers the same bytes the next time, perhaps with more behind them: some of them may be encrypted
+    /// and on their way.
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Clear(socket) => socket.poll_write(cx, bytes),
+            Self::Encrypted(stream) => stream.poll_write(cx, bytes),
+        }
+    }
+
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Clear(socket) => socket.poll_shutdown(cx),
+            Self::Encrypted(stream) => stream.poll_shutdown(cx),
+        }
+    }
+
+    /// The state of its encryption.
+    pub(crate) fn channel(&self) -> Option<&Channel> {
+        match self {
+            Self::Clear(_) => None,
+            Self::Encrypted(stream) => Some(stream.channel()),
+        }
+    }
+
+    /// Whether another process could go on with it: the keys of an encrypted one stay here.
+    pub(crate) const fn can_move(&self) -> bool {
+        matches!(self, Self::Clear(Socket::Tcp(_) | Socket::Unix(_)))
     }
 
     /// A second handle of the socket, for another process.
     pub(crate) fn duplicate(&self) -> io::Result<OwnedFd> {
         match self {
-            Self::Tcp(stream) => stream.as_fd().try_clone_to_owned(),
-            Self::Unix(stream) => stream.as_fd().try_clone_to_owned(),
-            Self::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Clear(Socket::Tcp(stream)) => stream.as_fd().try_clone_to_owned(),
+            Self::Clear(Socket::Unix(stream)) => stream.as_fd().try_clone_to_owned(),
+            Self::Clear(Socket::Memory(_)) | Self::Encrypted(_) => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
         }
+    }
+
+    /// What it is encrypted with.
+    pub(crate) fn tls(&self) -> Option<TlsInfo> {
+        self.channel().and_then(Channel::info)
     }
 
     /// Takes the stream out of this thread's event loop.
     pub(crate) fn detach(self) -> io::Result<Detached> {
         Ok(match self {
-            Self::Tcp(stream) => Detached::Tcp(stream.into_std()?),
-            Self::Unix(stream) => Detached::Unix(stream.into_std()?),
-            Self::Memory(stream) => Detached::Memory(stream),
+            Self::Clear(socket) => Detached::Clear(socket.detach()?),
+            Self::Encrypted(stream) => Detached::Encrypted(Box::new(stream.detach()?)),
         })
     }
 
@@ -150,12 +266,7 @@ impl Stream {
 
     /// Ends the writing direction.
     pub(crate) async fn shut_down(&mut self) {
-        let result = std::future::poll_fn(|cx| match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Memory(stream) => Pin::new(stream).poll_shutdown(cx),
-        })
-        .await;
+        let result = std::future::poll_fn(|cx| self.poll_shutdown(cx)).await;
         // The peer may be gone already; there is nobody left to tell.
         drop(result);
     }

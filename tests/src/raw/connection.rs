@@ -76,8 +76,13 @@ impl Connection {
     /// # Errors
     /// When nobody listens.
     pub fn open(target: &Target) -> Result<Self, Failure> {
+        let stream = Stream::open(&target.address, target.timeout)?;
+        let stream = match &target.tls {
+            Some(tls) => stream.encrypt(tls)?,
+            None => stream,
+        };
         Ok(Self {
-            stream: Stream::open(&target.address, target.timeout)?,
+            stream,
             input: Vec::new(),
             target: target.clone(),
             process_id: 0,

@@ -96,6 +96,9 @@ impl Connection {
             Stream::Tcp(stream) => {
                 stream.local_addr().map_or(0, |address| u32::from(address.port()))
             }
+            Stream::Tls(stream) => {
+                stream.sock.socket.local_addr().map_or(0, |address| u32::from(address.port()))
+            }
             Stream::Unix(_) => 1 << 16,
         }
     }

@@ -13,4 +13,4 @@ mod target;
 pub use connection::{Connection, Failure};
 pub use frames::Frames;
 pub use reply::{ErrorReply, Reply, Transcript};
-pub use target::{Address, Target};
+pub use target::{Address, Target, Tls};

@@ -2,7 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::authority::Authority;
 
 use super::{Connection, Failure};
 
@@ -13,6 +20,48 @@ pub enum Address {
     Tcp(SocketAddr),
     /// Path of a Unix socket.
     Unix(PathBuf),
+}
+
+/// How a client speaks TLS.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    pub(super) config: Arc<ClientConfig>,
+    pub(super) direct: bool,
+    pub(super) piece: usize,
+}
+
+impl Tls {
+    /// A client that trusts this authority, offers these protocols (ALPN), and takes the server for `localhost`.
+    ///
+    /// # Panics
+    /// When the certificate is none.
+    #[must_use]
+    pub fn new(authority: &Authority, protocols: &[&str]) -> Self {
+        let mut roots = RootCertStore::empty();
+        let certificate = CertificateDer::from_pem_slice(authority.certificate().as_bytes());
+        roots.add(certificate.expect("a certificate")).expect("an authority");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions of TLS")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols =
+            protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        Self { config: Arc::new(config), direct: false, piece: usize::MAX }
+    }
+
+    /// Begins with TLS at once.
+    #[must_use]
+    pub fn direct(&self) -> Self {
+        Self { direct: true, ..self.clone() }
+    }
+
+    /// Sends in pieces of so many bytes.
+    #[must_use]
+    pub fn pieces(&self, piece: usize) -> Self {
+        Self { piece, ..self.clone() }
+    }
 }
 
 /// Address, user, database and startup parameters of connections.
@@ -32,6 +81,8 @@ pub struct Target {
     pub minor: u16,
     /// How long a read may take.
     pub timeout: Duration,
+    /// TLS; `None`: in clear.
+    pub tls: Option<Tls>,
 }
 
 impl Target {
@@ -46,6 +97,7 @@ impl Target {
             parameters: Vec::new(),
             minor: 0,
             timeout: Duration::from_secs(20),
+            tls: None,
         }
     }
 
@@ -73,6 +125,12 @@ impl Target {
         let mut target = self.clone();
         target.parameters.push((name.to_owned(), value.to_owned()));
         target
+    }
+
+    /// With TLS.
+    #[must_use]
+    pub fn tls(&self, tls: &Tls) -> Self {
+        Self { tls: Some(tls.clone()), ..self.clone() }
     }
 
     /// With minor version `minor` of protocol 3.

@@ -33,3 +33,6 @@ mod restarting;
 mod settings;
 mod sql_prepare;
 mod statements;
+mod tls_clients;
+mod tls_rotation;
+mod tls_servers;

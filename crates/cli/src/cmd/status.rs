@@ -106,7 +106,7 @@ fn password(settings: &Settings, user: &str) -> Option<String> {
                 Secret::Md5(_) | Secret::ScramVerifier(_) => None,
             }
         }
-        ClientLogin::Trust => None,
+        ClientLogin::Trust | ClientLogin::Certificate(_) => None,
     }
 }
 

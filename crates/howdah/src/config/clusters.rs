@@ -11,6 +11,7 @@ use super::document::{self, Origin, Table};
 use super::error::{ConfigError, Mistake};
 use super::keys::{CLUSTER, NODE};
 use super::read::{Findings, Reader};
+use super::tls;
 use super::validate::unique;
 
 /// Reads all clusters and their nodes.
@@ -95,6 +96,7 @@ fn members(
                 fix,
             );
         }
+        let tls = tls::node(&mut reader, matches!(address, NodeAddress::Unix { .. }));
         roles.push(reader.word("role"));
         let name = match reader.text("name") {
             Some(name) => name,
@@ -108,7 +110,7 @@ fn members(
             let reason = format!("the node {name} is there already");
             reader.fail(Mistake::Duplicate, "host", reason, "remove one of them");
         }
-        nodes.push(Node { name, address, max_servers });
+        nodes.push(Node { name, address, tls, max_servers });
     }
     roles
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::Host;
 
 use super::document::{Given, Origin, Table};
 use super::duration;
@@ -20,7 +20,7 @@ const PRIMARY: &str = "DATABASE_URL";
 const REPLICAS: &str = "DATABASE_READ_URLS";
 
 /// Parameters that other libraries put into URLs and that mean nothing here.
-const IGNORED: [&str; 17] = [
+const IGNORED: [&str; 14] = [
     "pgbouncer",
     "connection_limit",
     "pool_timeout",
@@ -30,9 +30,6 @@ const IGNORED: [&str; 17] = [
     "fallback_application_name",
     "client_encoding",
     "gssencmode",
-    "sslcert",
-    "sslkey",
-    "sslrootcert",
     "sslcompression",
     "passfile",
     "application_name",
@@ -48,6 +45,8 @@ struct Target {
     user: Option<String>,
     password: Option<String>,
     connect_timeout: Option<std::time::Duration>,
+    /// Keys of the node about TLS, with their values.
+    tls: Vec<(&'static str, String)>,
     ignored: Vec<String>,
 }
 
@@ -165,6 +164,9 @@ fn node(cluster: &mut Table, target: &Target, role: &str, origin: &Origin) {
     node.set("host", text(&target.host));
     node.set("port", text(&target.port.to_string()));
     node.set("role", text(role));
+    for (key, value) in &target.tls {
+        node.set(key, text(value));
+    }
     cluster.push(node);
 }
 
@@ -210,14 +212,11 @@ fn split(urls: &str) -> Vec<String> {
 }
 
 fn parse(url: &str) -> Result<Target, Refusal> {
-    let (plain, ignored) = strip(url)?;
+    let Stripped { plain, tls, ignored } = strip(url)?;
     let parsed: tokio_postgres::Config = match plain.parse() {
         Ok(parsed) => parsed,
         Err(error) => return refuse(Mistake::Value, explain(&error, url), EXAMPLE),
     };
-    if parsed.get_ssl_mode() == SslMode::Require {
-        return no_tls();
-    }
     let mut hosts = parsed.get_hosts().iter();
     let host = match (hosts.next(), parsed.get_hostaddrs()) {
         (Some(Host::Tcp(host)), _) if host.contains('@') => {
@@ -251,29 +250,65 @@ fn parse(url: &str) -> Result<Target, Refusal> {
         user: parsed.get_user().map(str::to_owned),
         password,
         connect_timeout: parsed.get_connect_timeout().copied(),
+        tls,
         ignored,
     })
 }
 
-fn no_tls<T>() -> Result<T, Refusal> {
-    refuse(
-        Mistake::Unsupported,
-        "TLS to servers is not there yet",
-        "on a private network sslmode=prefer connects without it; over others use a tunnel",
-    )
+/// An URL without what `tokio_postgres` does not know.
+struct Stripped {
+    plain: String,
+    tls: Vec<(&'static str, String)>,
+    ignored: Vec<String>,
+}
+
+/// A parameter about TLS as a key of the node and its value; `None`: it is about something else.
+fn tls_key(name: &str, value: &str) -> Result<Option<(&'static str, String)>, Refusal> {
+    let value = decoded(value.trim_matches('\''));
+    let key = match name {
+        "sslmode" => "tls",
+        "sslrootcert" => "tls_ca",
+        "sslcert" => "tls_cert",
+        "sslkey" => "tls_key",
+        _ => return Ok(None),
+    };
+    match (name, value.as_str()) {
+        // In clear if the server wants that, else with TLS: nobody is the worse for TLS first.
+        ("sslmode", "allow") => Ok(Some((key, "prefer".to_owned()))),
+        ("sslmode", "disable" | "prefer" | "require" | "verify-ca" | "verify-full") => {
+            Ok(Some((key, value)))
+        }
+        ("sslmode", other) => refuse(
+            Mistake::Value,
+            format!("sslmode={other} is not a mode"),
+            "disable, prefer, require, verify-ca or verify-full",
+        ),
+        _ => Ok(Some((key, value))),
+    }
+}
+
+/// A value of an URL without its percent signs; what is no such thing stays.
+fn decoded(value: &str) -> String {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let digits = after.get(..2).filter(|_| byte == b'%');
+        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(escaped.unwrap_or(byte));
+        rest = if escaped.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Takes out the parameters that `tokio_postgres` does not know, and judges them.
-fn strip(url: &str) -> Result<(String, Vec<String>), Refusal> {
+fn strip(url: &str) -> Result<Stripped, Refusal> {
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return match url.split_once("://") {
             Some((scheme, _)) => {
                 refuse(Mistake::Value, format!("{scheme}:// is not a PostgreSQL URL"), EXAMPLE)
             }
-            None if url.contains("sslmode=verify") => no_tls(),
-            None if url.contains('=') => {
-                Ok((url.replace("sslmode=allow", "sslmode=prefer"), Vec::new()))
-            }
+            None if url.contains('=') => strip_words(url),
             None => refuse(Mistake::Value, "not a PostgreSQL URL", EXAMPLE),
         };
     }
@@ -281,29 +316,37 @@ fn strip(url: &str) -> Result<(String, Vec<String>), Refusal> {
         Some((before, rest)) => (rest, Some(before)),
         None => (url, None),
     };
+    let mut found = Stripped { plain: url.to_owned(), tls: Vec::new(), ignored: Vec::new() };
     let Some((base, query)) = before.split_once('?') else {
-        return Ok((url.to_owned(), Vec::new()));
+        return Ok(found);
     };
     let mut kept = Vec::new();
-    let mut ignored = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        match pair.split_once('=').unwrap_or((pair, "")) {
-            ("sslmode", "disable" | "allow" | "prefer") => {}
-            ("sslmode", "require" | "verify-ca" | "verify-full") => return no_tls(),
-            ("sslmode", other) => {
-                return refuse(
-                    Mistake::Value,
-                    format!("sslmode={other} is not a mode"),
-                    "disable, allow or prefer",
-                );
-            }
-            (name, _) if IGNORED.contains(&name) => ignored.push(name.to_owned()),
-            (_, _) => kept.push(pair),
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if let Some(key) = tls_key(name, value)? {
+            found.tls.push(key);
+        } else if IGNORED.contains(&name) {
+            found.ignored.push(name.to_owned());
+        } else {
+            kept.push(pair);
         }
     }
     let head = credentials.map_or_else(|| base.to_owned(), |head| format!("{head}@{base}"));
-    let plain = if kept.is_empty() { head } else { format!("{head}?{}", kept.join("&")) };
-    Ok((plain, ignored))
+    found.plain = if kept.is_empty() { head } else { format!("{head}?{}", kept.join("&")) };
+    Ok(found)
+}
+
+/// The same for the form `host=… user=…`.
+fn strip_words(text: &str) -> Result<Stripped, Refusal> {
+    let mut found = Stripped { plain: text.to_owned(), tls: Vec::new(), ignored: Vec::new() };
+    for word in text.split_whitespace() {
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        if let Some(key) = tls_key(name, value)? {
+            found.tls.push(key);
+            found.plain = found.plain.replacen(word, "", 1);
+        }
+    }
+    Ok(found)
 }
 
 /// The parser's complaint in our words, without the URL.

@@ -142,7 +142,7 @@ pub(crate) static LISTEN: Section = Section {
     doc: "Where applications connect.",
     sections: &[],
     keys: &[
-        Key::new("address", Kind::List, "IP address, or several. The default is reachable from this machine alone, because traffic is not\nencrypted in this version; \"0.0.0.0\" is every IPv4 address, \"::\" every address, \"off\" none.")
+        Key::new("address", Kind::List, "IP address, or several. The default is reachable from this machine alone; with others, set tls. \"0.0.0.0\" is every IPv4 address, \"::\" every address, \"off\" none.")
             .default("127.0.0.1")
             .restart(),
         Key::new("port", Kind::Integer { min: 0, max: 65_535 }, "One above PostgreSQL's own and where poolers usually listen. 0 takes a free one.")
@@ -154,6 +154,16 @@ pub(crate) static LISTEN: Section = Section {
         Key::new("takeover_socket", Kind::Text, "Path of the socket over which the next process takes over at a restart; its directory must belong to the\nuser of this process. \"off\": none. Left out: in the runtime directory, named after the first address.")
             .example("/run/howdah/takeover")
             .restart(),
+        Key::new("tls", Kind::Word(&["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]), "TLS with clients over TCP, in PgBouncer's words: allow and prefer: for clients that ask for it; require: for all;\nverify-ca and verify-full: for all, with a certificate signed by tls_ca. Left out: prefer with tls_cert, else disable.")
+            .example("require"),
+        Key::new("tls_cert", Kind::Text, "Certificate to show to clients, in PEM form, those above it behind it. Read again by every reload, as are the next two.")
+            .example("/etc/howdah/server.crt"),
+        Key::new("tls_key", Kind::Text, "Its private key, without a passphrase.")
+            .example("/etc/howdah/server.key"),
+        Key::new("tls_ca", Kind::Text, "Authorities that sign clients' certificates. With it, a client that shows a certificate must show a good one.")
+            .example("/etc/howdah/clients.crt"),
+        Key::new("tls_min_version", Kind::Word(&["1.2", "1.3"]), "Oldest version of TLS: PostgreSQL's own default.")
+            .default("1.2"),
         Key::new("max_clients", COUNT, "Clients connected at once; one more is refused. An idle client costs a few KiB; each needs a file descriptor.")
             .default("10000"),
         Key::new("login_timeout", Kind::Duration(Zero::Refused), "From the first byte to the end of the login: PostgreSQL's own limit (authentication_timeout).")
@@ -188,6 +198,10 @@ pub(crate) static NODE: Section = Section {
         Key::new("host", Kind::Text, "Host name or address; a path is the directory of a Unix socket (faster on the same machine).").example("127.0.0.1"),
         Key::new("port", Kind::Integer { min: 1, max: 65_535 }, "").default("5432"),
         Key::new("role", Kind::Word(&["primary", "replica"]), "Left out: the first node is the primary, the others replicas. Replicas are not routed to yet.").example("primary"),
+        Key::new("tls", Kind::Word(&["disable", "prefer", "require", "verify-ca", "verify-full"]), "TLS with the node over TCP, with the meaning of libpq's sslmode: if it speaks it; always; and its certificate is signed\nby tls_ca; and is for this host. Only the last is safe from somebody in between.").default("prefer"),
+        Key::new("tls_ca", Kind::Text, "Authorities that sign the node's certificate, in PEM form; \"system\": those that this machine trusts, also when left out.").example("/etc/howdah/root.crt"),
+        Key::new("tls_cert", Kind::Text, "Certificate to show to the node when it asks for one.").example("/etc/howdah/client.crt"),
+        Key::new("tls_key", Kind::Text, "Its private key, without a passphrase.").example("/etc/howdah/client.key"),
         Key::new("max_servers", COUNT, "Connections to this node at most, over all pools. Left out: no cap beyond the pools' own.").example("90"),
     ],
 };
@@ -225,8 +239,9 @@ pub(crate) static USER: Section = Section {
     doc: "A user that clients may log in as.",
     sections: &[],
     keys: &[
-        Key::new("name", Kind::Text, "The name clients use; \"*\" stands for every other name (with auth = \"trust\" only).").example("app"),
-        Key::new("auth", Kind::Word(&["trust", "password", "md5", "scram-sha-256"]), "How a client proves who it is. Left out: scram-sha-256 when a password is known; without one trust, which\nadmits clients of this machine only.").example("scram-sha-256"),
+        Key::new("name", Kind::Text, "The name clients use; \"*\" stands for every other name (with auth = \"trust\" or \"cert\" only).").example("app"),
+        Key::new("auth", Kind::Word(&["trust", "password", "md5", "scram-sha-256", "cert"]), "How a client proves who it is. Left out: scram-sha-256 when a password is known; without one trust, which\nadmits clients of this machine only.").example("scram-sha-256"),
+        Key::new("cert_name", Kind::Text, "With auth = \"cert\": the common name in the client's certificate. Left out: the user's name.").example("app.example.com"),
         Key::new("password", Kind::Text, "The password, or what PostgreSQL stores of it (\"SCRAM-SHA-256$…\", \"md5…\"). Better one of the next three.").example("…").secret(),
         Key::new("password_file", Kind::Text, "File that holds the password; a line end after it does not count.").example("/run/secrets/app"),
         Key::new("password_env", Kind::Text, "Environment variable that holds it.").example("APP_PASSWORD"),
@@ -326,14 +341,12 @@ pub(crate) const LATER: &[&str] = &[
     "backup",
     "ha",
     "alerts",
-    "listen.tls",
     "admin.address",
     "admin.tokens",
     "admin.allow_changes",
     "cluster.discovery",
     "cluster.node.weight",
     "cluster.node.priority",
-    "cluster.node.tls",
     "cluster.node.pool",
     "database.route",
     "database.consistency",

@@ -27,6 +27,7 @@ mod keys;
 mod read;
 mod secret;
 mod suggest;
+mod tls;
 mod users;
 mod validate;
 

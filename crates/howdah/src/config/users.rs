@@ -60,7 +60,7 @@ fn user(
     let pool_mode: Option<PoolMode> = reader.word("pool_mode").map(mode);
     let max_clients = reader.integer("max_clients");
     let name = name?;
-    if name == "*" && !matches!(login, Login::Trust) {
+    if name == "*" && !matches!(login, Login::Trust | Login::Certificate(None)) {
         reader.fail(
             Mistake::Conflict,
             "name",
@@ -81,6 +81,13 @@ fn login(
         .iter()
         .any(|key| reader.is_given(key))
         && proof.is_none();
+    if asked == Some("cert") {
+        return Login::Certificate(reader.text("cert_name"));
+    }
+    if reader.is_given("cert_name") {
+        let reason = "the name in a certificate, and the user does not log in with one";
+        reader.fail(Mistake::Conflict, "cert_name", reason, "auth = \"cert\"");
+    }
     let Some(proof) = proof else {
         match asked {
             // A password that could not be read is one mistake, already reported.

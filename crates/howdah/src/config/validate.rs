@@ -8,13 +8,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use howdah_core::pool::{PoolConfig, PoolMode};
-use howdah_proxy::settings::{Health, Listen, Settings, TakeoverSocket, UnixListen, User};
+use howdah_proxy::settings::{Health, Listen, Login, Settings, TakeoverSocket, UnixListen, User};
 
 use super::document::{self, Origin, Table};
 use super::error::{ConfigError, Mistake, Notice};
 use super::keys::{ADMIN, HEALTH, LISTEN, LOG, POOL};
 use super::read::{Findings, Reader};
-use super::{Config, Log, LogFormat, clusters, databases, suggest, users};
+use super::{Config, Log, LogFormat, clusters, databases, suggest, tls, users};
 
 /// Most workers when nobody says a number: one moves tens of thousands of statements a second.
 const WORKERS_AT_MOST: usize = 8;
@@ -27,6 +27,7 @@ pub(crate) fn config(
 ) -> Config {
     let mut reader = Reader::new(LISTEN.keys, root.single("listen"), "listen", findings);
     let listen = listen(&mut reader);
+    let tls = tls::listen(&mut reader);
     let max_clients = reader.integer("max_clients").unwrap_or(usize::MAX);
     let login_timeout = reader.duration("login_timeout").unwrap_or(Duration::MAX);
     let client_idle_timeout = reader.limit("client_idle_timeout").flatten();
@@ -34,15 +35,16 @@ pub(crate) fn config(
     let mut reader = Reader::new(POOL.keys, root.single("pool"), "pool", findings);
     let pool = pool(&mut reader, PoolConfig::default());
     let reachable = listen.tcp.iter().any(|address| !address.ip().is_loopback());
-    if reachable {
+    if reachable && !tls.as_ref().is_some_and(|tls| tls.is_required()) {
         let reader = Reader::new(LISTEN.keys, root.single("listen"), "listen", findings);
         let origin = reader.origin("address");
-        let text = "listen.address can be reached from other machines, and traffic is not encrypted in this version";
+        let text = "listen.address can be reached from other machines, and traffic is not encrypted unless the client wants it: listen.tls = \"require\"";
         findings.notices.push(Notice { text: text.to_owned(), origin });
     }
     let (nodes, clusters) = clusters::read(root, &listen, findings);
     let databases = databases::read(root, &clusters, &pool, findings);
     let users = users::read(root, reachable, environment, findings);
+    certificates(root, &users, findings);
     let admin_users = admins(root, &users, findings);
     let mut reader = Reader::new(HEALTH.keys, root.single("health"), "health", findings);
     let health = health(&mut reader);
@@ -52,6 +54,7 @@ pub(crate) fn config(
         settings: Settings {
             revision: 0,
             listen,
+            tls,
             workers,
             max_clients,
             login_timeout,
@@ -248,6 +251,20 @@ fn log(root: &Table, findings: &mut Findings) -> Log {
             Some("json") => LogFormat::Json,
             Some(_) | None => LogFormat::Text,
         },
+    }
+}
+
+/// Reports users who are to log in with certificates that nothing checks.
+fn certificates(root: &Table, users: &[User], findings: &mut Findings) {
+    let named = |user: &&User| matches!(user.login, Login::Certificate(_));
+    let Some(user) = users.iter().find(named) else { return };
+    let mut reader = Reader::new(LISTEN.keys, root.single("listen"), "listen", findings);
+    if !reader.is_given("tls_ca") || !reader.is_given("tls_cert") {
+        let reason =
+            format!("user {} logs in with a certificate, and nothing checks it", user.name);
+        let fix =
+            "tls_cert, tls_key, and tls_ca with the authority that signs clients' certificates";
+        reader.fail(Mistake::Missing, "tls_ca", reason, fix);
     }
 }
 

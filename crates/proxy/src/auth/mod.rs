@@ -1,4 +1,4 @@
-//! Proof of identity of a client: trust for local ones, password, md5, SCRAM-SHA-256.
+//! Proof of identity of a client: trust for local ones, password, md5, SCRAM-SHA-256, certificate.
 //!
 //! Invariant: a user that does not exist costs the same messages and the same time as a wrong password, and the answers are
 //! the same.
@@ -14,6 +14,7 @@ use crate::settings::{Login, Secret, Settings, User};
 use crate::stream::Peer;
 use crate::worker::Worker;
 
+mod certificate;
 mod link;
 mod md5;
 mod password;
@@ -66,6 +67,9 @@ pub(crate) async fn authenticate(
         Login::Scram(secret) => {
             let verifier = scram::verifier(worker, name, secret)?;
             scram::exchange(worker, link, verifier).await?
+        }
+        Login::Certificate(wanted) => {
+            return certificate::check(link, name, wanted.as_deref().unwrap_or(name));
         }
     };
     if proven { Ok(()) } else { Err(failed()) }

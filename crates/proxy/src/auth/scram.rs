@@ -1,4 +1,4 @@
-//! SCRAM-SHA-256 with a client, and the verifiers that it needs. Not the messages themselves: those are in `howdah_wire::scram`.
+//! SCRAM-SHA-256 with a client, bound to the TLS channel if there is one, and the verifiers that it needs. Not the messages themselves: those are in `howdah_wire::scram`.
 //!
 //! Invariant: a verifier is made from a password once, not per login: it costs milliseconds.
 
@@ -8,6 +8,7 @@ use howdah_wire::{backend, frontend, scram};
 use super::{Link, no_randomness};
 use crate::error::Refusal;
 use crate::settings::Secret;
+use crate::tls::Channel;
 use crate::worker::Worker;
 
 /// Iterations of a SCRAM verifier made from a plain password: PostgreSQL's own default.
@@ -21,13 +22,23 @@ pub(super) async fn exchange(
 ) -> Result<bool, Refusal> {
     let nonce = crate::random::token().map_err(no_randomness)?;
     let mut server = scram::Server::new(verifier, nonce);
-    backend::authentication_sasl(link.outbox.bytes(&worker.shelf), &["SCRAM-SHA-256"]);
+    let end_point = link.stream.channel().and_then(Channel::end_point);
+    let offered: &[&str] = match end_point {
+        Some(_) => &[scram::MECHANISM_PLUS, scram::MECHANISM],
+        None => &[scram::MECHANISM],
+    };
+    backend::authentication_sasl(link.outbox.bytes(&worker.shelf), offered);
     let body = link.password(worker).await?;
     let (mechanism, data) = frontend::sasl_initial_response(&body).map_err(Refusal::protocol)?;
-    if mechanism != b"SCRAM-SHA-256" {
+    if !offered.iter().any(|name| name.as_bytes() == mechanism) {
         return Err(Refusal::protocol("the client chose a SASL mechanism that was not offered"));
     }
-    let first = server.on_client_first(data.unwrap_or_default()).map_err(Refusal::protocol)?;
+    if let Some(hash) = end_point {
+        server = server.offered(hash, mechanism == scram::MECHANISM_PLUS.as_bytes());
+    }
+    let first = server
+        .on_client_first(data.unwrap_or_default())
+        .map_err(|error| Refusal::new(error.sqlstate(), error.to_string()))?;
     backend::authentication_sasl_continue(link.outbox.bytes(&worker.shelf), &first);
     let body = link.password(worker).await?;
     let Ok(last) = server.on_client_final(&body) else {

@@ -200,6 +200,7 @@ impl Hub {
         let target = self.target.clone();
         let login = Login {
             address: &target.address,
+            connector: target.tls.as_deref(),
             database: &target.database,
             user: target.credentials.user.as_deref().unwrap_or_default(),
             password: target.credentials.password.as_deref(),

@@ -86,6 +86,7 @@ impl Pool {
         let target = self.target.borrow().clone();
         let login = Login {
             address: &target.address,
+            connector: target.tls.as_deref(),
             database: &target.database,
             user: target.credentials.user.as_deref().unwrap_or(&self.key.user),
             password: target.credentials.password.as_deref(),
@@ -110,6 +111,7 @@ impl Pool {
         let greeting = opened.greeting;
         #[cfg(feature = "simulation")]
         let alive = crate::simulation::Alive::new(worker, &self.key, greeting.process_id);
+        let tls = opened.stream.tls();
         Box::new(Server {
             stream: opened.stream,
             inbox: Inbox::default(),
@@ -125,6 +127,8 @@ impl Pool {
             parameters: greeting.parameters,
             cancel: Rc::new(CancelTarget {
                 address: target.address.clone(),
+                connector: tls.and_then(|_| target.tls.clone()),
+                tls,
                 process_id: greeting.process_id,
                 secret: greeting.secret,
                 pending: Cell::new(0),

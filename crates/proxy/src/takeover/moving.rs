@@ -18,7 +18,7 @@ use crate::buffer::Inbox;
 use crate::entry::{Activity, Entry, Identity};
 use crate::pool::PoolKey;
 use crate::session::Session;
-use crate::stream::{Detached, Peer};
+use crate::stream::{Detached, DetachedSocket, Peer};
 use crate::worker::Worker;
 
 /// A session on its way from another process into one of the workers.
@@ -47,9 +47,9 @@ impl Adopted {
         let key = key_of(&snapshot);
         let owner = worker.shared.adopter(&key, &config, snapshot.process_id);
         let stream = if snapshot.peer.is_some() {
-            Detached::Tcp(socket.into())
+            Detached::Clear(DetachedSocket::Tcp(socket.into()))
         } else {
-            Detached::Unix(socket.into())
+            Detached::Clear(DetachedSocket::Unix(socket.into()))
         };
         Ok((owner, Self { snapshot, stream }))
     }
@@ -75,6 +75,8 @@ pub(super) fn adopt(worker: &Rc<Worker>, adopted: Adopted) {
         process_id: snapshot.process_id,
         secret: snapshot.secret,
         peer: snapshot.peer.map_or(Peer::Unix, Peer::Tcp),
+        // Those in clear alone move.
+        tls: None,
         database: snapshot.database.as_str().into(),
         user: snapshot.user.as_str().into(),
     };
