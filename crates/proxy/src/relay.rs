@@ -2,6 +2,8 @@
 //! bodies that say something about the session. No waiting here.
 //!
 //! Invariant: a frame reaches the client only if the reply queue says that it is the client's.
+//!
+//! Length: all that is done with a reply, from its header to its end, is one walk.
 
 use std::hash::BuildHasher;
 

@@ -2,6 +2,8 @@
 //! and a count of clients, and nothing per request.
 //!
 //! Invariant: everything reachable from [`Worker`] except [`Shared`] is touched by its own thread only.
+//!
+//! Length: everything that a worker owns, and what it is asked, side by side.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
