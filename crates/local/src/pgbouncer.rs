@@ -4,6 +4,7 @@
 //! Invariant: when `start` returns, it listens on its port.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::Command;
 
 use rustix::process::Signal;
@@ -145,6 +146,12 @@ impl PgBouncer {
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The file it was started with.
+    #[must_use]
+    pub fn configuration_file(&self) -> PathBuf {
+        self.daemon.home().join("ini")
     }
 
     /// Major and minor version. Prepared statements in transaction mode exist since (1, 21).

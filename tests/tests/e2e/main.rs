@@ -17,6 +17,7 @@ mod copying;
 mod crowds;
 mod doors;
 mod errors;
+mod importing;
 mod known_bugs_odyssey;
 mod known_bugs_pgbouncer;
 mod known_bugs_pgcat;

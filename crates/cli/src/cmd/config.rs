@@ -2,10 +2,12 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
 use howdah::config::example;
+use howdah::config::import::{self, Remark, Verdict};
 use serde_json::json;
 
 use crate::configuration::Sources;
@@ -25,6 +27,8 @@ enum Verb {
     Init(Init),
     /// Print every value in force
     Show(Show),
+    /// Make a howdah.toml from a pgbouncer.ini, and say what became of every line
+    ImportPgbouncer(Import),
 }
 
 #[derive(Debug, clap::Args)]
@@ -52,11 +56,24 @@ struct Show {
     json: bool,
 }
 
+#[derive(Debug, clap::Args)]
+struct Import {
+    /// The pgbouncer.ini
+    path: PathBuf,
+    /// Write the configuration here instead of to standard output; the file must not be there yet
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Print the account as JSON, the configuration inside it unless --output is given
+    #[arg(long)]
+    json: bool,
+}
+
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> Outcome {
     match &args.verb {
         Verb::Init(args) => init(args),
         Verb::Show(args) => show(args),
+        Verb::ImportPgbouncer(args) => import(args),
     }
 }
 
@@ -112,4 +129,48 @@ fn show(args: &Show) -> Outcome {
     }
     terminal::data(&text)?;
     Ok(Exit::Done)
+}
+
+fn import(args: &Import) -> Outcome {
+    let imported = import::pgbouncer(&args.path)?;
+    if let Some(path) = &args.output {
+        // It may hold passwords.
+        let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
+        let mut file = file.with_context(|| format!("cannot write {}", path.display()))?;
+        file.write_all(imported.toml.as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let toml = args.output.is_none().then_some(&imported.toml);
+    if args.json {
+        let mistakes = imported.mistakes.as_ref();
+        terminal::json(&json!({
+            "schema": "howdah.import/1",
+            "configuration": toml,
+            "remarks": imported.remarks,
+            "mistakes": mistakes,
+        }))?;
+    } else {
+        if let Some(toml) = toml {
+            terminal::data(toml)?;
+        }
+        say_remarks(&imported.remarks);
+    }
+    match imported.mistakes {
+        None => Ok(Exit::Done),
+        Some(mistakes) => Err(Failure::new(Exit::Configuration, mistakes)),
+    }
+}
+
+fn say_remarks(remarks: &[Remark]) {
+    let talk = Talk::new();
+    for remark in remarks {
+        let Remark { file, line, key, text, .. } = remark;
+        let sentence = format!("{key} ({}:{line}): {text}", file.display());
+        match remark.verdict {
+            Verdict::Dropped => talk.bad("dropped", &sentence),
+            Verdict::Changed => talk.warn("changed", &sentence),
+            Verdict::Taken => talk.good("taken", &sentence),
+            Verdict::Needless => talk.hint("needless", &sentence),
+        }
+    }
 }

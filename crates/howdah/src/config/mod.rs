@@ -23,6 +23,7 @@ mod environment;
 mod error;
 mod example;
 mod file;
+pub mod import;
 mod keys;
 mod read;
 mod secret;

@@ -8,6 +8,7 @@
 )]
 
 mod file;
+mod import;
 mod mistakes;
 mod sources;
 mod url;
