@@ -33,7 +33,7 @@ fn clients_log_in_with_the_passwords_of_the_auth_file() {
             let mut client = target.password(Login::PASSWORD).client();
             assert_eq!(client.value("SELECT current_user"), role.role());
             client.run("BEGIN; SELECT 1; COMMIT");
-            assert_eq!(target.password("wrong").refusal().code, "28P01");
+            assert!(target.password("wrong").connect().is_err(), "{auth:?}");
         });
     }
 }

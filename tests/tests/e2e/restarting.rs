@@ -170,6 +170,22 @@ fn a_client_that_cannot_move_stays_until_the_grace_period_is_over() {
     assert_eq!(new.value("SELECT 1"), "1");
 }
 
+#[test]
+fn a_listening_client_stays_and_misses_nothing() {
+    let rig = Rig::start();
+    let (mut listener, mut other) = (rig.client(), rig.client());
+    listener.run("LISTEN news");
+    let mut pair = Pair::of(rig);
+    pair.succeed();
+    pair.wait_for((1, 1));
+    other.run("NOTIFY news, 'after the restart'");
+    let heard = listener.reply().unwrap().notification();
+    assert_eq!(heard, Some(("news".to_owned(), "after the restart".to_owned())));
+    listener.run("UNLISTEN news");
+    pair.wait_for((0, 2));
+    assert_eq!(listener.value("SELECT 'moved after all'"), "moved after all");
+}
+
 fn sleeps(client: &mut Connection, observer: &mut Connection) {
     client.send(&Frames::new().query("SELECT pg_sleep(30)")).unwrap();
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";

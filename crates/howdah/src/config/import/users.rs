@@ -100,7 +100,7 @@ impl Users {
                 ),
             ),
         }
-        let mut written = 0;
+        let mut written = Vec::new();
         for (name, user) in &self.0 {
             let method = if all { Some("trust") } else { method(kind, user.secret.as_deref()) };
             let Some(method) = method else {
@@ -110,7 +110,7 @@ impl Users {
                 );
                 continue;
             };
-            written += 1;
+            written.push(name);
             let secret = user.secret.as_deref();
             let stored = secret.is_some_and(|text| is_md5(text) || is_verifier(text));
             if stored && databases.forced().and_then(|(_, password)| password).is_none() {
@@ -131,7 +131,7 @@ impl Users {
         }
         if all {
             entry(tables, ("*", "trust", &User::default()), databases, general);
-        } else if written == 0 {
+        } else if written.is_empty() {
             note(Verdict::Dropped, "no user was found: add a [[user]] with a password".to_owned());
         }
         for (key, path) in [("admin_users", "admin.users"), ("stats_users", "admin.stats_users")] {
@@ -139,7 +139,7 @@ impl Users {
                 continue;
             };
             let (known, unknown): (Vec<_>, Vec<_>) =
-                list(&line.value).into_iter().partition(|name| self.0.contains_key(name));
+                list(&line.value).into_iter().partition(|name| written.contains(&name));
             if !unknown.is_empty() {
                 let text = format!("not among the users, and left out: {}", unknown.join(", "));
                 account.add(line, key, Verdict::Changed, text);
