@@ -33,7 +33,13 @@ pub(crate) struct Leaving {
 }
 
 /// The server of a session that has ended.
-pub(crate) fn leave(worker: &Rc<Worker>, pool: &Rc<Pool>, server: Box<Server>, leaving: Leaving) {
+pub(crate) fn leave(
+    worker: &Rc<Worker>,
+    pool: &Rc<Pool>,
+    mut server: Box<Server>,
+    leaving: Leaving,
+) {
+    server.cut_off = leaving.mid_frame;
     let unfinished = leaving.mid_frame || server.queue.is_open();
     if server.doomed.is_some() || unfinished {
         if !server.queue.is_empty() {

@@ -10,6 +10,7 @@ use howdah_core::session::PinReason;
 use howdah_sql::{
     Analysis, ChannelChange, Effect, PreparedChange, SettingChange, Statement, TransactionChange,
 };
+use howdah_wire::backend::TransactionStatus;
 
 use crate::rename::Made;
 use crate::server::Server;
@@ -90,12 +91,34 @@ impl Session {
     }
 
     /// Whether a parameter status tells of a default of the server's that is not the session's: the startup message asked
-    /// for something else, and the session is given that at once.
-    pub(crate) fn is_foreign_default(&self, name: &[u8]) -> bool {
-        let resets = self.effects.front().is_some_and(|pending| pending.resets);
+    /// for something else, and the session is given that at once. `answered` is the message that is being answered.
+    pub(crate) fn is_foreign_default(&self, name: &[u8], answered: Serial) -> bool {
+        let resets = self
+            .effects
+            .front()
+            .is_some_and(|pending| pending.resets && pending.serial <= answered);
         (self.misaligned || resets)
             && std::str::from_utf8(name)
                 .is_ok_and(|name| self.settings.startup().get(&name.to_ascii_lowercase()).is_some())
+    }
+
+    /// Whether the startup message's settings have to be made again before another request: what is sent resets them.
+    pub(crate) fn awaits_alignment(&self) -> bool {
+        (self.misaligned || self.effects.iter().any(|pending| pending.resets))
+            && !self.settings.startup().is_empty()
+    }
+
+    /// Whether what is sent next may run in a transaction block, as far as the replies so far and what is sent tell.
+    pub(crate) fn may_be_in_transaction(&self, server: &Server) -> bool {
+        let begins = |statement: &Statement| statement.effect == Effect::Begin;
+        server.status != TransactionStatus::Idle
+            || self.effects.iter().any(|pending| pending.analysis.statements.iter().any(begins))
+    }
+
+    /// Whether what is sent next runs in a failed transaction, where only its end is accepted.
+    pub(crate) fn is_in_failed_transaction(&self, server: &Server) -> bool {
+        server.status == TransactionStatus::Failed
+            && !self.effects.iter().any(|pending| ends_transaction(&pending.analysis))
     }
 
     /// The message that, when it is answered, changes which named statements exist: what names one has to wait for it.
@@ -174,11 +197,8 @@ impl Session {
         command_tag: &[u8],
     ) {
         match effect {
-            Effect::None
-            | Effect::Begin
-            | Effect::Execute
-            | Effect::Discard
-            | Effect::AdvisoryUnlock => {}
+            Effect::Begin => server.status = TransactionStatus::InTransaction,
+            Effect::None | Effect::Execute | Effect::Discard | Effect::AdvisoryUnlock => {}
             // COMMIT of a failed transaction is a rollback, and says so.
             Effect::Commit | Effect::PrepareTransaction
                 if !command_tag.starts_with(b"ROLLBACK") =>
@@ -217,10 +237,10 @@ impl Session {
             Effect::DiscardAll => {
                 self.misaligned = true;
                 server.prepared.forget_all();
-                server.tainted = None;
+                // What was sent after it may taint the server anew.
+                server.tainted = server.tainted.filter(|taint| taint.at > pending.serial);
                 self.statements.on_deallocate_all(pending.serial);
                 self.native.clear();
-                self.unnamed.clear();
                 self.settings.on_discard_all();
                 server.settings.on_discard_all();
                 self.listener.channels.on_discard_all();
@@ -302,4 +322,14 @@ impl Session {
             self.statements.on_deallocate(name.as_bytes());
         }
     }
+}
+
+/// Whether a statement is accepted in a failed transaction.
+pub(crate) fn ends_transaction(analysis: &Analysis) -> bool {
+    analysis.statements.iter().any(|statement| {
+        matches!(
+            statement.effect,
+            Effect::Commit | Effect::Rollback | Effect::RollbackTo | Effect::PrepareTransaction
+        )
+    })
 }

@@ -11,6 +11,10 @@ pub enum Fault {
     SkipAlign = 2,
     /// A server that still owes replies goes back to the pool.
     EarlyRelease = 4,
+    /// A waiter whose time is up is not told.
+    LostWaiter = 8,
+    /// The ledger is told twice that a server came back.
+    DoubleCheckin = 16,
 }
 
 #[cfg(feature = "planted-bugs")]

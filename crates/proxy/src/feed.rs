@@ -18,7 +18,7 @@ use crate::clock;
 use crate::error::Refusal;
 use crate::gather::{client_header, protocol, unknown_message};
 use crate::prepare::Whole;
-use crate::server::{Server, UnnamedOn};
+use crate::server::{Server, Taint, UnnamedOn};
 use crate::session::{ClientBody, End, Session};
 
 /// What became of the frame at the head of the inbox.
@@ -117,6 +117,10 @@ impl Session {
         }
         if self.careful && !server.queue.is_empty() && !server.queue.is_open() {
             // What a LISTEN promises is kept before anything else is done.
+            return Ok(Fed::Stop);
+        }
+        let begins = !server.queue.is_open() && !is_of_copy(header.tag);
+        if begins && self.awaits_alignment() {
             return Ok(Fed::Stop);
         }
         let whole = header.frame_len();
@@ -276,7 +280,12 @@ impl Session {
 
     /// What is being sent may leave on the server what nobody can see.
     pub(crate) fn taint(&mut self, server: &mut Server) {
-        server.tainted = Some(self.entry.id);
+        server.tainted = Some(Taint { by: self.entry.id, at: server.queue.next_serial() });
         self.taints = true;
     }
+}
+
+/// Whether a message belongs to a COPY that was begun.
+fn is_of_copy(frame_tag: u8) -> bool {
+    matches!(frame_tag, tag::COPY_DATA | tag::COPY_DONE | tag::COPY_FAIL)
 }

@@ -4,6 +4,7 @@
 //! Invariant: a server leaves a session in one of two ways only: free, to the pool ([`Session::release`]), or with the end of
 //! the session, through `clean`.
 
+use howdah_core::reply::Delivery;
 use howdah_core::session::PinReason;
 use howdah_wire::backend::TransactionStatus;
 use howdah_wire::sqlstate::SqlState;
@@ -70,6 +71,11 @@ impl Session {
                 cancel::send(&self.worker, &self.pool, &self.entry, None);
                 Ok(())
             }
+            // It passed as the answer came, or as the next request did.
+            Signal::Deadline(Deadline::Query(_) | Deadline::Unanswered(_)) if !self.is_asking() => {
+                Ok(())
+            }
+            Signal::Deadline(Deadline::IdleInTransaction(_)) if self.is_asking() => Ok(()),
             Signal::Deadline(Deadline::Query(timeout)) => {
                 self.overruled = Some(Refusal::query_timeout(timeout));
                 let grace = self.pool.ledger.borrow().config().connect_timeout;
@@ -103,6 +109,11 @@ impl Session {
         }
     }
 
+    /// Whether the server still owes answers.
+    fn is_asking(&self) -> bool {
+        self.server.as_ref().is_some_and(|server| !server.queue.is_empty())
+    }
+
     pub(crate) fn on_server_gone(&mut self) -> End {
         if let Some(server) = &mut self.server {
             server.doomed = Some("it closed the connection");
@@ -114,6 +125,12 @@ impl Session {
     pub(crate) async fn close(mut self, end: End) {
         self.return_grant();
         *self.entry.cancel.borrow_mut() = None;
+        // Inside a row, the words of a goodbye would be taken for the rest of it.
+        let torn = self
+            .server
+            .as_ref()
+            .and_then(|server| server.body)
+            .is_some_and(|body| body.delivery != Delivery::Nobody);
         if let Some(server) = self.server.take() {
             // An alignment that is on its way counts: nobody will note that it has arrived.
             let dirty = self.pin.is_some()
@@ -133,7 +150,9 @@ impl Session {
         self.pool.clients.set(self.pool.clients.get().saturating_sub(1));
         self.worker.unregister(&self.entry);
         if let End::Fatal(refusal) = &end {
-            refusal.write_fatal(self.outbox.bytes(&self.worker.shelf));
+            if !torn {
+                refusal.write_fatal(self.outbox.bytes(&self.worker.shelf));
+            }
             self.worker.stats.on_error();
         }
         if !matches!(end, End::ClientGone | End::Terminated | End::Moved) {
@@ -141,12 +160,14 @@ impl Session {
         }
     }
 
-    /// When the client has to end its transaction.
+    /// When the client has to end its transaction; the deadline of what was answered holds no longer.
     pub(crate) fn watch_transaction(&self, status: TransactionStatus) {
-        let timeout = self.pool.ledger.borrow().config().idle_in_transaction_timeout;
-        if let Some(timeout) = timeout {
-            let deadline = (status != TransactionStatus::Idle)
-                .then(|| (clock::now() + timeout, Deadline::IdleInTransaction(timeout)));
+        let ledger = self.pool.ledger.borrow();
+        let (config, open) = (ledger.config(), status != TransactionStatus::Idle);
+        if config.idle_in_transaction_timeout.is_some() || config.query_timeout.is_some() {
+            let timeout = config.idle_in_transaction_timeout.filter(|_| open);
+            let deadline = timeout
+                .map(|timeout| (clock::now() + timeout, Deadline::IdleInTransaction(timeout)));
             self.entry.set_deadline(deadline);
         }
     }

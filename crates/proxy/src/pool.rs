@@ -19,6 +19,7 @@ use crate::clean::{self, Leaving};
 use crate::connect::{KeyCache, OpenError};
 use crate::entry::{Entry, Grant};
 use crate::error::Refusal;
+use crate::faults::{self, Fault};
 use crate::node::NodeState;
 use crate::quota::Quota;
 use crate::report::PoolReport;
@@ -229,6 +230,9 @@ impl Pool {
             self.open_wanted(worker, now);
             return;
         }
+        if faults::is_planted(Fault::DoubleCheckin) {
+            self.ledger.borrow_mut().on_closed();
+        }
         let placed = self.ledger.borrow_mut().checkin(server, now);
         self.place(worker, placed);
     }
@@ -252,10 +256,13 @@ impl Pool {
             tracing::debug!(database = %self.key.database, user = %self.key.user, reason, "closing a server");
         }
         worker.stats.on_server_closed();
-        // Best effort: PostgreSQL logs nothing for a connection that ends with Terminate.
-        let mut out = Vec::with_capacity(8);
-        howdah_wire::frontend::terminate(&mut out);
-        let _ = server.stream.write_now(&out);
+        // Best effort: PostgreSQL logs nothing for a connection that ends with Terminate. Inside of a frame it would be taken for
+        // the rest of that.
+        if !server.cut_off && server.outbox.is_empty() {
+            let mut out = Vec::with_capacity(8);
+            howdah_wire::frontend::terminate(&mut out);
+            let _ = server.stream.write_now(&out);
+        }
     }
 
     /// What clients are told at login, for a process that takes over.
@@ -301,6 +308,9 @@ impl Pool {
             (expired, surplus, ledger.config().clone())
         };
         for entry in expired {
+            if faults::is_planted(Fault::LostWaiter) {
+                continue;
+            }
             let refusal = match self.last_error.borrow().as_ref() {
                 Some(error) => error.refusal(),
                 None => Refusal::checkout_timeout(config.checkout_timeout, config.max_size),
@@ -327,7 +337,10 @@ impl Pool {
 
     /// A session that has tainted servers has ended: those that are idle are cleaned now.
     pub(crate) fn clean_tainted(self: &Rc<Self>, worker: &Rc<Worker>, session: SessionId) {
-        let tainted = self.ledger.borrow_mut().take_idle(|server| server.tainted == Some(session));
+        let tainted = self
+            .ledger
+            .borrow_mut()
+            .take_idle(|server| server.tainted.is_some_and(|taint| taint.by == session));
         for server in tainted {
             let leaving = Leaving { dirty: true, mid_frame: false };
             clean::leave(worker, self, server, leaving);

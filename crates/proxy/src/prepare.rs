@@ -17,7 +17,7 @@ use howdah_wire::frame::{self, Header};
 use howdah_wire::frontend;
 use howdah_wire::sqlstate::SqlState;
 
-use crate::effects::Portal;
+use crate::effects::{Portal, ends_transaction};
 use crate::error::Refusal;
 use crate::feed::Fed;
 use crate::gather::protocol;
@@ -85,6 +85,18 @@ impl Session {
             self.remember_name(server, &parse)?;
             server.queue.push(session, Kind::Parse, Disposition::Forward);
             self.forward(server, frame);
+            return Ok(frame.used());
+        }
+        let head = server.queue.head();
+        if server.queue.is_undecided(head) && self.may_be_in_transaction(server) {
+            // Whether the transaction has failed is not known.
+            return Ok(self.wait_for(server, head));
+        }
+        if self.is_in_failed_transaction(server) && !ends_transaction(&self.analyse(parse.sql)) {
+            // Whatever it is, the server says that the transaction is aborted.
+            server.queue.push(session, Kind::Parse, Disposition::Forward);
+            let out = server.outbox.bytes(&self.worker.shelf);
+            frontend::parse_message(out, NO_STATEMENT, parse.sql, parse.parameter_types);
             return Ok(frame.used());
         }
         if self.statements.get(parse.name).is_some() {

@@ -208,7 +208,8 @@ impl Session {
             let (name, value) = backend::parameter_status(body)
                 .map_err(|error| out_of_step(server, &error.to_string()))?;
             server.on_parameter(name, value);
-            return Ok(self.on_parameter(name, value, internal));
+            let answered = (!internal).then(|| server.queue.head());
+            return Ok(self.on_parameter(name, value, answered));
         }
         if frame_tag == tag::NOTIFICATION && !self.is_for_client(server, body) {
             return Ok(Fate::Drop);
@@ -229,8 +230,10 @@ impl Session {
     }
 
     /// A parameter status: the client is told what changed for its session, not what changed on the server on the way.
-    fn on_parameter(&mut self, name: &[u8], value: &[u8], internal: bool) -> Fate {
-        let silent = if internal { !self.audible } else { self.is_foreign_default(name) };
+    /// `answered`: the client's message that is being answered; `None`: it is one of Howdah's own.
+    fn on_parameter(&mut self, name: &[u8], value: &[u8], answered: Option<Serial>) -> Fate {
+        let silent =
+            answered.map_or(!self.audible, |answered| self.is_foreign_default(name, answered));
         if silent || (self.audible && self.knows(name, value)) {
             return Fate::Drop;
         }

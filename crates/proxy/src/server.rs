@@ -70,6 +70,14 @@ impl UnnamedOn {
     }
 }
 
+/// A session ran functions that may have left anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Taint {
+    pub(crate) by: SessionId,
+    /// The last message that did.
+    pub(crate) at: Serial,
+}
+
 /// A backend frame whose body is passed on as it comes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Body {
@@ -93,7 +101,7 @@ pub(crate) struct Server {
     /// The unnamed statement on it, if that is known.
     pub(crate) unnamed: Option<UnnamedOn>,
     /// The session that ran functions which may have left anything on it; cleaned before another one uses it.
-    pub(crate) tainted: Option<SessionId>,
+    pub(crate) tainted: Option<Taint>,
     /// Up to which message a Flush was sent so that replies come before a Sync.
     pub(crate) flushed: Serial,
     /// What it reported as `ParameterStatus`.
@@ -103,6 +111,8 @@ pub(crate) struct Server {
     pub(crate) expires: Instant,
     /// Revision of the settings it was opened under; an older one is closed when the pool's address or login changed.
     pub(crate) generation: u64,
+    /// A frame was sent to it in part, and the rest will never come.
+    pub(crate) cut_off: bool,
     /// Why it must be closed instead of reused.
     pub(crate) doomed: Option<&'static str>,
     /// Its places in the caps on servers; given back when it is closed.

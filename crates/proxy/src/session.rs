@@ -233,7 +233,8 @@ impl Session {
         }
         self.checkout().await?.map_err(End::Fatal)?;
         let aligned = self.align().await?;
-        while self.aligning.is_some() {
+        // Also what a wash changes is to be known.
+        while self.aligning.is_some() || !self.is_settled() {
             self.next_exchange_event().await?;
         }
         let Some(server) = &self.server else {
@@ -386,9 +387,10 @@ impl Session {
     /// A grant, or an event that ends the wait. Meanwhile the client may send more, or go.
     fn poll_grant(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Grant, Event>> {
         self.entry.register(cx);
-        // Who waits for a server moves after its request.
-        if let Some(signal) = self.entry.take_signal().filter(|signal| *signal != Signal::Move) {
-            return Poll::Ready(Err(Event::Signal(signal)));
+        match self.entry.take_signal() {
+            // A deadline of what was before: nothing runs that could be late. And who waits for a server moves after its request.
+            Some(Signal::Deadline(_) | Signal::Move) | None => {}
+            Some(signal) => return Poll::Ready(Err(Event::Signal(signal))),
         }
         let granted = self.entry.granted.borrow_mut().take();
         if let Some(grant) = granted {
@@ -421,7 +423,7 @@ impl Session {
             return Ok(Ok(()));
         };
         let session = self.entry.id;
-        if server.tainted.is_some_and(|owner| owner != session) {
+        if server.tainted.is_some_and(|taint| taint.by != session) {
             server.wash(session, &self.worker);
         }
         let wanted = self.settings.context();
@@ -581,6 +583,11 @@ impl Session {
             // What the server said before it went is still to be read.
             server.doomed = Some("it cannot be written to");
         }
+    }
+
+    /// Whether the server has answered everything that it was asked.
+    fn is_settled(&self) -> bool {
+        self.server.as_ref().is_none_or(|server| server.queue.is_settled())
     }
 
     /// After a RESET, when everything that was sent is answered: the startup message's settings are to be made again.

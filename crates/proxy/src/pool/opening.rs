@@ -138,6 +138,7 @@ impl Pool {
             // Up to a tenth earlier, so that servers opened together do not leave together.
             expires: now + lifetime - worker.jitter(lifetime / 10),
             generation,
+            cut_off: false,
             doomed: None,
             _permit: permit,
             #[cfg(feature = "simulation")]
