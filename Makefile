@@ -31,6 +31,7 @@ test: ## every test: units, real servers, drivers, fuzzing (under 30 minutes fro
 	  'release binary' 'cargo build --release --locked -p howdah-cli' \
 	  'tests' 'HOWDAH_BIN=$(abspath $(TARGET))/release/howdah cargo test --workspace --locked --no-fail-fast' \
 	  'planted bugs are noticed' 'cargo test --locked -p howdah-tests --features planted-bugs --test isolation_planted' \
+	  'planted bugs are noticed in virtual time' 'cargo test --locked -p howdah-simulation --features planted-bugs --test simulation' \
 	  'instruction counts' 'cargo run --release --locked -p howdah-bench -- hot --check' \
 	  'fuzzing, $(FUZZ_SECONDS) s per target' 'fuzz/run $(FUZZ_SECONDS)'
 

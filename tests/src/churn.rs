@@ -1,8 +1,8 @@
 //! Other clients that take and give back servers between the steps of a test, so that its client is served by one server now
 //! and by another then. Each leaves its own settings behind wherever it was.
 
-use crate::random::Random;
 use crate::raw::{Connection, Target};
+use howdah_simulation::Random;
 
 /// Clients that hold servers in transactions for a while.
 #[derive(Debug)]

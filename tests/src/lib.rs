@@ -17,7 +17,6 @@ mod churn;
 pub mod exchange;
 pub mod isolation;
 mod process;
-mod random;
 pub mod raw;
 mod rig;
 mod script;
@@ -25,8 +24,8 @@ mod servers;
 
 pub use authority::{Authority, Files, Signed};
 pub use churn::Churn;
+pub use howdah_simulation::Random;
 pub use process::HowdahProcess;
-pub use random::Random;
 pub use rig::{Builder, Rig};
 pub use script::{Script, Until};
 pub use servers::{Login, Servers};

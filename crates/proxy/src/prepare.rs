@@ -96,7 +96,7 @@ impl Session {
             // Whatever it is, the server says that the transaction is aborted.
             server.queue.push(session, Kind::Parse, Disposition::Forward);
             let out = server.outbox.bytes(&self.worker.shelf);
-            frontend::parse_message(out, NO_STATEMENT, parse.sql, parse.parameter_types);
+            frontend::parse_message(out, NO_STATEMENT.as_bytes(), parse.sql, parse.parameter_types);
             return Ok(frame.used());
         }
         if self.statements.get(parse.name).is_some() {

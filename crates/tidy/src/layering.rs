@@ -34,13 +34,21 @@ const ROOMS: &[Room] = &[
     },
     Room { package: "howdah-cli", uses: &["howdah", LOCAL], pure: false },
     Room { package: LOCAL, uses: &[], pure: false },
+    Room { package: "howdah-simulation", uses: EVERYTHING, pure: false },
     Room { package: "howdah-tests", uses: EVERYTHING, pure: false },
     Room { package: "howdah-bench", uses: EVERYTHING, pure: false },
     Room { package: "howdah-tidy", uses: &[], pure: false },
 ];
 
-const EVERYTHING: &[&str] =
-    &["howdah-wire", "howdah-sql", "howdah-core", "howdah-proxy", "howdah", LOCAL];
+const EVERYTHING: &[&str] = &[
+    "howdah-wire",
+    "howdah-sql",
+    "howdah-core",
+    "howdah-proxy",
+    "howdah",
+    LOCAL,
+    "howdah-simulation",
+];
 
 /// What the pure rooms must not reach, not even through another package.
 pub(crate) const IMPURE: &[&str] = &[

@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::random::Random;
 use crate::raw::Target;
+use howdah_simulation::Random;
 
 pub use aftermath::inspect;
 use session::{Session, Trouble};

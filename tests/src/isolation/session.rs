@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::Shared;
 use super::model::{Model, State};
-use crate::random::Random;
 use crate::raw::{Connection, Failure, Frames, Reply, Transcript};
+use howdah_simulation::Random;
 
 /// Why an operation did not end as it should.
 #[derive(Debug)]

@@ -293,7 +293,8 @@ impl Session {
     pub(crate) fn is_for_client(&self, server: &Server, body: &[u8]) -> bool {
         let Some(channel) = channel_of(body) else { return false };
         let channels = &self.listener.channels;
-        let own = self.pin.is_some() || server.tainted.is_some_and(|taint| taint.by == self.entry.id);
+        let own =
+            self.pin.is_some() || server.tainted.is_some_and(|taint| taint.by == self.entry.id);
         channels.accepts_from_server(channel) || (own && !channels.is_handed_over(channel))
     }
 }

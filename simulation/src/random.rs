@@ -1,5 +1,7 @@
 //! Small seeded random numbers, so that a failed run can be repeated. Not for secrets.
 
+use std::time::Duration;
+
 /// A generator; equal seeds give equal sequences.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
@@ -38,6 +40,20 @@ impl Random {
         let count = u64::try_from(from.len()).expect("a length");
         let index = usize::try_from(self.below(count)).expect("an index");
         &from[index]
+    }
+
+    /// True in `percent` of a hundred cases.
+    pub const fn percent(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    /// A time below `end`; short ones are more likely than long ones.
+    pub fn time_below(&mut self, end: Duration) -> Duration {
+        let (once, again) = (self.below(1001), self.below(1001));
+        let micros = u64::try_from(end.as_micros()).unwrap_or(u64::MAX);
+        Duration::from_micros(
+            micros / 1_000_000 * (once * again) + micros % 1_000_000 * (once * again) / 1_000_000,
+        )
     }
 
     /// A generator of its own for a part of the work.

@@ -1,0 +1,35 @@
+//! The simulation turns red when the data plane is broken on purpose. Needs the feature `planted-bugs`, under which nothing else
+//! runs in this process: planted bugs hold for all of it.
+
+use howdah_proxy::faults::{Fault, plant};
+
+use crate::day::{Kind, live};
+
+/// What is found within a few days; the first line of it.
+fn found(faults: &[Fault]) -> Option<String> {
+    plant(faults);
+    let failure = (1..=3).find_map(|seed| {
+        let kind = Kind { seed, hours: 4, clients: 24, calm: seed == 1 };
+        let outcome = live(kind);
+        println!("{faults:?}, {kind:?}: {} events, {} requests", outcome.hash.1, outcome.requests);
+        outcome.failure
+    });
+    plant(&[]);
+    failure.and_then(|failure| failure.lines().next().map(str::to_owned))
+}
+
+#[test]
+fn every_planted_bug_is_found() {
+    assert_eq!(found(&[]), None, "violations without a bug");
+    for fault in [
+        Fault::SkipReset,
+        Fault::SkipAlign,
+        Fault::EarlyRelease,
+        Fault::LostWaiter,
+        Fault::DoubleCheckin,
+    ] {
+        let found = found(&[fault]);
+        println!("{fault:?}: {found:?}");
+        assert!(found.is_some(), "{fault:?} is not found");
+    }
+}

@@ -1,0 +1,46 @@
+//! Seeds that have to pass.
+
+use crate::day::{Kind, live};
+
+/// The environment's seed and hours, if it asks for them.
+fn asked(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().expect(name))
+}
+
+fn pass(kind: Kind) {
+    let kind = Kind {
+        seed: asked("HOWDAH_SIMULATION_SEED").unwrap_or(kind.seed),
+        hours: asked("HOWDAH_SIMULATION_HOURS").unwrap_or(kind.hours),
+        ..kind
+    };
+    let began = std::time::Instant::now();
+    let outcome = live(kind);
+    println!(
+        "{kind:?}: {} events, {} requests, {:?}",
+        outcome.hash.1,
+        outcome.requests,
+        began.elapsed()
+    );
+    if let Some(failure) = outcome.failure {
+        panic!("{kind:?}: {failure}");
+    }
+}
+
+#[test]
+fn nobody_can_tell_the_difference_on_a_calm_day() {
+    pass(Kind { seed: 1, hours: 6, clients: 24, calm: true });
+}
+
+#[test]
+fn a_day_of_faults_breaks_no_invariant() {
+    pass(Kind { seed: 2, hours: 24, clients: 24, calm: false });
+}
+
+#[test]
+fn equal_seeds_give_equal_days() {
+    let kind = Kind { seed: 3, hours: 1, clients: 16, calm: false };
+    let (once, again) = (live(kind), live(kind));
+    assert_eq!(once.hash, again.hash);
+    let other = live(Kind { seed: 4, ..kind });
+    assert_ne!(once.hash, other.hash, "the seed decides nothing");
+}
