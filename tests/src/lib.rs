@@ -15,6 +15,7 @@
 mod authority;
 mod churn;
 pub mod exchange;
+pub mod flights;
 pub mod isolation;
 mod process;
 pub mod raw;

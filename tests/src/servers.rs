@@ -164,13 +164,19 @@ impl Servers {
         Target::port(self.primary().port(), user, database)
     }
 
+    /// Direct connections as superuser.
+    #[must_use]
+    pub fn superuser_target(&self, database: &str) -> Target {
+        self.target(SUPERUSER, database)
+    }
+
     /// A direct connection as superuser.
     ///
     /// # Panics
     /// When it cannot be made.
     #[must_use]
     pub fn superuser(&self, database: &str) -> Connection {
-        self.target(SUPERUSER, database).client()
+        self.superuser_target(database).client()
     }
 
     /// Makes an empty database that belongs to `app`, and says its name.

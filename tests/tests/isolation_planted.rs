@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use howdah::faults::{Fault, plant};
 use howdah_tests::Rig;
+use howdah_tests::flights;
 use howdah_tests::isolation::{self, Plan};
 
 const CLIENTS: u64 = 24;
@@ -34,6 +35,24 @@ fn violations(faults: &[Fault]) -> Vec<String> {
     violations
 }
 
+/// Violations seen within a few seconds by clients whose requests share servers.
+fn violations_in_flight(faults: &[Fault]) -> Vec<String> {
+    plant(faults);
+    let rig = Rig::builder().pool_size(2).pool("checkout_timeout", "\"5s\"").in_process();
+    let plan = flights::Plan {
+        target: rig.target().timeout(Duration::from_secs(10)),
+        killer: None,
+        kill_every: Duration::ZERO,
+        clients: CLIENTS,
+        requests: 200_000,
+        time: Duration::from_secs(8),
+        seed: 1,
+    };
+    let violations = flights::run(&plan).violations;
+    plant(&[]);
+    violations
+}
+
 #[test]
 fn every_planted_bug_is_found() {
     assert_eq!(violations(&[]), Vec::<String>::new(), "violations without a bug");
@@ -41,5 +60,11 @@ fn every_planted_bug_is_found() {
         let found = violations(&[fault]);
         println!("{fault:?}: {found:#?}");
         assert!(!found.is_empty(), "{fault:?} is not found");
+    }
+    assert_eq!(violations_in_flight(&[]), Vec::<String>::new(), "violations without a bug");
+    for fault in [Fault::SwapAnswers, Fault::SkipAlign] {
+        let found = violations_in_flight(&[fault]);
+        println!("{fault:?}: {found:#?}");
+        assert!(!found.is_empty(), "{fault:?} is not found among flights");
     }
 }

@@ -49,13 +49,16 @@ impl Shelf {
         bytes(&self.inboxes) + bytes(&self.outboxes)
     }
 
-    fn take_outbox(&self) -> Vec<u8> {
+    /// Memory for bytes to be written; give it back by [`Self::put_outbox`].
+    pub(crate) fn take_outbox(&self) -> Vec<u8> {
         self.outboxes.borrow_mut().pop().unwrap_or_default()
     }
 
-    fn put_outbox(&self, memory: Vec<u8>) {
+    /// Keeps memory for the next use.
+    pub(crate) fn put_outbox(&self, mut memory: Vec<u8>) {
+        memory.clear();
         let mut outboxes = self.outboxes.borrow_mut();
-        if memory.capacity() <= OUTBOX_SHELVED && outboxes.len() < SHELVED {
+        if (1..=OUTBOX_SHELVED).contains(&memory.capacity()) && outboxes.len() < SHELVED {
             outboxes.push(memory);
         }
     }

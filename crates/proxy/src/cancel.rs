@@ -49,7 +49,7 @@ pub(crate) fn deliver(worker: &Rc<Worker>, entry: &Rc<Entry>, secret: &[u8], del
     if !crate::auth::constant_time_eq(&entry.secret, secret) {
         return tracing::warn!(peer = %entry.peer, "a cancel request with a wrong secret was ignored");
     }
-    if entry.activity.get() == Activity::Waiting {
+    if entry.activity.get() == Activity::Waiting && entry.flight.borrow().is_none() {
         return entry.signal(Signal::Cancel);
     }
     let key = PoolKey { database: entry.database.clone(), user: entry.user.clone() };
@@ -66,6 +66,10 @@ pub(crate) fn send(
     entry: &Entry,
     delivered: Option<Delivered>,
 ) {
+    let flight = entry.flight.borrow().clone();
+    if let Some(flight) = flight {
+        return flight.cancel(pool, entry.id, delivered);
+    }
     let target = entry.cancel.borrow().clone();
     if let Some(target) = target {
         send_to(worker, pool, target, delivered);
@@ -77,7 +81,7 @@ pub(crate) fn send_to(
     worker: &Rc<Worker>,
     pool: &Rc<Pool>,
     target: Rc<CancelTarget>,
-    delivered: Option<Delivered>,
+    delivered: impl IntoIterator<Item = Delivered> + 'static,
 ) {
     target.pending.set(target.pending.get() + 1);
     let (worker, pool) = (Rc::clone(worker), Rc::clone(pool));

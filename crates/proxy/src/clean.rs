@@ -77,6 +77,16 @@ pub(crate) async fn check(
     }
 }
 
+/// [`check`] with the pool's own timeout.
+pub(crate) async fn check_alive(
+    worker: &Rc<Worker>,
+    pool: &Rc<Pool>,
+    server: Box<Server>,
+) -> Option<Box<Server>> {
+    let timeout = pool.ledger.borrow().config().connect_timeout;
+    check(worker, pool, server, timeout).await
+}
+
 /// Waits for the end of what runs, rolls back, discards.
 async fn clean(worker: &Rc<Worker>, pool: &Rc<Pool>, mut server: Box<Server>, discard: bool) {
     if tokio::time::timeout(GRACE, settle(worker, &mut server)).await.is_err() {

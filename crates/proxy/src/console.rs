@@ -181,10 +181,16 @@ fn pools(report: &Report) -> Table {
         "last_error",
         "recommended_size",
         "why",
+        "flights",
+        "shared",
+        "unshared",
+        "flight_target",
     ];
     let row = |pool: &crate::report::PoolReport| {
         let pinned: Vec<String> =
             pool.pinned.iter().map(|(reason, count)| format!("{reason}={count}")).collect();
+        let unshared: Vec<String> =
+            pool.unshared.iter().map(|(reason, count)| format!("{reason}={count}")).collect();
         vec![
             text(&pool.database),
             text(&pool.user),
@@ -203,6 +209,10 @@ fn pools(report: &Report) -> Table {
             pool.last_error.clone(),
             pool.advice.as_ref().and_then(|advice| text(advice.size)),
             pool.advice.as_ref().and_then(text),
+            text(pool.flights),
+            text(pool.shared),
+            text(unshared.join(" ")),
+            text(pool.flight_target),
         ]
     };
     Table { columns, rows: report.pools.iter().map(row).collect() }

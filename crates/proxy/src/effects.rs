@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use howdah_core::pool::PoolMode;
 use howdah_core::reply::Serial;
-use howdah_core::session::PinReason;
+use howdah_core::session::{Context, PinReason};
 use howdah_sql::{
     Analysis, ChannelChange, Effect, PreparedChange, SettingChange, Statement, TransactionChange,
 };
@@ -174,6 +174,11 @@ impl Session {
             }
         }
         self.failed = false;
+        if idle && std::mem::take(&mut self.resettled) {
+            let shared = self.worker.share_context(Context::clone(self.settings.context()));
+            self.settings.share(&shared);
+            server.settings.share(&shared);
+        }
     }
 
     fn on_commit(&mut self, server: &mut Server) {
@@ -276,6 +281,7 @@ impl Session {
     }
 
     fn on_setting_change(&mut self, server: &mut Server, change: &SettingChange) {
+        self.resettled = true;
         let for_server = server.settings.on_change(change);
         let for_session = self.settings.on_change(change);
         if let Err(reason) = for_session.and(for_server) {

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use howdah_core::session::PinReason;
 
 use crate::error::Refusal;
+use crate::flight::Flight;
 use crate::server::{CancelTarget, Server, SessionId};
+use crate::share::SharedRequest;
 use crate::stream::Peer;
 use crate::tls::TlsInfo;
 
@@ -61,6 +63,24 @@ pub(crate) enum Activity {
 pub(crate) enum Grant {
     Server(Box<Server>),
     Refused(Refusal),
+    /// A shared request is answered: [`Entry::take_answer`].
+    Answered,
+    /// A shared request was not answered: it is to wait for another flight.
+    Again,
+    /// A shared request needs a server of its own.
+    Alone,
+    /// The server of a shared request is gone; `told`: parts of its answer were passed on.
+    Lost {
+        told: bool,
+    },
+}
+
+/// Reply to a shared request.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) bytes: Vec<u8>,
+    /// It holds an error.
+    pub(crate) failed: bool,
 }
 
 /// What a session has to be reached by.
@@ -81,6 +101,13 @@ pub(crate) struct Entry {
     /// Where a cancel request for what it runs now goes.
     pub(crate) cancel: RefCell<Option<Rc<CancelTarget>>>,
     pub(crate) granted: RefCell<Option<Grant>>,
+    /// The request that waits for a flight.
+    pub(crate) shared: RefCell<Option<SharedRequest>>,
+    /// The flight that the request is on.
+    pub(crate) flight: RefCell<Option<Rc<Flight>>>,
+    answer: RefCell<Answer>,
+    /// The part of a long answer that the session has not taken.
+    part: RefCell<Vec<u8>>,
     signal: Cell<Option<Signal>>,
     deadline: Cell<Option<(Instant, Deadline)>>,
     waker: RefCell<Option<Waker>>,
@@ -115,6 +142,10 @@ impl Entry {
             requests: Cell::new(0),
             cancel: RefCell::new(None),
             granted: RefCell::new(None),
+            shared: RefCell::new(None),
+            flight: RefCell::new(None),
+            answer: RefCell::default(),
+            part: RefCell::default(),
             signal: Cell::new(None),
             deadline: Cell::new(None),
             waker: RefCell::new(None),
@@ -140,6 +171,29 @@ impl Entry {
     pub(crate) fn grant(&self, grant: Grant) {
         *self.granted.borrow_mut() = Some(grant);
         self.wake();
+    }
+
+    /// Answers a shared request.
+    pub(crate) fn answer(&self, answer: Answer) {
+        *self.answer.borrow_mut() = answer;
+        self.grant(Grant::Answered);
+    }
+
+    /// Takes the answer to a shared request.
+    pub(crate) fn take_answer(&self) -> Answer {
+        self.answer.take()
+    }
+
+    /// Hands over a part of a long answer.
+    pub(crate) fn spill(&self, part: &mut Vec<u8>) {
+        self.part.borrow_mut().append(part);
+        self.wake();
+    }
+
+    /// Takes the parts of a long answer that were handed over.
+    pub(crate) fn take_part(&self) -> Option<Vec<u8>> {
+        let part = self.part.take();
+        (!part.is_empty()).then_some(part)
     }
 
     /// Sends a signal; a stronger one that was not yet taken stays.

@@ -114,6 +114,11 @@ impl Refusal {
         )
     }
 
+    /// Whether it tells of a request that ran for too long.
+    pub(crate) fn is_timeout(&self) -> bool {
+        self.code == SqlState::QUERY_CANCELED
+    }
+
     pub(crate) fn server_lost() -> Self {
         Self::new(
             SqlState::CONNECTION_FAILURE,

@@ -15,6 +15,8 @@ pub enum Fault {
     LostWaiter = 8,
     /// The ledger is told twice that a server came back.
     DoubleCheckin = 16,
+    /// Two clients of a flight get each other's answer.
+    SwapAnswers = 32,
 }
 
 #[cfg(feature = "planted-bugs")]

@@ -86,6 +86,7 @@ impl Session {
             };
             if self.rerun.admits(tag) {
                 write(out);
+                self.relayed += 1;
             }
         }
     }
@@ -134,6 +135,7 @@ impl Session {
             tag::BIND => self.feed_bind(server, header, body, unread),
             tag::COPY_DATA | tag::FUNCTION_CALL => {
                 if header.tag == tag::FUNCTION_CALL {
+                    self.impure = true;
                     self.begin_request(server);
                     server.queue.push(self.entry.id, Kind::FunctionCall, Disposition::Forward);
                 }
@@ -223,6 +225,7 @@ impl Session {
             Err(serial) => return Ok(self.wait_for(server, serial)),
         };
         self.begin_request(server);
+        self.on_run_begins(server, &analysis);
         if analysis.calls_unknown_functions {
             self.taint(server);
         }
@@ -246,6 +249,7 @@ impl Session {
         let kind = if header.tag == tag::QUERY { Kind::Query } else { Kind::Parse };
         let unnamed = unread.get(frame::HEADER_LEN) == Some(&0);
         self.set_pin(PinReason::LargeStatement);
+        self.impure = true;
         if kind == Kind::Query {
             self.begin_request(server);
         }

@@ -118,6 +118,9 @@ impl Session {
         if let Some(server) = &mut self.server {
             server.doomed = Some("it closed the connection");
         }
+        if self.goes_elsewhere() {
+            return End::Elsewhere;
+        }
         End::Fatal(Refusal::server_lost())
     }
 

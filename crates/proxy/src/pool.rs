@@ -28,6 +28,9 @@ use crate::settings::{NodeAddress, ServerCredentials};
 use crate::tls::Connector;
 use crate::worker::Worker;
 
+use flying::Flying;
+
+mod flying;
 mod opening;
 mod upkeep;
 
@@ -77,6 +80,7 @@ pub(crate) struct Pool {
     /// Grows when the target changes: servers of an older generation are not reused.
     generation: Cell<u64>,
     pub(crate) ledger: RefCell<Ledger<Box<Server>, Rc<Entry>>>,
+    flying: Flying,
     quotas: RefCell<Vec<Arc<Quota>>>,
     node: RefCell<Arc<NodeState>>,
     /// Of the node, when the pool looked last.
@@ -107,6 +111,7 @@ impl Pool {
             target: RefCell::new(target),
             generation: Cell::new(0),
             ledger: RefCell::new(Ledger::new(config)),
+            flying: Flying::default(),
             quotas: RefCell::new(quotas),
             recoveries: Cell::new(node.recoveries()),
             node: RefCell::new(node),
@@ -202,9 +207,10 @@ impl Pool {
         (ledger.is_backing_off(now) && !waits).then(|| error.refusal())
     }
 
-    fn place(self: &Rc<Self>, worker: &Worker, placed: Checkin<Box<Server>, Rc<Entry>>) {
+    fn place(self: &Rc<Self>, worker: &Rc<Worker>, placed: Checkin<Box<Server>, Rc<Entry>>) {
         match placed {
             Checkin::Hand(entry, server) => entry.grant(Grant::Server(server)),
+            Checkin::Fly(batch, server) => self.fly(worker, (server, false), batch),
             Checkin::Idle => {}
             Checkin::Close(server) => self.drop_server(worker, server),
         }
@@ -324,6 +330,7 @@ impl Pool {
             self.set_starving(false);
         }
         self.look(worker, now);
+        self.look_at_flights(worker, now);
         self.open_wanted(worker, now);
     }
 
@@ -382,7 +389,7 @@ impl Pool {
         let ledger = self.ledger.borrow();
         let counts = ledger.counts();
         let busy = counts.busy as usize;
-        PoolReport {
+        let mut report = PoolReport {
             database: self.key.database.to_string(),
             user: self.key.user.to_string(),
             node: self.target.borrow().node.clone(),
@@ -404,7 +411,11 @@ impl Pool {
                 .map(|(reason, count)| (reason.as_str(), *count))
                 .collect(),
             last_error: self.last_error.borrow().as_ref().map(ToString::to_string),
-        }
+            flight_target: ledger.flight_target(),
+            ..PoolReport::default()
+        };
+        self.flying.report(&mut report);
+        report
     }
 }
 

@@ -317,8 +317,11 @@ impl Session {
         analysis: Option<&Analysis>,
         source: Option<(Arc<Analysis>, Box<[u8]>)>,
     ) {
-        if analysis.is_some_and(|analysis| analysis.calls_unknown_functions) {
-            self.taint(server);
+        if let Some(analysis) = analysis {
+            self.on_run_begins(server, analysis);
+            if analysis.calls_unknown_functions {
+                self.taint(server);
+            }
         }
         if !self.portals.is_empty() {
             self.portals.retain(|portal| *portal.name != *name);

@@ -17,9 +17,9 @@ use howdah_wire::sqlstate::SqlState;
 use crate::clock;
 use crate::error::Refusal;
 use crate::faults::{self, Fault};
-use crate::prepared::STATEMENT_PREFIX;
 use crate::server::{Body, Server, SessionId};
 use crate::session::{End, Session};
+use crate::words;
 
 /// Bytes at the head of an error or notice that say what it is: severity and SQLSTATE come first.
 const TOLD: usize = 4096;
@@ -111,9 +111,7 @@ impl Session {
             let fate = match fate {
                 Ok(fate) => fate,
                 Err(end) => {
-                    // What came before it is the client's, and so is a server's goodbye.
-                    let told = matches!(end, End::ServerGone);
-                    let until = if told { at + arrived } else { at };
+                    let until = self.until_end(&end, run, at, arrived);
                     let sent = self.send(bytes, run, until);
                     run = until;
                     break sent.and(Err(end));
@@ -137,12 +135,25 @@ impl Session {
                 self.answer_in_place(server);
             }
         };
-        let sent = if run < at { self.send(bytes, run, at) } else { Ok(()) };
+        let unseen = matches!(result, Err(End::Elsewhere)) && self.rerun.is_unseen();
+        let sent = if run < at && !unseen { self.send(bytes, run, at) } else { Ok(()) };
         (at, result.and(sent))
+    }
+
+    /// The session's server ends with the frame at `at`: up to where its bytes are the client's.
+    fn until_end(&self, end: &End, run: usize, at: usize, arrived: usize) -> usize {
+        match end {
+            // The client has seen nothing of the request, and will not.
+            End::Elsewhere if self.rerun.is_unseen() => run,
+            // A server's goodbye is the client's, too.
+            End::ServerGone => at + arrived,
+            End::Terminated | End::ClientGone | End::Moved | End::Fatal(_) | End::Elsewhere => at,
+        }
     }
 
     fn send(&mut self, bytes: &[u8], from: usize, to: usize) -> Result<(), End> {
         let range = bytes.get(from..to).unwrap_or_default();
+        self.relayed += range.len();
         self.worker.stats.on_sent(range.len());
         self.outbox.send(&mut self.stream, &self.worker.shelf, range).map_err(|_| End::ClientGone)
     }
@@ -179,7 +190,7 @@ impl Session {
             // Nobody asked for it: the server says goodbye.
             Err(Violation { tag: tag::ERROR, expected: None }) => {
                 server.doomed = Some("it ended the connection");
-                return Err(End::ServerGone);
+                return Err(if self.goes_elsewhere() { End::Elsewhere } else { End::ServerGone });
             }
             Err(violation) => return Err(violated(server, violation)),
         };
@@ -322,6 +333,9 @@ impl Session {
         self.make_in_sync(server, from, until);
         if fields.is_fatal() {
             server.doomed = Some("it ended with an error");
+            if self.goes_elsewhere() {
+                return Err(End::Elsewhere);
+            }
         }
         if internal {
             if self.aligning.as_ref().is_none_or(|(_, serial)| *serial != from) {
@@ -330,8 +344,7 @@ impl Session {
             self.align_error = Some(body.to_vec());
             return Ok(Fate::Drop);
         }
-        let stale_plan = fields.code == SqlState::FEATURE_NOT_SUPPORTED
-            && fields.routine == Some(b"RevalidateCachedQuery".as_slice());
+        let stale_plan = fields.is_stale_plan();
         if stale_plan {
             // A Parse made from now on never meets the old plan: it gets a new statement.
             self.worker.forget_prepared();
@@ -377,15 +390,9 @@ impl Session {
     fn in_the_clients_words(&self, server: &Server, from: Serial, body: &[u8]) -> Option<Vec<u8>> {
         let placed = self.in_the_clients_place(from, body);
         let body = placed.as_deref().unwrap_or(body);
-        let named = find_name(body).and_then(|(before, named, after)| {
-            let name = self.statements.name_of(server.prepared.id_of(named)?)?;
-            Some([before, name, after].concat())
-        });
-        let body = named.or_else(|| placed.clone())?;
-        let mut instead = vec![tag::ERROR];
-        instead.extend_from_slice(&u32::try_from(4 + body.len()).ok()?.to_be_bytes());
-        instead.extend_from_slice(&body);
-        Some(instead)
+        let named =
+            words::renamed(body, |named| self.statements.name_of(server.prepared.id_of(named)?));
+        words::error(&named.or_else(|| placed.clone())?)
     }
 
     fn on_ready(
@@ -403,6 +410,7 @@ impl Session {
         let now = clock::now();
         let time = self.started.take().map_or_else(Default::default, |started| now - started);
         self.started = (!server.queue.is_empty()).then_some(now);
+        self.on_run_ended(now);
         self.worker.stats.on_request(time, idle);
         self.entry.requests.set(self.entry.requests.get() + 1);
         self.statements.on_settled(until);
@@ -466,16 +474,6 @@ fn is_definition(command_tag: &[u8]) -> bool {
     [b"ALTER ".as_slice(), b"CREATE ", b"DROP "]
         .iter()
         .any(|prefix| command_tag.starts_with(prefix))
-}
-
-/// What is before, inside and behind the quotes of the first name that a server knows a statement by.
-fn find_name(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let quoted = format!("\"{STATEMENT_PREFIX}");
-    let at = body.windows(quoted.len()).position(|window| window == quoted.as_bytes())? + 1;
-    let (before, rest) = body.split_at_checked(at)?;
-    let end = rest.iter().position(|byte| *byte == b'"')?;
-    let (named, after) = rest.split_at_checked(end)?;
-    Some((before, named, after))
 }
 
 /// The fields of an error that are there in whole, as a body of their own.

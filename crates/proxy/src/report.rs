@@ -114,6 +114,15 @@ pub struct PoolReport {
     pub oldest_wait: Duration,
     /// Servers held beyond a transaction, by reason.
     pub pinned: BTreeMap<&'static str, usize>,
+    /// Flights begun: several requests on one server at once.
+    pub flights: u64,
+    /// Requests that waited for a flight.
+    pub shared: u64,
+    /// Requests that, with all servers at work, did not wait for a flight, by reason: `shape` (not one complete request),
+    /// `statement` (not a read without side effects), `slow` (not known to be short).
+    pub unshared: BTreeMap<&'static str, u64>,
+    /// Flights at once at most, as learned.
+    pub flight_target: u32,
     /// Why the last attempt to open a server failed, while it is still failing.
     pub last_error: Option<String>,
 }
@@ -168,6 +177,12 @@ impl PoolReport {
         for (reason, count) in &other.pinned {
             *self.pinned.entry(reason).or_default() += count;
         }
+        self.flights += other.flights;
+        self.shared += other.shared;
+        for (reason, count) in &other.unshared {
+            *self.unshared.entry(reason).or_default() += count;
+        }
+        self.flight_target += other.flight_target;
         self.last_error = self.last_error.take().or_else(|| other.last_error.clone());
     }
 }

@@ -1,7 +1,10 @@
 //! A request that runs once more: PostgreSQL refuses a prepared statement after its table was changed, and the client, which was
 //! never told its rows, could not know. Its statements are prepared again and the request is sent again, unseen.
 //!
-//! Invariant: only a request that stands alone, outside a transaction, of which nothing was executed, and only once. Its bytes
+//! Or its server goes away: a read without side effects, of which nothing has reached the client, is sent to another one.
+//!
+//! Invariant: only a request that stands alone, outside a transaction, of which nothing was executed, and only once, or a pure
+//! read, a few times. Its bytes
 //! stay in the client's inbox until it is answered, so this costs nothing until it is needed.
 
 use howdah_core::reply::Serial;
@@ -9,6 +12,9 @@ use howdah_wire::backend::tag;
 
 use crate::server::Server;
 use crate::session::Session;
+
+/// How often a request is sent again because its server went away.
+pub(crate) const LOSSES: u32 = 8;
 
 /// How far a request is.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +38,21 @@ pub(crate) struct Rerun {
     state: State,
     /// First message of the request.
     first: Serial,
+    /// How often it was sent again because its server went away.
+    losses: u32,
+    /// What the lost server has answered to it was not passed on and must not be.
+    unseen: bool,
 }
 
 impl Rerun {
     /// Whether nothing may be fed before the failed request has ended.
     pub(crate) const fn is_waiting(&self) -> bool {
         matches!(self.state, State::Failed { .. })
+    }
+
+    /// Whether replies that have not reached the client belong to the request that is sent again.
+    pub(crate) const fn is_unseen(&self) -> bool {
+        self.unseen
     }
 
     /// The next frame begins a request.
@@ -114,9 +129,45 @@ impl Session {
         }
     }
 
+    /// The server is lost: whether the request goes to another one. Not if its outcome is unknown, or the client has seen some
+    /// of its answer.
+    pub(crate) fn goes_elsewhere(&mut self) -> bool {
+        if self.rerun.losses >= LOSSES || self.pin.is_some() || self.misaligned || self.ready_owed {
+            return false;
+        }
+        let (unsent, again) = match self.rerun.state {
+            State::Fresh => (true, false),
+            State::Closed | State::Kept { .. } => (false, true),
+            State::Failed { .. } | State::Repeated { .. } => (false, false),
+        };
+        let alone = self.fed <= 1 && self.body.is_none();
+        let pure = again && alone && self.running.is_some() && self.relayed == 0;
+        let possible = unsent || (pure && self.inbox.rewind());
+        if !possible {
+            return false;
+        }
+        if pure {
+            self.statements.on_failed(self.rerun.first, Serial::MAX);
+        }
+        self.rerun.losses += 1;
+        self.rerun.unseen = pure;
+        true
+    }
+
+    /// Leaves the server that was lost; the request is in the inbox again.
+    pub(crate) fn leave_lost_server(&mut self) {
+        self.rerun.state = State::Closed;
+        self.running = None;
+        self.failed = false;
+        (self.aligning, self.align_error) = (None, None);
+        (self.misaligned, self.ready_owed, self.audible) = (false, false, false);
+        self.release();
+    }
+
     /// A request was answered.
     pub(crate) fn on_request_answered(&mut self, server: &Server, idle: bool) {
         let fresh = idle && server.queue.is_settled();
+        self.rerun.losses = 0;
         self.rerun.state = if fresh { State::Fresh } else { State::Closed };
         self.inbox.forget();
     }

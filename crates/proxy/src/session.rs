@@ -1,5 +1,5 @@
 //! The hot path: one client from its login to its end. It reads top to bottom, and every `.await` of a request is here:
-//! gather a request → check a server out → align its settings → exchange bytes until the server is free → check it in.
+//! gather a request → (share a server with others, `share`, or) check a server out → align its settings → exchange bytes until the server is free → check it in.
 //! The parts without waiting are in `gather` (is a request complete), `feed` and `prepare` (client frames to the server),
 //! `relay` (server frames to the client), `rename` (names in SQL), `rerun` (a request that is sent once more), `effects` (what a statement did to the
 //! session) and `holding` (server, pin, deadlines, end).
@@ -33,6 +33,7 @@ use crate::pool::{Pool, Welcome};
 use crate::rename::Shift;
 use crate::rerun::Rerun;
 use crate::server::Server;
+use crate::share::Shared;
 use crate::shared::Seat;
 use crate::stream::Stream;
 use crate::worker::Worker;
@@ -53,6 +54,8 @@ pub(crate) enum End {
     Moved,
     /// The client has to be told.
     Fatal(Refusal),
+    /// It does not end: the server is gone, and the request goes to another one ([`Session::goes_elsewhere`]).
+    Elsewhere,
 }
 
 /// What happened while the session waited.
@@ -115,6 +118,12 @@ pub(crate) struct Session {
     pub(crate) mode: PoolMode,
     /// When the request that is being answered was complete.
     pub(crate) started: Option<Instant>,
+    /// Form of the pure read that is being answered, and since when it runs.
+    pub(crate) running: Option<(u64, Instant)>,
+    /// The request holds something else than pure reads.
+    pub(crate) impure: bool,
+    /// Bytes of the answer that were passed on since then.
+    pub(crate) relayed: usize,
     /// Serial of the first message that this session sends over the server it holds.
     pub(crate) checked_out_at: Serial,
     /// Requests sent since the checkout.
@@ -127,6 +136,8 @@ pub(crate) struct Session {
     pub(crate) terminating: bool,
     /// Ends as soon as no transaction is open.
     pub(crate) draining: bool,
+    /// Its settings have changed since they were last shared.
+    pub(crate) resettled: bool,
     /// A RESET gave the server its own defaults instead of the session's.
     pub(crate) misaligned: bool,
     /// A ReadyForQuery was kept back until the settings are made again.
@@ -195,12 +206,16 @@ impl Session {
             pin: None,
             mode,
             started: None,
+            running: None,
+            impure: false,
+            relayed: 0,
             checked_out_at: 0,
             fed: 0,
             aligning: None,
             align_error: None,
             terminating: false,
             draining: false,
+            resettled: false,
             misaligned: false,
             ready_owed: false,
             told: BTreeMap::new(),
@@ -227,6 +242,15 @@ impl Session {
     /// # Errors
     /// No server can be had, or it refuses the client's settings.
     pub(crate) async fn greet(&mut self) -> Result<Welcome, End> {
+        loop {
+            match self.ask_for_welcome().await {
+                Err(End::Elsewhere) => self.leave_lost_server(),
+                result => return result,
+            }
+        }
+    }
+
+    async fn ask_for_welcome(&mut self) -> Result<Welcome, End> {
         let context = Arc::clone(self.settings.context());
         if let Some(welcome) = self.pool.welcome(&context) {
             return Ok(welcome);
@@ -261,7 +285,13 @@ impl Session {
                 return End::Moved;
             }
             let result = match self.gather() {
-                Ok(Gathered::Request) => self.request().await,
+                Ok(Gathered::Request) => match self.request().await {
+                    Err(End::Elsewhere) => {
+                        self.leave_lost_server();
+                        Ok(())
+                    }
+                    other => other,
+                },
                 Ok(Gathered::Incomplete) => self.wait_for_client().await,
                 Err(end) => Err(end),
             };
@@ -274,6 +304,16 @@ impl Session {
     /// The inbox begins with a request: has it answered by a server.
     async fn request(&mut self) -> Result<(), End> {
         self.started = Some(clock::now());
+        if let Some(request) = self.shareable() {
+            match self.share(request).await? {
+                Shared::Answered => return Ok(()),
+                Shared::Alone => {}
+                Shared::Refused(refusal) => {
+                    self.refuse(&refusal);
+                    return Ok(());
+                }
+            }
+        }
         if let Err(refusal) = self.checkout().await? {
             self.refuse(&refusal);
             return Ok(());
@@ -331,6 +371,7 @@ impl Session {
         self.checked_out_at = server.queue.next_serial();
         self.server = Some(server);
         self.fed = 0;
+        (self.running, self.impure) = (None, false);
         self.rerun.open();
         if self.mode == PoolMode::Session {
             self.set_pin(PinReason::SessionMode);
@@ -341,7 +382,7 @@ impl Session {
     /// A server that is free now, unless others wait for one. Waits only for a sign of life of one that was idle for long.
     async fn free_server(&self) -> Option<Box<Server>> {
         loop {
-            if self.pool.ledger.borrow().counts().waiting > 0 {
+            if self.pool.ledger.borrow().counts().waiting_alone > 0 {
                 return None;
             }
             let (server, stale) = self.pool.take(&self.worker)?;
@@ -375,6 +416,10 @@ impl Session {
         match outcome {
             Ok(Grant::Server(server)) => Ok(Ok(server)),
             Ok(Grant::Refused(refusal)) => Ok(Err(refusal)),
+            // These answer shared requests only.
+            Ok(Grant::Answered | Grant::Again | Grant::Alone | Grant::Lost { .. }) => {
+                Err(End::Fatal(Refusal::server_lost()))
+            }
             Err(Event::Signal(Signal::Cancel)) => Ok(Err(Refusal::canceled())),
             Err(Event::Signal(signal)) => {
                 self.on_signal(signal)?;

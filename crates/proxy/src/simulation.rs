@@ -253,7 +253,14 @@ impl SessionView {
     fn of(entry: &Entry) -> Self {
         let granted = match &*entry.granted.borrow() {
             Some(Grant::Server(server)) => Some(server.cancel.process_id),
-            Some(Grant::Refused(_)) | None => None,
+            Some(
+                Grant::Refused(_)
+                | Grant::Answered
+                | Grant::Again
+                | Grant::Alone
+                | Grant::Lost { .. },
+            )
+            | None => None,
         };
         Self {
             process_id: entry.process_id,

@@ -28,6 +28,7 @@ use crate::clock;
 use crate::entry::{Entry, Signal};
 use crate::listener::{Listeners, Listening};
 use crate::login::{self, Served};
+use crate::paces::Paces;
 use crate::pool::{Pool, PoolKey};
 use crate::random::Reserve;
 use crate::repeated::Repeated;
@@ -110,6 +111,7 @@ pub(crate) struct Worker {
     contexts: RefCell<HashSet<Arc<Context>>>,
     no_settings: Arc<Context>,
     prepared: RefCell<HashMap<PreparedKey, Arc<Prepared>>>,
+    pub(crate) paces: Paces,
     now: Cell<Instant>,
     draining: Cell<bool>,
     listening: RefCell<Listening>,
@@ -150,6 +152,7 @@ impl Worker {
             contexts: RefCell::default(),
             no_settings: Arc::default(),
             prepared: RefCell::default(),
+            paces: Paces::default(),
             now: Cell::new(clock::now()),
             draining: Cell::new(false),
             listening: RefCell::default(),

@@ -61,7 +61,7 @@ fn settings(kind: Kind, reloads: u64) -> Settings {
         let _ = write!(
             toml,
             "[[database]]\nname = \"{name}\"\ncluster = \"{cluster}\"\n[database.pool]\nmode = \"{mode}\"\n\
-             max_size = {size}\nmin_size = {minimum}\nmax_prepared = {prepared}\nquery_timeout = {timeout}\n"
+             max_size = {size}\nmin_size = {minimum}\nmax_prepared = {prepared}\nshare = \"off\"\nquery_timeout = {timeout}\n"
         );
     }
     for user in USERS {

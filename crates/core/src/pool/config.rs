@@ -62,6 +62,8 @@ pub struct PoolConfig {
     pub dynamic: bool,
     /// Prepared statements kept on one server before the least recently used is closed.
     pub max_prepared: usize,
+    /// Whether waiting reads of several clients may share a server.
+    pub share: bool,
 }
 
 impl Default for PoolConfig {
@@ -84,6 +86,7 @@ impl Default for PoolConfig {
             max_opening: 4,
             dynamic: false,
             max_prepared: 200,
+            share: true,
         }
     }
 }

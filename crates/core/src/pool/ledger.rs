@@ -1,13 +1,15 @@
 //! Who has which server and who waits for one. Not the connections themselves: `S` is whatever the caller calls a server,
 //! `W` whatever it calls a waiter.
 //!
-//! Invariant: a server is in exactly one place (idle here, or owned by the caller as busy); waiters exist only while no
-//! server is idle; they are served first come, first served.
+//! Invariant: a server is in exactly one place (idle here, or owned by the caller as busy); waiters for a server of their own
+//! exist only while no server is idle; they are served first come, first served. Requests that may share a server wait in a
+//! lane of their own for a flight ([`super::flights`]); of the two lanes the older request goes first.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::PoolConfig;
+use super::flights::{Fare, Flights};
 
 /// First delay after a server could not be opened; doubles with every further failure.
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
@@ -15,6 +17,10 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
 /// A pool that is larger than its target gives up one idle server this often.
 const SHRINK: Duration = Duration::from_secs(10);
+/// Flights at once before their best number is known.
+const FLIGHTS: u32 = 4;
+/// Run times of statements on servers of their own are taken for up to this many times shorter: see [`Ledger::crowd`].
+const CROWD: u32 = 8;
 
 /// The waiters' queue is at its bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +31,9 @@ pub struct QueueFull;
 pub enum Checkin<S, W> {
     /// To the waiter that has waited longest.
     Hand(W, S),
+    /// To several requests at once, in this order: say [`Ledger::on_landed`] when they are answered, before the server comes
+    /// back.
+    Fly(Vec<W>, S),
     /// It is idle in the ledger now.
     Idle,
     /// Nobody needs it and it must not stay: close it.
@@ -40,8 +49,12 @@ pub struct Counts {
     pub busy: u32,
     /// Servers being opened.
     pub opening: u32,
-    /// Clients that wait.
+    /// Clients that wait, in both lanes.
     pub waiting: usize,
+    /// Those of them that wait for a server of their own.
+    pub waiting_alone: usize,
+    /// Flights under way.
+    pub flying: u32,
 }
 
 #[derive(Debug)]
@@ -51,9 +64,9 @@ struct Idle<S> {
 }
 
 #[derive(Debug)]
-struct Waiter<W> {
-    who: W,
-    since: Instant,
+pub(super) struct Waiter<W> {
+    pub(super) who: W,
+    pub(super) since: Instant,
 }
 
 /// Pure state of one pool.
@@ -63,6 +76,7 @@ pub struct Ledger<S, W> {
     /// Last in, first out, so that surplus servers age at the bottom.
     idle: Vec<Idle<S>>,
     waiters: VecDeque<Waiter<W>>,
+    flights: Flights<W>,
     busy: u32,
     opening: u32,
     /// Consecutive failures to open a server.
@@ -81,11 +95,13 @@ pub struct Ledger<S, W> {
 impl<S, W> Ledger<S, W> {
     /// An empty pool.
     #[must_use]
-    pub const fn new(config: PoolConfig) -> Self {
+    pub fn new(config: PoolConfig) -> Self {
+        let target = config.max_size.min(FLIGHTS);
         Self {
             config,
             idle: Vec::new(),
             waiters: VecDeque::new(),
+            flights: Flights::new(target),
             busy: 0,
             opening: 0,
             failures: 0,
@@ -117,7 +133,9 @@ impl<S, W> Ledger<S, W> {
             idle: self.idle.len(),
             busy: self.busy,
             opening: self.opening,
-            waiting: self.waiters.len(),
+            waiting: self.waiters.len() + self.flights.waiting(),
+            waiting_alone: self.waiters.len(),
+            flying: self.flights.flying(),
         }
     }
 
@@ -129,9 +147,9 @@ impl<S, W> Ledger<S, W> {
     /// How long the oldest waiter has waited.
     #[must_use]
     pub fn oldest_wait(&self, now: Instant) -> Duration {
-        self.waiters
-            .front()
-            .map_or(Duration::ZERO, |waiter| now.saturating_duration_since(waiter.since))
+        let alone = self.waiters.front().map(|waiter| waiter.since);
+        let oldest = alone.into_iter().chain(self.flights.oldest()).min();
+        oldest.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
     /// Takes the server that was used last, with the time since when it is idle. `None`: wait ([`Self::enqueue`]).
@@ -178,17 +196,71 @@ impl<S, W> Ledger<S, W> {
     /// # Errors
     /// [`QueueFull`] when `max_waiters` wait already.
     pub fn enqueue(&mut self, who: W, now: Instant) -> Result<(), QueueFull> {
-        if self.waiters.len() >= self.config.max_waiters {
+        if self.counts().waiting >= self.config.max_waiters {
             return Err(QueueFull);
         }
         self.waiters.push_back(Waiter { who, since: now });
         Ok(())
     }
 
+    /// Puts a request that may share a server at the end of its lane; then see whether it [`Self::may_take_off`].
+    ///
+    /// # Errors
+    /// [`QueueFull`] when `max_waiters` wait already.
+    pub fn enqueue_shared(&mut self, who: W, fare: Fare, now: Instant) -> Result<(), QueueFull> {
+        if self.counts().waiting >= self.config.max_waiters {
+            return Err(QueueFull);
+        }
+        self.flights.enqueue(fare, Waiter { who, since: now });
+        Ok(())
+    }
+
+    /// Whether a request is served at once, or begins a server, without sharing: sharing gains nothing while fewer servers
+    /// work than there may be flights.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.busy < self.flights.target() && self.counts().waiting == 0
+    }
+
+    /// How many times more servers work than there would be flights, at most [`CROWD`]: so much longer a statement may take
+    /// because it waits for a processor.
+    #[must_use]
+    pub fn crowd(&self) -> u32 {
+        (self.busy / self.flights.target().max(1)).clamp(1, CROWD)
+    }
+
+    /// Whether a flight may begin for which requests wait.
+    #[must_use]
+    pub fn may_take_off(&self) -> bool {
+        self.flights.due().is_some()
+    }
+
+    /// Begins a flight with a server that was checked out for it: the requests, in order.
+    pub fn board(&mut self) -> Vec<W> {
+        self.flights.board()
+    }
+
+    /// A flight is over, or does not count any more because it is stuck. Its server comes back by [`Self::checkin`] or
+    /// [`Self::on_closed`].
+    pub const fn on_landed(&mut self) {
+        self.flights.on_landed();
+    }
+
+    /// How many flights there may be at once.
+    #[must_use]
+    pub const fn flight_target(&self) -> u32 {
+        self.flights.target()
+    }
+
+    /// Sets how many flights there may be at once; at least one.
+    pub fn set_flight_target(&mut self, target: u32) {
+        self.flights.set_target(target.clamp(1, self.config.max_size.max(1)));
+    }
+
     /// Takes a waiter out of the queue; `false` when it is not in it (it was served or has expired).
     pub fn withdraw(&mut self, is: impl Fn(&W) -> bool) -> bool {
         let Some(position) = self.waiters.iter().position(|waiter| is(&waiter.who)) else {
-            return false;
+            return self.flights.withdraw(is);
         };
         self.waiters.remove(position).is_some()
     }
@@ -201,12 +273,16 @@ impl<S, W> Ledger<S, W> {
             .iter()
             .take_while(|waiter| now.saturating_duration_since(waiter.since) >= timeout)
             .count();
-        self.waiters.drain(..expired).map(|waiter| waiter.who).collect()
+        let mut expired: Vec<W> = self.waiters.drain(..expired).map(|waiter| waiter.who).collect();
+        expired.extend(self.flights.take_expired(timeout, now));
+        expired
     }
 
     /// All waiters; they leave the queue.
     pub fn take_waiters(&mut self) -> Vec<W> {
-        self.waiters.drain(..).map(|waiter| waiter.who).collect()
+        let mut waiters: Vec<W> = self.waiters.drain(..).map(|waiter| waiter.who).collect();
+        waiters.extend(self.flights.take_all());
+        waiters
     }
 
     /// Whether one more server should be opened now: for a waiter that no opening server is for, or to hold `min_size`.
@@ -217,7 +293,8 @@ impl<S, W> Ledger<S, W> {
             return false;
         }
         let open = self.open();
-        let unserved = self.waiters.len() > self.opening as usize;
+        let demand = self.waiters.len() + self.flights.wanted();
+        let unserved = self.idle.is_empty() && demand > self.opening as usize;
         let reserve = if self.oldest_wait(now) >= self.config.reserve_after {
             self.config.reserve_size
         } else {
@@ -282,6 +359,13 @@ impl<S, W> Ledger<S, W> {
     pub fn checkin(&mut self, server: S, now: Instant) -> Checkin<S, W> {
         self.busy = self.busy.saturating_sub(1);
         self.checkins += 1;
+        let alone = self.waiters.front().map(|waiter| waiter.since);
+        if let Some(due) = self.flights.due()
+            && alone.is_none_or(|alone| due < alone)
+        {
+            self.on_checkout();
+            return Checkin::Fly(self.flights.board(), server);
+        }
         if let Some(waiter) = self.waiters.pop_front() {
             self.on_checkout();
             return Checkin::Hand(waiter.who, server);

@@ -2,11 +2,15 @@
 //! fast servers of a node may be opened ([`Ramp`]).
 
 mod config;
+mod flights;
 mod ledger;
+mod pace;
 mod ramp;
 mod sizing;
 
 pub use config::{PoolConfig, PoolMode};
+pub use flights::Fare;
 pub use ledger::{Checkin, Counts, Ledger, QueueFull};
+pub use pace::Pace;
 pub use ramp::Ramp;
 pub use sizing::{Advice, Sample, Sizing};

@@ -45,6 +45,13 @@ impl<'a> ErrorFields<'a> {
         matches!(severity, b"FATAL" | b"PANIC")
     }
 
+    /// True when a prepared statement does not fit its tables any more and must be prepared anew
+    /// (`RevalidateCachedQuery` in `src/backend/utils/cache/plancache.c`).
+    pub fn is_stale_plan(&self) -> bool {
+        self.code == SqlState::FEATURE_NOT_SUPPORTED
+            && self.routine == Some(b"RevalidateCachedQuery".as_slice())
+    }
+
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.body);
     }

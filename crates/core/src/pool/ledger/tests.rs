@@ -264,6 +264,6 @@ fn place(outcome: Checkin<u32, u32>, held: &mut Vec<u32>, queue: &mut VecDeque<u
             assert_eq!(queue.pop_front(), Some(who), "seed {seed}: not first come, first served");
             held.push(server);
         }
-        Checkin::Idle | Checkin::Close(_) => {}
+        Checkin::Idle | Checkin::Fly(..) | Checkin::Close(_) => {}
     }
 }

@@ -1,0 +1,129 @@
+//! Flights: several waiting reads of different clients share one server at once, written together, answered one after the
+//! other. This file decides who flies with whom and how many flights there may be. Not the flight itself: the data plane
+//! writes, reads and splits; not who may share: that is the statement's class and [`super::Pace`].
+//!
+//! Invariant: the oldest request is in every batch, so nobody waits for ever; all requests of a batch have one context.
+//!
+//! Why: PostgreSQL reads ahead, so requests that arrive together cost one receive and no sleep in between, and a server
+//! that has about two busy backends per core is faster than one that has twenty.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::ledger::Waiter;
+
+/// Requests of one flight at most.
+const LARGEST: usize = 32;
+/// Expected run time of a whole flight at most, unless it is one request.
+const BUDGET: Duration = Duration::from_millis(2);
+
+/// What the ledger has to know of a request that may share a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fare {
+    /// Identity of the session's settings: only equal ones share.
+    pub context: usize,
+    /// Expected run time.
+    pub cost: Duration,
+}
+
+/// The requests that wait for a flight, and how many flights are under way.
+#[derive(Debug)]
+pub(super) struct Flights<W> {
+    waiting: VecDeque<(Fare, Waiter<W>)>,
+    flying: u32,
+    target: u32,
+}
+
+impl<W> Flights<W> {
+    pub(super) const fn new(target: u32) -> Self {
+        Self { waiting: VecDeque::new(), flying: 0, target }
+    }
+
+    pub(super) const fn set_target(&mut self, target: u32) {
+        self.target = target;
+    }
+
+    pub(super) const fn target(&self) -> u32 {
+        self.target
+    }
+
+    pub(super) const fn flying(&self) -> u32 {
+        self.flying
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(super) fn enqueue(&mut self, fare: Fare, waiter: Waiter<W>) {
+        self.waiting.push_back((fare, waiter));
+    }
+
+    /// Since when the oldest request waits, if one more flight may begin.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.waiting.front().filter(|_| self.flying < self.target).map(|(_, waiter)| waiter.since)
+    }
+
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        self.waiting.front().map(|(_, waiter)| waiter.since)
+    }
+
+    /// Servers that waiting requests could use beyond those that fly.
+    pub(super) fn wanted(&self) -> usize {
+        self.waiting.len().min(self.target.saturating_sub(self.flying) as usize)
+    }
+
+    /// The next batch: the oldest request and, in order, others with its context, as many as make the flights that may
+    /// still begin about equally long. Empty when no flight may begin. The caller says [`Self::on_landed`] afterwards.
+    pub(super) fn board(&mut self) -> Vec<W> {
+        let free = self.target.saturating_sub(self.flying) as usize;
+        let Some((first, _)) = self.waiting.front() else { return Vec::new() };
+        if free == 0 {
+            return Vec::new();
+        }
+        let context = first.context;
+        let most = self.waiting.len().div_ceil(free).min(LARGEST);
+        let (mut batch, mut cost, mut at) = (Vec::with_capacity(most), Duration::ZERO, 0);
+        while batch.len() < most
+            && let Some((fare, _)) = self.waiting.get(at)
+        {
+            if fare.context != context {
+                at += 1;
+                continue;
+            }
+            cost += fare.cost;
+            if cost > BUDGET && !batch.is_empty() {
+                break;
+            }
+            batch.extend(self.waiting.remove(at).map(|(_, waiter)| waiter.who));
+        }
+        self.flying += 1;
+        batch
+    }
+
+    /// A flight is over, or does not count any more because it is stuck.
+    pub(super) const fn on_landed(&mut self) {
+        self.flying = self.flying.saturating_sub(1);
+    }
+
+    pub(super) fn withdraw(&mut self, is: impl Fn(&W) -> bool) -> bool {
+        let Some(position) = self.waiting.iter().position(|(_, waiter)| is(&waiter.who)) else {
+            return false;
+        };
+        self.waiting.remove(position).is_some()
+    }
+
+    pub(super) fn take_expired(&mut self, timeout: Duration, now: Instant) -> Vec<W> {
+        let is_expired = |since: Instant| now.saturating_duration_since(since) >= timeout;
+        let expired =
+            self.waiting.iter().take_while(|(_, waiter)| is_expired(waiter.since)).count();
+        self.waiting.drain(..expired).map(|(_, waiter)| waiter.who).collect()
+    }
+
+    pub(super) fn take_all(&mut self) -> Vec<W> {
+        self.waiting.drain(..).map(|(_, waiter)| waiter.who).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

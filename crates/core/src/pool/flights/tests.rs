@@ -1,0 +1,242 @@
+//! Flights by example, and ledger, lanes and flights together in virtual time under random interleavings.
+
+use std::collections::{HashMap, HashSet};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::pool::{Checkin, Ledger, PoolConfig};
+
+const QUICK: Fare = Fare { context: 1, cost: Duration::from_micros(20) };
+
+fn waiter(who: u32, since: Instant) -> Waiter<u32> {
+    Waiter { who, since }
+}
+
+#[test]
+fn a_flight_takes_the_oldest_and_others_with_its_context() {
+    let now = Instant::now();
+    let mut flights = Flights::new(1);
+    for (who, context) in [(1, 7), (2, 8), (3, 7), (4, 7)] {
+        flights.enqueue(Fare { context, ..QUICK }, waiter(who, now));
+    }
+    assert_eq!(flights.board(), vec![1, 3, 4]);
+    assert_eq!(flights.board(), Vec::<u32>::new(), "one flight at a time");
+    flights.on_landed();
+    assert_eq!(flights.board(), vec![2]);
+}
+
+#[test]
+fn waiting_requests_are_spread_over_the_flights_that_may_begin() {
+    let now = Instant::now();
+    let mut flights = Flights::new(2);
+    for who in 0..6 {
+        flights.enqueue(QUICK, waiter(who, now));
+    }
+    assert_eq!(flights.board().len(), 3);
+    assert_eq!(flights.board().len(), 3);
+}
+
+#[test]
+fn a_flight_is_not_longer_than_its_budget_unless_it_is_one_request() {
+    let now = Instant::now();
+    let mut flights = Flights::new(1);
+    let slow = Fare { cost: Duration::from_millis(5), ..QUICK };
+    for (who, fare) in [(1, slow), (2, QUICK), (3, QUICK)] {
+        flights.enqueue(fare, waiter(who, now));
+    }
+    assert_eq!(flights.board(), vec![1]);
+}
+
+/// What happens in a pool, at a time of the model's choice.
+#[derive(Debug, Clone)]
+enum Step {
+    /// A request comes, that may share (with this context) or not.
+    Request(Option<usize>),
+    /// The busy server with this position ends what it does.
+    Answer(usize),
+    /// The busy server with this position dies.
+    Die(usize),
+    /// A waiting client goes.
+    Leave(usize),
+    /// Time passes, in milliseconds.
+    Wait(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => prop::option::of(0..3usize).prop_map(Step::Request),
+        6 => (0..8usize).prop_map(Step::Answer),
+        1 => (0..8usize).prop_map(Step::Die),
+        1 => (0..40usize).prop_map(Step::Leave),
+        2 => (1..20u64).prop_map(Step::Wait),
+    ]
+}
+
+/// A pool of servers that are numbers, and requests that are numbers.
+struct Model {
+    ledger: Ledger<u32, u32>,
+    now: Instant,
+    contexts: HashMap<u32, usize>,
+    waiting: Vec<u32>,
+    /// Server, its requests, and whether it flies.
+    busy: Vec<(u32, Vec<u32>, bool)>,
+    ended: HashSet<u32>,
+    requests: u32,
+    servers: u32,
+}
+
+impl Model {
+    fn new(size: u32) -> Self {
+        let config = PoolConfig { max_size: size, max_opening: size, ..PoolConfig::default() };
+        Self {
+            ledger: Ledger::new(config),
+            now: Instant::now(),
+            contexts: HashMap::new(),
+            waiting: Vec::new(),
+            busy: Vec::new(),
+            ended: HashSet::new(),
+            requests: 0,
+            servers: 0,
+        }
+    }
+
+    fn end(&mut self, request: u32) {
+        assert!(self.ended.insert(request), "request {request} ended twice");
+    }
+
+    fn begin(&mut self, server: u32, requests: Vec<u32>, flies: bool) {
+        assert!(!requests.is_empty(), "nobody aboard");
+        let context = self.contexts.get(&requests[0]).copied();
+        for request in &requests {
+            assert_eq!(self.contexts.get(request).copied(), context, "contexts are mixed");
+            assert!(!flies || context.is_some(), "a request flies that may not");
+        }
+        if flies {
+            let of = |request: &&u32| self.contexts.contains_key(request);
+            assert_eq!(self.waiting.iter().find(of), requests.first(), "the oldest is left behind");
+        }
+        self.waiting.retain(|request| !requests.contains(request));
+        assert!(self.busy.iter().all(|(other, ..)| *other != server), "a server is busy twice");
+        self.busy.push((server, requests, flies));
+    }
+
+    fn place(&mut self, placed: Checkin<u32, u32>) {
+        match placed {
+            Checkin::Hand(request, server) => self.begin(server, vec![request], false),
+            Checkin::Fly(requests, server) => self.begin(server, requests, true),
+            Checkin::Idle | Checkin::Close(_) => {}
+        }
+    }
+
+    fn request(&mut self, context: Option<usize>) {
+        let request = self.requests;
+        self.requests += 1;
+        if let Some(context) = context {
+            self.contexts.insert(request, context);
+            self.waiting.push(request);
+            let fare = Fare { context, ..QUICK };
+            self.ledger.enqueue_shared(request, fare, self.now).expect("room in the queue");
+        } else if self.ledger.counts().waiting_alone == 0
+            && let Some((server, _)) = self.ledger.checkout()
+        {
+            self.begin(server, vec![request], false);
+        } else {
+            self.waiting.push(request);
+            self.ledger.enqueue(request, self.now).expect("room in the queue");
+        }
+        self.work();
+    }
+
+    /// What the data plane does after every event.
+    fn work(&mut self) {
+        while self.ledger.may_take_off()
+            && let Some((server, _)) = self.ledger.checkout()
+        {
+            let requests = self.ledger.board();
+            self.begin(server, requests, true);
+        }
+        while self.ledger.wants_server(self.now) {
+            self.ledger.on_opening();
+            self.servers += 1;
+            let placed = self.ledger.on_opened(self.servers, self.now);
+            self.place(placed);
+        }
+    }
+
+    fn take_busy(&mut self, at: usize) -> Option<u32> {
+        if self.busy.is_empty() {
+            return None;
+        }
+        let (server, requests, flies) = self.busy.remove(at % self.busy.len());
+        for request in requests {
+            self.end(request);
+        }
+        if flies {
+            self.ledger.on_landed();
+        }
+        Some(server)
+    }
+
+    fn step(&mut self, step: &Step) {
+        match *step {
+            Step::Request(context) => self.request(context),
+            Step::Answer(at) => {
+                if let Some(server) = self.take_busy(at) {
+                    let placed = self.ledger.checkin(server, self.now);
+                    self.place(placed);
+                }
+            }
+            Step::Die(at) => {
+                if self.take_busy(at).is_some() {
+                    self.ledger.on_closed();
+                }
+            }
+            Step::Leave(at) => {
+                if let Some(request) = self.waiting.get(at).copied() {
+                    assert!(self.ledger.withdraw(|who| *who == request), "a waiter is lost");
+                    self.waiting.remove(at);
+                    self.end(request);
+                }
+            }
+            Step::Wait(milliseconds) => {
+                self.now += Duration::from_millis(milliseconds);
+                for request in self.ledger.take_expired_waiters(self.now) {
+                    self.waiting.retain(|other| *other != request);
+                    self.end(request);
+                }
+            }
+        }
+        self.work();
+        self.check();
+    }
+
+    fn check(&self) {
+        let counts = self.ledger.counts();
+        assert_eq!(counts.waiting, self.waiting.len());
+        assert_eq!(counts.busy as usize, self.busy.len());
+        let flying = self.busy.iter().filter(|(.., flies)| *flies).count();
+        assert_eq!(counts.flying as usize, flying);
+        assert!(counts.flying <= self.ledger.flight_target());
+        assert!(self.ledger.open() <= self.ledger.config().max_size);
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_request_ends_exactly_once(size in 1..7u32, steps in prop::collection::vec(step(), 1..300)) {
+        let mut model = Model::new(size);
+        for step in &steps {
+            model.step(step);
+        }
+        // From now on servers only answer: everybody who still waits must be served.
+        let mut turns = 0;
+        while !model.busy.is_empty() {
+            model.step(&Step::Answer(0));
+            turns += 1;
+            prop_assert!(turns <= model.requests + 8, "the wait is not bounded");
+        }
+        prop_assert!(model.waiting.is_empty(), "left waiting: {:?}", model.waiting);
+        prop_assert_eq!(model.ended.len(), model.requests as usize);
+    }
+}

@@ -1,0 +1,39 @@
+//! Run times of the statement forms that a worker has seen, for the decision whether their requests may share a server.
+//!
+//! Invariant: bounded by `ANALYSES_PER_WORKER` forms.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use howdah_core::limits;
+use howdah_core::pool::Pace;
+
+/// Run times by fingerprint.
+#[derive(Debug, Default)]
+pub(crate) struct Paces(RefCell<HashMap<u64, Pace, foldhash::fast::RandomState>>);
+
+impl Paces {
+    /// Whether statements of a form have proven to be short.
+    pub(crate) fn is_short(&self, fingerprint: u64) -> bool {
+        self.0.borrow().get(&fingerprint).is_some_and(Pace::is_short)
+    }
+
+    /// How long a statement of a form runs, as far as is known.
+    pub(crate) fn expected_time(&self, fingerprint: u64) -> Duration {
+        self.0.borrow().get(&fingerprint).map(Pace::cost).unwrap_or_default()
+    }
+
+    /// A statement of a form ran for `time` and was answered by `bytes`.
+    pub(crate) fn on_run(&self, fingerprint: u64, time: Duration, bytes: usize) {
+        let mut paces = self.0.borrow_mut();
+        if let Some(pace) = paces.get_mut(&fingerprint) {
+            return pace.on_run(time, bytes);
+        }
+        if paces.len() >= limits::ANALYSES_PER_WORKER {
+            // Those that are in use prove themselves again.
+            paces.clear();
+        }
+        paces.entry(fingerprint).or_default().on_run(time, bytes);
+    }
+}

@@ -1,0 +1,390 @@
+//! Requests that may share a server with those of other clients: what they look like, how a session waits for their answer,
+//! and what its answer means for the session. The flight itself is `flight`.
+//!
+//! Invariant: a shared request stays in the client's inbox until it is answered, so that it can be sent again: it is a read,
+//! and nothing of its answer was passed on.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Instant;
+
+use howdah_core::pool::Fare;
+use howdah_core::session::{Context, Prepared};
+use howdah_sql::{Analysis, Class};
+use howdah_wire::backend::{self, TransactionStatus};
+use howdah_wire::frame::{self, Frame};
+use howdah_wire::frontend::{self, tag};
+use howdah_wire::sqlstate::SqlState;
+
+use crate::clock;
+use crate::entry::{Activity, Answer, Grant, Signal};
+use crate::error::Refusal;
+use crate::rerun::LOSSES;
+use crate::server::Server;
+use crate::session::{End, Session};
+
+/// Flights that a request may have to leave before it gets a server of its own.
+const TURNS: u32 = 4;
+/// A longer request does not share. Bytes.
+const LONGEST: usize = 8 * 1024;
+
+/// A complete, autocommit, single read, as a value.
+#[derive(Debug, Default)]
+pub(crate) struct SharedRequest {
+    /// Frames as the client sent them: a Query, or everything up to Sync.
+    pub(crate) frames: Vec<u8>,
+    /// The statement that its Bind names, unless it is the unnamed one of the request's own Parse.
+    pub(crate) prepared: Option<Arc<Prepared>>,
+    /// The hash of that statement's rows, if the client was told them.
+    pub(crate) told: Option<u64>,
+    /// Settings of its session.
+    pub(crate) context: Arc<Context>,
+    /// Form of its statement.
+    pub(crate) fingerprint: u64,
+}
+
+impl SharedRequest {
+    /// What the client calls its statement.
+    pub(crate) fn client_name(&self) -> Option<&[u8]> {
+        let (bind, _) = next(&self.frames)?;
+        Some(frontend::bind_names(bind.body).ok()??.statement)
+    }
+}
+
+/// Why a request that might have waited for a flight did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Unshared {
+    /// Not one complete request with one plain execution, or too long.
+    Shape,
+    /// Not a read without side effects.
+    Statement,
+    /// Not known to be short.
+    Slow,
+}
+
+impl Unshared {
+    /// The word used in reports.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shape => "shape",
+            Self::Statement => "statement",
+            Self::Slow => "slow",
+        }
+    }
+}
+
+/// What became of an attempt to share.
+#[derive(Debug)]
+pub(crate) enum Shared {
+    /// It was answered.
+    Answered,
+    /// It needs a server of its own.
+    Alone,
+    /// The answer to the request.
+    Refused(Refusal),
+}
+
+/// The statement text or name that a request runs.
+enum Runs<'a> {
+    /// This text, also by Parse as the unnamed statement.
+    Text(&'a [u8]),
+    /// A statement of this name.
+    Named(&'a [u8]),
+}
+
+impl Session {
+    /// The request in the inbox, if it may share a server and there is something to gain by it.
+    pub(crate) fn shareable(&self) -> Option<SharedRequest> {
+        {
+            let ledger = self.pool.ledger.borrow();
+            if !ledger.config().share || ledger.has_room() {
+                return None;
+            }
+        }
+        let request = self.classify();
+        self.pool.on_classified(request.as_ref().err().copied());
+        request.ok()
+    }
+
+    fn classify(&self) -> Result<SharedRequest, Unshared> {
+        let unread = self.inbox.unread();
+        if unread.len() > LONGEST || !self.outbox.is_empty() || self.pin.is_some() {
+            return Err(Unshared::Shape);
+        }
+        let (analysis, prepared, told) = match runs(unread).ok_or(Unshared::Shape)? {
+            Runs::Text(sql) => (self.analyse(sql), None, None),
+            Runs::Named(name) => {
+                let prepared = self.statements.get(name).ok_or(Unshared::Shape)?;
+                let told = self.statements.told(name);
+                (Arc::clone(&prepared.analysis), Some(Arc::clone(prepared)), told)
+            }
+        };
+        if !is_pure_read(&analysis) {
+            return Err(Unshared::Statement);
+        }
+        if !self.worker.paces.is_short(analysis.fingerprint.0) {
+            return Err(Unshared::Slow);
+        }
+        let mut frames = self.worker.shelf.take_outbox();
+        frames.extend_from_slice(unread);
+        Ok(SharedRequest {
+            frames,
+            prepared,
+            told,
+            context: Arc::clone(self.settings.context()),
+            fingerprint: analysis.fingerprint.0,
+        })
+    }
+
+    /// Has a request answered together with those of others.
+    ///
+    /// # Errors
+    /// The session ends.
+    pub(crate) async fn share(&mut self, request: SharedRequest) -> Result<Shared, End> {
+        let length = request.frames.len();
+        let fare = Fare {
+            context: Arc::as_ptr(&request.context).addr(),
+            cost: self.worker.paces.expected_time(request.fingerprint),
+        };
+        *self.entry.shared.borrow_mut() = Some(request);
+        let since = clock::now();
+        let (mut losses, mut turns) = (0, 0);
+        while losses <= LOSSES && turns < TURNS {
+            if let Err(refusal) = self.pool.enqueue_shared(&self.worker, &self.entry, fare) {
+                return Ok(Shared::Refused(refusal));
+            }
+            self.entry.activity.set(Activity::Waiting);
+            let grant = self.ride().await;
+            self.entry.activity.set(Activity::Idle);
+            match grant? {
+                Grant::Answered => {
+                    self.on_answered(length, since)?;
+                    return Ok(Shared::Answered);
+                }
+                Grant::Alone => return Ok(Shared::Alone),
+                Grant::Refused(refusal) => return Ok(Shared::Refused(refusal)),
+                Grant::Again => turns += 1,
+                Grant::Lost { told: false } => losses += 1,
+                Grant::Lost { told: true } => return Err(End::Fatal(Refusal::server_lost())),
+                Grant::Server(server) => self.pool.checkin(&self.worker, server),
+            }
+        }
+        if turns == TURNS { Ok(Shared::Alone) } else { Err(End::Fatal(Refusal::server_lost())) }
+    }
+
+    /// A request that runs this goes to a server of the session's own. A pure read is measured, because it may prove short
+    /// enough to share, and is sent again if its server goes away.
+    pub(crate) fn on_run_begins(&mut self, server: &Server, analysis: &Analysis) {
+        let pure = server.status == TransactionStatus::Idle && is_pure_read(analysis);
+        self.impure |= !pure;
+        self.running = (!self.impure).then(|| (analysis.fingerprint.0, clock::now()));
+        self.relayed = 0;
+    }
+
+    /// A request was answered at `now` by a server of the session's own.
+    pub(crate) fn on_run_ended(&mut self, now: Instant) {
+        self.impure = false;
+        if let Some((fingerprint, since)) = self.running.take()
+            && self.pool.ledger.borrow().config().share
+        {
+            // With many servers at work most of the time is spent waiting for a processor; in flights there are fewer.
+            let crowd = self.pool.ledger.borrow().crowd();
+            let time = now.saturating_duration_since(since) / crowd;
+            self.worker.paces.on_run(fingerprint, time, self.relayed);
+        }
+    }
+
+    /// Waits for the end of a flight. Meanwhile the client may send more, cancel, or go.
+    async fn ride(&mut self) -> Result<Grant, End> {
+        loop {
+            let signal = match poll_fn(|cx| self.poll_ride(cx)).await {
+                Ok(grant) => return Ok(grant),
+                Err(Some(signal)) => signal,
+                Err(None) => return Err(self.leave_flight(End::ClientGone)),
+            };
+            if signal == Signal::Cancel && self.entry.flight.borrow().is_none() {
+                self.withdraw();
+                return Ok(Grant::Refused(Refusal::canceled()));
+            }
+            if let Err(end) = self.on_signal(signal) {
+                return Err(self.leave_flight(end));
+            }
+        }
+    }
+
+    /// `Err(None)`: the client is gone.
+    fn poll_ride(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Grant, Option<Signal>>> {
+        self.entry.register(cx);
+        let granted = self.entry.granted.borrow().is_some();
+        // A cancel request that comes when the request is answered, or about to be sent again, is too late.
+        if let Some(signal) = self.entry.take_signal()
+            && !(granted && signal == Signal::Cancel)
+        {
+            return Poll::Ready(Err(Some(signal)));
+        }
+        let part = self.entry.take_part();
+        if let Some(part) = part {
+            self.worker.stats.on_sent(part.len());
+            let sent = self.outbox.send(&mut self.stream, &self.worker.shelf, &part);
+            if sent.is_err() {
+                return Poll::Ready(Err(None));
+            }
+        }
+        if !self.outbox.is_empty() {
+            let flushed = self.outbox.poll_flush(&mut self.stream, &self.worker.shelf, cx);
+            if matches!(flushed, Poll::Ready(Err(_))) {
+                return Poll::Ready(Err(None));
+            }
+        }
+        if self.outbox.is_empty()
+            && let Some(flight) = &*self.entry.flight.borrow()
+        {
+            flight.on_room(self.entry.id);
+        }
+        let granted = self.entry.granted.borrow_mut().take();
+        if let Some(grant) = granted {
+            return Poll::Ready(Ok(grant));
+        }
+        while !self.inbox.is_full() {
+            match ready!(self.inbox.poll_fill(&mut self.stream, &self.worker.shelf, cx)) {
+                Ok(0) | Err(_) => return Poll::Ready(Err(None)),
+                Ok(count) => self.worker.stats.on_received(count),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// The session ends while its request waits or flies.
+    fn leave_flight(&self, end: End) -> End {
+        self.withdraw();
+        let flight = self.entry.flight.borrow_mut().take();
+        if let Some(flight) = flight {
+            flight.on_left(
+                self.entry.id,
+                matches!(&end, End::Fatal(refusal) if refusal.is_timeout()),
+            );
+        }
+        end
+    }
+
+    /// The request does not wait any more, whether it is still in the queue or about to board.
+    fn withdraw(&self) {
+        *self.entry.shared.borrow_mut() = None;
+        *self.entry.granted.borrow_mut() = None;
+        self.pool.ledger.borrow_mut().withdraw(|waiter| Rc::ptr_eq(waiter, &self.entry));
+    }
+
+    /// The answer is complete: it is passed on, and the request leaves the inbox.
+    fn on_answered(&mut self, length: usize, since: Instant) -> Result<(), End> {
+        let Answer { bytes: mut answer, failed } = self.entry.take_answer();
+        if failed
+            && let Some(refusal) = self.overruled.take()
+            && error_code(&answer) == Some(SqlState::QUERY_CANCELED)
+        {
+            answer.clear();
+            refusal.write_answer(&mut answer);
+        }
+        self.after_unnamed(length, &answer);
+        self.inbox.consume(length);
+        self.inbox.rest(&self.worker.shelf);
+        let sent = self.outbox.send(&mut self.stream, &self.worker.shelf, &answer);
+        self.worker.stats.on_sent(answer.len());
+        self.worker.shelf.put_outbox(answer);
+        let time = clock::now().saturating_duration_since(since);
+        self.worker.stats.on_request(time, true);
+        if failed {
+            self.worker.stats.on_error();
+        }
+        self.entry.requests.set(self.entry.requests.get() + 1);
+        self.started = None;
+        sent.map_err(|_| End::ClientGone)
+    }
+
+    /// A simple query destroys the session's unnamed statement, a Parse that succeeded makes a new one.
+    fn after_unnamed(&mut self, length: usize, answer: &[u8]) {
+        let Some(request) = self.inbox.unread().get(..length) else { return };
+        let Ok(Some((first, _))) = frame::split(request) else { return };
+        match first.tag {
+            tag::QUERY => self.unnamed.clear(),
+            tag::PARSE if answer.first() == Some(&backend::tag::PARSE_COMPLETE) => {
+                if let Ok(parse) = frontend::parse(first.body) {
+                    let analysis = self.analyse(parse.sql);
+                    self.unnamed.on_parse(first.bytes, analysis);
+                }
+            }
+            tag::PARSE => self.unnamed.clear(),
+            _ => {}
+        }
+    }
+}
+
+/// One statement that reads, has no effect on the session, and calls nothing unknown.
+pub(crate) fn is_pure_read(analysis: &Analysis) -> bool {
+    analysis.class == Class::Read
+        && analysis.parsed
+        && !analysis.has_effects
+        && !analysis.calls_unknown_functions
+        && analysis.statements.len() == 1
+}
+
+/// What the request runs, if these bytes are exactly one request of a shape that may share: a Query; or Parse (unnamed), Bind,
+/// Describe of the portal, Execute without a row limit, Sync, all of the unnamed portal.
+fn runs(unread: &[u8]) -> Option<Runs<'_>> {
+    let (first, rest) = next(unread)?;
+    if first.tag == tag::QUERY {
+        let sql = frontend::query_text(first.body).ok()?;
+        return rest.is_empty().then_some(Runs::Text(sql));
+    }
+    let (text, bind, rest) = if first.tag == tag::PARSE {
+        let parse = frontend::parse(first.body).ok()?;
+        let (bind, rest) = next(rest)?;
+        (parse.name.is_empty().then_some(parse.sql), bind, rest)
+    } else {
+        (None, first, rest)
+    };
+    if bind.tag != tag::BIND {
+        return None;
+    }
+    let names = frontend::bind_names(bind.body).ok()??;
+    let runs = match text {
+        Some(sql) if names.statement.is_empty() => Runs::Text(sql),
+        None if first.tag == tag::BIND && !names.statement.is_empty() => {
+            Runs::Named(names.statement)
+        }
+        _ => return None,
+    };
+    (names.portal.is_empty() && ends_plainly(rest)).then_some(runs)
+}
+
+/// Whether this is `[Describe portal] Execute Sync` and nothing more.
+fn ends_plainly(rest: &[u8]) -> bool {
+    let Some((mut found, mut rest)) = next(rest) else { return false };
+    if found.tag == tag::DESCRIBE {
+        let unnamed_portal = frontend::target(found.body)
+            .is_ok_and(|(kind, name)| kind == frontend::Kind::Portal && name.is_empty());
+        let Some(after) = next(rest).filter(|_| unnamed_portal) else { return false };
+        (found, rest) = after;
+    }
+    let whole_portal = found.tag == tag::EXECUTE
+        && frontend::execute_portal(found.body)
+            .is_ok_and(|(portal, rows)| portal.is_empty() && rows == 0);
+    whole_portal
+        && next(rest).is_some_and(|(last, after)| last.tag == tag::SYNC && after.is_empty())
+}
+
+fn next(bytes: &[u8]) -> Option<(Frame<'_>, &[u8])> {
+    frame::split(bytes).ok().flatten()
+}
+
+/// What the error in an answer says; it may come after rows.
+fn error_code(mut answer: &[u8]) -> Option<SqlState> {
+    while let Some((found, rest)) = next(answer) {
+        if found.tag == backend::tag::ERROR {
+            return backend::error_fields(found.body).ok().map(|fields| fields.code);
+        }
+        answer = rest;
+    }
+    None
+}

@@ -1,0 +1,81 @@
+//! The flight soak through Howdah: requests of several clients share servers, and nobody gets another's answer.
+//!
+//! `HOWDAH_FLIGHT_REQUESTS` runs it longer, for example for 10000000 requests; `HOWDAH_SOAK_SEED` repeats the clients of a run.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+
+use std::time::Duration;
+
+use howdah_tests::Rig;
+use howdah_tests::flights::{self, Outcome, Plan};
+
+/// Enough for every kind of request hundreds of times.
+const REQUESTS: u64 = 150_000;
+const CLIENTS: u64 = 48;
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
+}
+
+fn rig() -> Rig {
+    Rig::builder().pool_size(2).pool("checkout_timeout", "\"30s\"").in_process()
+}
+
+fn plan(rig: &Rig) -> Plan {
+    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let seed = variable("HOWDAH_SOAK_SEED")
+        .unwrap_or_else(|| clock.map_or(1, |time| u64::from(time.subsec_nanos())));
+    println!("seed {seed}: HOWDAH_SOAK_SEED={seed} repeats these clients");
+    let requests = variable("HOWDAH_FLIGHT_REQUESTS").unwrap_or(REQUESTS);
+    Plan {
+        target: rig.target().timeout(Duration::from_secs(40)),
+        killer: None,
+        kill_every: Duration::from_millis(50),
+        clients: CLIENTS,
+        requests,
+        time: Duration::from_secs(if requests == REQUESTS { 40 } else { 3600 }),
+        seed,
+    }
+}
+
+/// Runs a plan, and sees that requests did share servers.
+fn run(rig: &Rig, plan: &Plan) -> Outcome {
+    let outcome = flights::run(plan);
+    println!("{} requests, {} servers killed:", outcome.total(), outcome.kills);
+    for (kind, count) in &outcome.counts {
+        println!("  {count:>9}  {kind}");
+    }
+    assert_eq!(outcome.violations, Vec::<String>::new());
+    let report = rig.block_on(rig.engine().report());
+    let pool = report.pools.iter().find(|pool| pool.user == "app").expect("the pool of app");
+    println!(
+        "{} flights for {} requests; not shared: {:?}",
+        pool.flights, pool.shared, pool.unshared
+    );
+    assert!(pool.shared > 2 * pool.flights, "hardly anything was shared");
+    assert!(pool.flights > 500, "hardly any flights");
+    outcome
+}
+
+#[test]
+fn every_answer_belongs_to_its_question() {
+    let rig = rig();
+    let outcome = run(&rig, &plan(&rig));
+    assert_eq!(outcome.counts.len(), 10, "kinds of requests that never ended well: {outcome:?}");
+}
+
+#[test]
+fn killed_servers_cost_a_reading_client_no_error() {
+    let rig = rig();
+    let killer = rig.servers().superuser_target(rig.database());
+    let plan = Plan { killer: Some(killer), ..plan(&rig) };
+    let outcome = run(&rig, &plan);
+    assert!(outcome.kills > 20, "only {} servers were killed", outcome.kills);
+}
