@@ -37,6 +37,19 @@ impl Login {
             password: user.server.password.clone(),
         }
     }
+
+    /// What Howdah would use to look users of this database up, if it does.
+    pub(crate) fn of_lookups(address: &NodeAddress, database: &Database) -> Option<Self> {
+        let query = database.auth_query.as_ref()?;
+        let name = Some(database.name.as_str()).filter(|name| *name != "*");
+        let own = query.database.as_deref().or(database.server_database.as_deref()).or(name);
+        Some(Self {
+            address: address.clone(),
+            database: own.unwrap_or(ANY_DATABASE).to_owned(),
+            user: query.user.clone(),
+            password: query.credentials.password.clone(),
+        })
+    }
 }
 
 impl fmt::Display for Login {

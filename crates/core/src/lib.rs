@@ -5,6 +5,7 @@
 
 pub mod breaker;
 pub mod limits;
+pub mod login;
 pub mod pool;
 pub mod reply;
 pub mod session;

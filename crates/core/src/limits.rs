@@ -47,3 +47,18 @@ pub const CHANNELS_PER_SESSION: usize = 1024;
 
 /// Notifications that may wait for one client (it is in a transaction, or does not read); one more ends it with SQLSTATE 53400.
 pub const NOTIFICATIONS_PER_CLIENT: usize = 8 * 1024;
+
+/// Client addresses whose failed logins are remembered; beyond it new ones share one account.
+pub const LOGIN_ADDRESSES: usize = 10_000;
+
+/// Names whose look-up is remembered, per worker; beyond it the oldest is looked up again.
+pub const LOOKED_UP_USERS: usize = 10_000;
+
+/// Databases to which a worker keeps a connection for look-ups; beyond it one that nobody waits for is closed.
+pub const LOOKUP_CONNECTIONS: usize = 16;
+
+/// Clients that may wait for a look-up at once, per worker; one more is refused with SQLSTATE 53300.
+pub const LOOKUPS_WAITING: usize = 4096;
+
+/// Passwords that one worker tries out on servers at once (`pass_through`); more logins wait for their turn.
+pub const PASSWORDS_TRIED: usize = 4;

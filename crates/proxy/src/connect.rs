@@ -1,7 +1,6 @@
 //! Opens a connection to PostgreSQL: socket, encryption, startup, login by whatever method the server asks for, up to its first
 //! ReadyForQuery. Not whether one should be opened: that is the ledger's decision.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 
@@ -13,20 +12,10 @@ use tokio::io::ReadBuf;
 
 use crate::buffer::{Inbox, Shelf};
 use crate::error::Refusal;
+use crate::keys::Keys;
 use crate::settings::NodeAddress;
 use crate::stream::{Socket, Stream};
 use crate::tls::{self, Channel, Connector, Encrypted, NodeMode};
-
-/// SCRAM keys of the last login: computing them costs milliseconds, and the server's salt rarely changes.
-#[derive(Debug, Default)]
-pub(crate) struct KeyCache(RefCell<Option<CachedKeys>>);
-
-#[derive(Debug)]
-struct CachedKeys {
-    salt: Vec<u8>,
-    iterations: u32,
-    keys: scram::ClientKeys,
-}
 
 /// Where and as whom to log in.
 #[derive(Debug)]
@@ -35,8 +24,9 @@ pub(crate) struct Login<'a> {
     pub(crate) connector: Option<&'a Connector>,
     pub(crate) database: &'a str,
     pub(crate) user: &'a str,
-    pub(crate) password: Option<&'a str>,
-    pub(crate) keys: &'a KeyCache,
+    /// Settings of the startup message.
+    pub(crate) settings: &'a [(&'a str, &'a str)],
+    pub(crate) keys: &'a Keys,
 }
 
 /// A server that said it is ready.
@@ -44,6 +34,8 @@ pub(crate) struct Login<'a> {
 pub(crate) struct Opened {
     pub(crate) stream: Stream,
     pub(crate) greeting: Greeting,
+    /// Whether the server has asked for a proof.
+    pub(crate) proved: bool,
 }
 
 /// What a server says between the login and its first ReadyForQuery.
@@ -145,11 +137,13 @@ async fn greet(stream: Stream, login: &Login<'_>, shelf: &Shelf) -> Result<Opene
     let address = login.address.to_string();
     let mut opening = Opening { stream, inbox: Inbox::default(), shelf, address: &address };
     let mut out = Vec::with_capacity(128);
-    startup::startup(&mut out, 0, &[("user", login.user), ("database", login.database)]);
+    let mut parameters = vec![("user", login.user), ("database", login.database)];
+    parameters.extend_from_slice(login.settings);
+    startup::startup(&mut out, 0, &parameters);
     opening.send(&out).await?;
-    opening.log_in(login).await?;
+    let proved = opening.log_in(login).await?;
     let greeting = opening.until_ready().await?;
-    Ok(Opened { stream: opening.stream, greeting })
+    Ok(Opened { stream: opening.stream, greeting, proved })
 }
 
 /// Connects to a node, and encrypts as far as the node wants it. Over a Unix socket nothing is encrypted, as with libpq.
@@ -312,7 +306,9 @@ impl Opening<'_> {
         }
     }
 
-    async fn log_in(&mut self, login: &Login<'_>) -> Result<(), OpenError> {
+    /// Logs in. `true`: a proof was asked for.
+    async fn log_in(&mut self, login: &Login<'_>) -> Result<bool, OpenError> {
+        let mut asked = false;
         loop {
             let (tag, body) = self.frame().await?;
             match tag {
@@ -326,20 +322,16 @@ impl Opening<'_> {
             }
             let request =
                 backend::authentication(&body).map_err(|error| self.cannot(error.to_string()))?;
-            let password = login.password.ok_or_else(|| {
-                self.cannot(format!(
-                    "it asks for a password and none is configured for user {:?}",
-                    login.user
-                ))
-            });
+            let lacking = |what: &str| self.lacking(login, what);
             let mut out = Vec::new();
             match request {
-                Authentication::Ok => return Ok(()),
+                Authentication::Ok => return Ok(asked),
                 Authentication::CleartextPassword => {
-                    frontend::password(&mut out, password?.as_bytes())
+                    let password = login.keys.password().ok_or_else(|| lacking("in clear text"))?;
+                    frontend::password(&mut out, password.as_bytes());
                 }
                 Authentication::Md5Password(salt) => {
-                    let shadow = md5::shadow(login.user, password?);
+                    let shadow = login.keys.md5(login.user).ok_or_else(|| lacking("by md5"))?;
                     frontend::password(&mut out, md5::response(&shadow, salt).as_bytes());
                 }
                 Authentication::Sasl(mechanisms) => {
@@ -357,7 +349,8 @@ impl Opening<'_> {
                     if !offers(mechanism) {
                         return Err(self.cannot("it offers no SASL mechanism that Howdah knows"));
                     }
-                    self.scram(password?, login.keys, mechanism, binding).await?;
+                    self.scram(login, mechanism, binding).await?;
+                    asked = true;
                     continue;
                 }
                 Authentication::SaslContinue(_)
@@ -371,17 +364,30 @@ impl Opening<'_> {
                     )));
                 }
             }
+            asked = true;
             self.send(&out).await?;
         }
     }
 
+    /// A password is asked for, and there is none, or not in the form that answers.
+    fn lacking(&self, login: &Login<'_>, how: &str) -> OpenError {
+        let user = login.user;
+        self.cannot(if login.keys.is_empty() {
+            format!("it asks for a password and none is configured for user {user:?}")
+        } else {
+            format!("it asks for the password of user {user:?} {how}, and what is known of it does not answer that")
+        })
+    }
+
     async fn scram(
         &mut self,
-        password: &str,
-        cache: &KeyCache,
+        login: &Login<'_>,
         mechanism: &str,
         binding: ChannelBinding,
     ) -> Result<(), OpenError> {
+        if login.keys.is_empty() {
+            return Err(self.lacking(login, ""));
+        }
         let nonce = crate::random::token().map_err(|error| self.io(&error))?;
         let mut client = scram::Client::new(nonce).binding(binding);
         let mut out = Vec::new();
@@ -393,18 +399,12 @@ impl Opening<'_> {
         };
         let challenge =
             client.on_server_first(data).map_err(|error| self.cannot(error.to_string()))?;
-        let known = cache.0.borrow().as_ref().is_some_and(|cached| {
-            cached.salt == challenge.salt && cached.iterations == challenge.iterations
-        });
-        if !known {
-            let keys = scram::ClientKeys::derive(password, &challenge.salt, challenge.iterations);
-            let (salt, iterations) = (challenge.salt, challenge.iterations);
-            *cache.0.borrow_mut() = Some(CachedKeys { salt, iterations, keys });
-        }
+        let keys = login.keys.scram(&challenge.salt, challenge.iterations).await;
+        let keys = keys.ok_or_else(|| {
+            self.lacking(login, "by SCRAM with another salt than the one that Howdah knows it by")
+        })?;
         out.clear();
-        if let Some(cached) = cache.0.borrow().as_ref() {
-            frontend::sasl_response(&mut out, &client.respond(&cached.keys));
-        }
+        frontend::sasl_response(&mut out, &client.respond(&keys));
         self.send(&out).await?;
         let body = self.sasl_body().await?;
         match backend::authentication(&body) {

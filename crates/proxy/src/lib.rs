@@ -18,6 +18,7 @@ mod feed;
 mod flight;
 mod gather;
 mod holding;
+mod keys;
 mod listener;
 mod login;
 mod node;

@@ -12,7 +12,7 @@ use howdah_wire::backend::{self, TransactionStatus};
 use howdah_wire::sqlstate::SqlState;
 use howdah_wire::startup::{self, First};
 
-use crate::auth::{self, Link};
+use crate::auth::{self, Authenticated, Link};
 use crate::buffer::Outbox;
 use crate::cancel;
 use crate::console;
@@ -128,8 +128,8 @@ async fn arrive(worker: &Rc<Worker>, slot: &mut Option<Link>) -> Result<Arrival,
         return Err(Refusal::shutting_down());
     }
     negotiate(worker, link, &request);
-    let known = settings.user(&request.user);
-    auth::authenticate(worker, link, &settings, &request.user, known).await?;
+    let (database, user) = (&request.database, &request.user);
+    let client = auth::authenticate(worker, link, &settings, database, user).await?;
     if console::is_console(&settings, &request.database) {
         console::admit(&settings, link.peer, &request.user)?;
         return Ok(match slot.take() {
@@ -137,12 +137,12 @@ async fn arrive(worker: &Rc<Worker>, slot: &mut Option<Link>) -> Result<Arrival,
             None => Arrival::Done,
         });
     }
-    let cap = known.and_then(|user| user.max_clients);
+    let cap = settings.user(&request.user).and_then(|user| user.max_clients);
     let Some(seat) = worker.shared.seat(&request.user, cap) else {
         let max = cap.unwrap_or_default();
         return Err(Refusal::too_many_clients(max, "max_clients of this user"));
     };
-    open_session(worker, slot, &settings, request, seat)
+    open_session(worker, slot, &settings, request, (seat, client))
 }
 
 /// The worker that serves this client's pool, if it is another one.
@@ -341,10 +341,11 @@ fn open_session(
     slot: &mut Option<Link>,
     settings: &Settings,
     request: Request,
-    seat: Seat,
+    (seat, client): (Seat, Authenticated),
 ) -> Result<Arrival, Refusal> {
     let key = PoolKey { database: request.database.clone(), user: request.user.clone() };
     let pool = worker.pool(key).ok_or_else(|| unknown_database(settings, &request.database))?;
+    pool.learn(client.lesson);
     let Some(link) = slot.take() else {
         return Ok(Arrival::Done);
     };

@@ -16,10 +16,11 @@ use howdah_core::session::{Context, PinReason};
 use howdah_core::takeover::Greeting;
 
 use crate::clean::{self, Leaving};
-use crate::connect::{KeyCache, OpenError};
+use crate::connect::OpenError;
 use crate::entry::{Entry, Grant};
 use crate::error::Refusal;
 use crate::faults::{self, Fault};
+use crate::keys::{Keys, Lesson};
 use crate::node::NodeState;
 use crate::quota::Quota;
 use crate::report::PoolReport;
@@ -90,7 +91,7 @@ pub(crate) struct Pool {
     sizing: RefCell<Sizing>,
     starving: Cell<bool>,
     yields: Cell<Yield>,
-    keys: KeyCache,
+    keys: RefCell<Rc<Keys>>,
     welcomes: RefCell<HashMap<Arc<Context>, Welcome>>,
     last_error: RefCell<Option<OpenError>>,
     /// Logged-in clients.
@@ -106,6 +107,7 @@ impl Pool {
         quotas: Vec<Arc<Quota>>,
         node: Arc<NodeState>,
     ) -> Self {
+        let keys = Rc::new(Keys::new(&target.credentials));
         Self {
             key,
             target: RefCell::new(target),
@@ -119,7 +121,7 @@ impl Pool {
             sizing: RefCell::default(),
             starving: Cell::new(false),
             yields: Cell::new(Yield::Nothing),
-            keys: KeyCache::default(),
+            keys: RefCell::new(keys),
             welcomes: RefCell::default(),
             last_error: RefCell::new(None),
             clients: Cell::new(0),
@@ -131,9 +133,14 @@ impl Pool {
     pub(crate) fn reload(self: &Rc<Self>, worker: &Rc<Worker>, target: Target, config: PoolConfig) {
         self.ledger.borrow_mut().set_config(config);
         if *self.target.borrow() != target {
+            if self.target.borrow().credentials != target.credentials {
+                *self.keys.borrow_mut() = Rc::new(Keys::new(&target.credentials));
+            }
             *self.target.borrow_mut() = target;
             self.generation.set(self.generation.get() + 1);
             self.welcomes.borrow_mut().clear();
+            // It was the old target's.
+            *self.last_error.borrow_mut() = None;
         }
         self.tick(worker, worker.now());
     }
@@ -143,6 +150,22 @@ impl Pool {
         let mut target = self.target.borrow().clone();
         target.credentials.user.get_or_insert_with(|| self.key.user.to_string());
         target
+    }
+
+    /// What servers are logged in to with.
+    pub(crate) fn keys(&self) -> Rc<Keys> {
+        Rc::clone(&self.keys.borrow())
+    }
+
+    /// Keeps what the login of a client has revealed, if the servers are logged in to as that very user, with no password
+    /// configured for it.
+    pub(crate) fn learn(&self, lesson: Lesson) {
+        let target = self.target.borrow();
+        let own = target.credentials.user.as_deref().is_none_or(|user| *user == *self.key.user);
+        if own && target.credentials.password.is_none() && self.keys.borrow().learn(lesson) {
+            // It may be what was missing.
+            *self.last_error.borrow_mut() = None;
+        }
     }
 
     pub(crate) fn set_quotas(&self, quotas: Vec<Arc<Quota>>) {

@@ -14,6 +14,13 @@ use howdah_core::pool::PoolConfig;
 use crate::pool::Target;
 use crate::tls::{Acceptor, Connector};
 
+mod auth;
+
+pub use howdah_core::login::Rates;
+pub use ipnet::IpNet;
+
+pub use auth::{Auth, AuthQuery, Connection, Method, Names, Rule};
+
 /// An immutable snapshot of everything the data plane is told.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -39,6 +46,8 @@ pub struct Settings {
     pub databases: Vec<Database>,
     /// Users that clients may log in as.
     pub users: Vec<User>,
+    /// How logins are proved and limited, beyond the users themselves.
+    pub auth: Auth,
     /// Users (of `users`) that may use the console databases `howdah` and `pgbouncer`.
     /// With trust authentication every loopback or Unix-socket client may.
     pub admin_users: Vec<String>,
@@ -66,17 +75,21 @@ impl Settings {
         user_name: &str,
     ) -> Option<(Target, PoolConfig)> {
         let database = self.database(database_name)?;
-        let user = self.user(user_name)?;
+        let user = self.user(user_name);
+        if user.is_none() && database.auth_query.is_none() {
+            return None;
+        }
         let node = self.nodes.get(database.primary)?;
         let target = Target {
             node: node.name.clone(),
             address: node.address.clone(),
             tls: node.tls.clone(),
             database: database.server_database.clone().unwrap_or_else(|| database_name.to_owned()),
-            credentials: user.server.clone(),
+            // Of a user who was looked up nothing is known but what the login teaches.
+            credentials: user.map(|user| user.credentials(node).clone()).unwrap_or_default(),
         };
         let mut config = database.pool.clone();
-        config.mode = user.pool_mode.unwrap_or(config.mode);
+        config.mode = user.and_then(|user| user.pool_mode).unwrap_or(config.mode);
         Some((target, config))
     }
 }
@@ -152,6 +165,8 @@ pub struct Node {
     pub tls: Option<Arc<Connector>>,
     /// Servers to this node at most, over all pools and workers; `None`: no cap.
     pub max_servers: Option<u32>,
+    /// Whether the configuration says that it is a replica.
+    pub replica: bool,
 }
 
 /// Address of a node.
@@ -198,21 +213,37 @@ pub struct Database {
     pub pool: PoolConfig,
     /// Servers of all pools of this database at most, over all workers; `None`: no cap.
     pub max_servers: Option<u32>,
+    /// How users of it who are not configured are found; `None`: they are unknown.
+    pub auth_query: Option<AuthQuery>,
 }
 
 /// A user that clients may log in as.
 #[derive(Debug, Clone)]
 pub struct User {
-    /// The name clients use; `*` matches every name without an entry of its own (only with [`Login::Trust`] and [`Login::Certificate`]).
+    /// The name clients use; `*` matches every name without an entry of its own (only with [`Login::Trust`],
+    /// [`Login::Certificate`] and [`Login::PassThrough`]).
     pub name: String,
     /// How such a client proves who it is.
     pub login: Login,
     /// What Howdah logs in to servers with.
     pub server: ServerCredentials,
+    /// The same for replicas; `None`: as for the primary.
+    pub read_server: Option<ServerCredentials>,
     /// Overrides the mode of the database's pools.
     pub pool_mode: Option<howdah_core::pool::PoolMode>,
     /// Clients of this user at most; `None`: no cap.
     pub max_clients: Option<usize>,
+}
+
+impl User {
+    /// What Howdah logs in to a node with.
+    #[must_use]
+    pub const fn credentials(&self, node: &Node) -> &ServerCredentials {
+        match &self.read_server {
+            Some(reading) if node.replica => reading,
+            Some(_) | None => &self.server,
+        }
+    }
 }
 
 /// How a client proves who it is.
@@ -228,6 +259,22 @@ pub enum Login {
     Scram(Secret),
     /// A certificate, over TLS, signed by an authority of the listener, with this common name; `None`: with the user's.
     Certificate(Option<String>),
+    /// There is no password to compare with: only a rule by address that needs none admits the user.
+    NoPassword,
+    /// Password in clear text on the wire, tried out on the server and used for its login. Only over connections that nobody
+    /// else can read.
+    PassThrough,
+}
+
+impl Login {
+    /// What the client's answer is compared with, if there is something.
+    #[must_use]
+    pub const fn secret(&self) -> Option<&Secret> {
+        match self {
+            Self::Password(secret) | Self::Md5(secret) | Self::Scram(secret) => Some(secret),
+            Self::Trust | Self::Certificate(_) | Self::NoPassword | Self::PassThrough => None,
+        }
+    }
 }
 
 /// What is known of a client's password.
@@ -239,6 +286,21 @@ pub enum Secret {
     Md5(String),
     /// `SCRAM-SHA-256$…`, as in `pg_authid`. Serves `Scram` and `Password`.
     ScramVerifier(String),
+}
+
+impl Secret {
+    /// Tells a password from what PostgreSQL stores of one.
+    #[must_use]
+    pub fn recognise(text: impl Into<String>) -> Self {
+        let text = text.into();
+        if howdah_wire::md5::is_shadow(&text) {
+            Self::Md5(text)
+        } else if text.starts_with("SCRAM-SHA-256$") && text.matches(['$', ':']).count() == 4 {
+            Self::ScramVerifier(text)
+        } else {
+            Self::Plain(text)
+        }
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -256,8 +318,11 @@ impl fmt::Debug for Secret {
 pub struct ServerCredentials {
     /// User on the server; `None`: the client's.
     pub user: Option<String>,
-    /// Password; answers whatever method the server asks for. `None`: only trust and peer work.
+    /// Password; answers whatever method the server asks for. `None`: what a client's login has taught, if the client is that
+    /// user, otherwise only trust and peer work.
     pub password: Option<String>,
+    /// The form of it that PostgreSQL stores for md5, when that is all there is.
+    pub md5: Option<String>,
 }
 
 impl fmt::Debug for ServerCredentials {
@@ -265,6 +330,7 @@ impl fmt::Debug for ServerCredentials {
         f.debug_struct("ServerCredentials")
             .field("user", &self.user)
             .field("password", &self.password.as_ref().map(|_| "…"))
+            .field("md5", &self.md5.as_ref().map(|_| "…"))
             .finish()
     }
 }

@@ -3,10 +3,12 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use howdah_core::login::Attempts;
 use howdah_core::pool::PoolConfig;
 use howdah_wire::scram;
 use parking_lot::Mutex;
@@ -67,6 +69,8 @@ pub(crate) struct Shared {
     listening: Mutex<Vec<ListenAddress>>,
     /// SCRAM verifiers made from plain passwords, by user.
     verifiers: Mutex<HashMap<String, (String, scram::Verifier)>>,
+    /// What client addresses have tried lately.
+    pub(crate) attempts: Mutex<Attempts<IpAddr>>,
     /// The password of users that do not exist; nobody knows it.
     stranger: String,
     pub(crate) takeover: takeover::State,
@@ -92,6 +96,7 @@ impl Shared {
             commands,
             listening: Mutex::default(),
             verifiers: Mutex::default(),
+            attempts: Mutex::default(),
             stranger,
             takeover: takeover::State::default(),
             started: clock::now(),
@@ -213,21 +218,17 @@ impl Shared {
         &self.stranger
     }
 
-    /// The SCRAM verifier for a user's plain password: the one made before, or a new one.
-    pub(crate) fn verifier(
-        &self,
-        user: &str,
-        password: &str,
-        make: impl FnOnce() -> scram::Verifier,
-    ) -> scram::Verifier {
-        if let Some((of, verifier)) = self.verifiers.lock().get(user)
-            && of == password
-        {
-            return verifier.clone();
-        }
-        let verifier = make();
-        self.verifiers.lock().insert(user.to_owned(), (password.to_owned(), verifier.clone()));
-        verifier
+    /// The SCRAM verifier that was made of a user's plain password.
+    pub(crate) fn verifier(&self, user: &str, password: &str) -> Option<scram::Verifier> {
+        let verifiers = self.verifiers.lock();
+        let known = verifiers.get(user).filter(|(of, _)| of == password);
+        known.map(|(_, verifier)| verifier.clone())
+    }
+
+    /// Remembers it, in place of that of an older password.
+    pub(crate) fn remember_verifier(&self, user: &str, password: &str, verifier: &scram::Verifier) {
+        let made = (password.to_owned(), verifier.clone());
+        self.verifiers.lock().insert(user.to_owned(), made);
     }
 
     /// The node that a pool opens its servers on, with the health settings in force. Forgets nodes without a pool.

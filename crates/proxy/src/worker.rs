@@ -15,13 +15,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use howdah_core::limits;
+use howdah_core::login::Answers;
 use howdah_core::session::{BySql, Context, Prepared};
 use howdah_core::takeover::ListenerName;
 use howdah_sql::{Analyses, Analysis};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
-use crate::auth::Link;
+use crate::auth::{Link, Lookups};
 use crate::buffer::Shelf;
 use crate::cancel;
 use crate::clock;
@@ -118,6 +119,14 @@ pub(crate) struct Worker {
     pub(crate) moving: takeover::Moving,
     pub(crate) door: RefCell<Option<takeover::Door>>,
     next_id: Cell<u64>,
+    /// Users that were looked up.
+    pub(crate) lookups: Lookups,
+    /// Passwords that PostgreSQL has lately let in.
+    pub(crate) passed: RefCell<Answers<PoolKey, String>>,
+    /// Held by whoever makes a verifier of a password: one at a time.
+    pub(crate) hashing: tokio::sync::Mutex<()>,
+    /// Held by whoever tries a password out on a server.
+    pub(crate) trying: tokio::sync::Semaphore,
 }
 
 /// Text and parameter types, or where the name goes.
@@ -159,6 +168,10 @@ impl Worker {
             moving: takeover::Moving::default(),
             door: RefCell::default(),
             next_id: Cell::new(1),
+            lookups: Lookups::default(),
+            passed: RefCell::new(Answers::new(limits::LOOKED_UP_USERS)),
+            hashing: tokio::sync::Mutex::default(),
+            trying: tokio::sync::Semaphore::new(limits::PASSWORDS_TRIED),
         }
     }
 
@@ -337,6 +350,7 @@ impl Worker {
     fn reload(self: &Rc<Self>) {
         let settings = self.shared.settings();
         *self.settings.borrow_mut() = Arc::clone(&settings);
+        self.lookups.reload();
         for pool in self.all_pools() {
             match settings.pool(&pool.key.database, &pool.key.user) {
                 Some((target, config)) => {
@@ -384,6 +398,7 @@ impl Worker {
 
     fn tick(self: &Rc<Self>, now: Instant) {
         self.now.set(now);
+        self.lookups.tick(now);
         for pool in self.all_pools() {
             pool.tick(self, now);
         }

@@ -54,6 +54,21 @@ fn a_right_password_is_accepted_and_both_sides_are_sure() {
 }
 
 #[test]
+fn an_accepted_proof_reveals_keys_that_satisfy_the_same_verifier_and_a_wrong_one_reveals_nothing() {
+    let verifier = Verifier::parse(POSTGRESQL_VERIFIER).unwrap();
+    for (password, right) in [("pencil", true), ("Pencil", false)] {
+        let mut client = Client::new("client".into());
+        let mut server = Server::new(verifier.clone(), "server".into());
+        let first = server.on_client_first(&client.first()).unwrap();
+        let challenge = client.on_server_first(&first).unwrap();
+        let keys = ClientKeys::derive(password, &challenge.salt, challenge.iterations);
+        assert_eq!(server.client_keys(), None);
+        assert_eq!(server.on_client_final(&client.respond(&keys)).is_ok(), right);
+        assert_eq!(server.client_keys(), Some(&keys).filter(|_| right));
+    }
+}
+
+#[test]
 fn saslprep_makes_spellings_of_one_password_equal() {
     // RFC 4013: the Roman numeral nine is IX, a soft hyphen is nothing, a no-break space is a space.
     for (stored, typed) in [("\u{2168}", "IX"), ("I\u{ad}X", "IX"), ("a\u{a0}b", "a b")] {

@@ -106,7 +106,10 @@ fn password(settings: &Settings, user: &str) -> Option<String> {
                 Secret::Md5(_) | Secret::ScramVerifier(_) => None,
             }
         }
-        ClientLogin::Trust | ClientLogin::Certificate(_) => None,
+        ClientLogin::Trust
+        | ClientLogin::NoPassword
+        | ClientLogin::PassThrough
+        | ClientLogin::Certificate(_) => None,
     }
 }
 

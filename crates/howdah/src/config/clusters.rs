@@ -50,6 +50,9 @@ pub(crate) fn read(
         let first = nodes.len();
         let roles: Vec<_> = members(table, &path, listen, &mut nodes, findings);
         let primary = primary(table, &path, &roles, findings);
+        for (at, node) in nodes.iter_mut().skip(first).enumerate() {
+            node.replica = at != primary;
+        }
         clusters.push(Cluster {
             name,
             primary: first + primary,
@@ -110,7 +113,7 @@ fn members(
             let reason = format!("the node {name} is there already");
             reader.fail(Mistake::Duplicate, "host", reason, "remove one of them");
         }
-        nodes.push(Node { name, address, tls, max_servers });
+        nodes.push(Node { name, address, tls, max_servers, replica: false });
     }
     roles
 }

@@ -43,6 +43,7 @@ pub(crate) fn read(
             primary,
             pool: pool.clone(),
             max_servers: None,
+            auth_query: None,
         }];
     }
     let mut databases = Vec::with_capacity(tables.len());
@@ -90,7 +91,9 @@ fn database(
         let fix = format!("at least min_size of its pools, {}", pool.min_size);
         reader.fail(Mistake::Conflict, "max_servers", "less than min_size", fix);
     }
-    Some(Database { name: name?, server_database, primary: primary?, pool, max_servers })
+    // Look-ups come later: they need the users.
+    let (name, primary) = (name?, primary?);
+    Some(Database { name, server_database, primary, pool, max_servers, auth_query: None })
 }
 
 /// The primary of the cluster that a database is in.

@@ -111,9 +111,16 @@ pub(crate) struct Table {
 }
 
 /// Keys that say the same thing in different ways: of these a stronger source replaces all of a weaker one.
-const ALTERNATIVES: [[&str; 4]; 2] = [
+const ALTERNATIVES: [[&str; 4]; 4] = [
     ["password", "password_file", "password_env", "password_command"],
     ["server_password", "server_password_file", "server_password_env", "server_password_command"],
+    [
+        "read_server_password",
+        "read_server_password_file",
+        "read_server_password_env",
+        "read_server_password_command",
+    ],
+    ["query_password", "query_password_file", "query_password_env", "query_password_command"],
 ];
 
 impl Table {

@@ -123,7 +123,7 @@ impl Section {
 
 const COUNT: Kind = Kind::Integer { min: 1, max: 1_000_000 };
 const COUNT_OR_NONE: Kind = Kind::Integer { min: 0, max: 1_000_000 };
-const SWITCH: Kind = Kind::Word(&["true", "false"]);
+const SWITCH: Kind = Kind::Word(&["false", "true"]);
 const MODES: Kind = Kind::Word(&["transaction", "session", "statement"]);
 
 /// The whole file.
@@ -131,7 +131,7 @@ pub(crate) static ROOT: Section = Section {
     name: "",
     shape: Shape::One,
     keys: &[],
-    sections: &[&LISTEN, &CLUSTER, &DATABASE, &USER, &POOL, &HEALTH, &ADMIN, &LOG],
+    sections: &[&LISTEN, &CLUSTER, &DATABASE, &USER, &AUTH, &HBA, &POOL, &HEALTH, &ADMIN, &LOG],
     doc: "",
 };
 
@@ -222,6 +222,14 @@ pub(crate) static DATABASE: Section = Section {
         Key::new("cluster", Kind::Text, "Left out: the only cluster.").example("main"),
         Key::new("server_database", Kind::Text, "Its name on the server. Left out: the same.")
             .example("shop_production"),
+        Key::new(
+            "auth_query",
+            Kind::Text,
+            "Instead of auth.query for this database; \"off\": nobody is looked up.",
+        )
+        .example("off"),
+        Key::new("auth_database", Kind::Text, "Instead of auth.query_database.")
+            .example("postgres"),
         Key::new("pool_mode", MODES, "Short for mode in [database.pool].").example("session"),
         Key::new(
             "max_servers",
@@ -239,20 +247,66 @@ pub(crate) static USER: Section = Section {
     doc: "A user that clients may log in as.",
     sections: &[],
     keys: &[
-        Key::new("name", Kind::Text, "The name clients use; \"*\" stands for every other name (with auth = \"trust\" or \"cert\" only).").example("app"),
+        Key::new("name", Kind::Text, "The name clients use; \"*\" stands for every other name (with auth = \"trust\" or \"cert\", or pass_through only).").example("app"),
         Key::new("auth", Kind::Word(&["trust", "password", "md5", "scram-sha-256", "cert"]), "How a client proves who it is. Left out: scram-sha-256 when a password is known; without one trust, which\nadmits clients of this machine only.").example("scram-sha-256"),
         Key::new("cert_name", Kind::Text, "With auth = \"cert\": the common name in the client's certificate. Left out: the user's name.").example("app.example.com"),
         Key::new("password", Kind::Text, "The password, or what PostgreSQL stores of it (\"SCRAM-SHA-256$…\", \"md5…\"). Better one of the next three.").example("…").secret(),
         Key::new("password_file", Kind::Text, "File that holds the password; a line end after it does not count.").example("/run/secrets/app"),
         Key::new("password_env", Kind::Text, "Environment variable that holds it.").example("APP_PASSWORD"),
         Key::new("password_command", Kind::Text, "Shell command that prints it, within 10 seconds.").example("pass show app"),
+        Key::new("pass_through", SWITCH, "Asks the client for its password in clear text, and PostgreSQL whether it is right: no password is stored here.\nOnly over TLS, the Unix socket, or from this machine.").default("false"),
         Key::new("server_user", Kind::Text, "Name to log in to PostgreSQL with. Left out: the same.").example("app_rw"),
-        Key::new("server_password", Kind::Text, "Password for PostgreSQL. Left out: the client's, when that is known in clear text.").example("…").secret(),
+        Key::new("server_password", Kind::Text, "Password for PostgreSQL. Left out: the client's; of one that is known only in its stored form, what the client's\nown login reveals.").example("…").secret(),
         Key::new("server_password_file", Kind::Text, "File that holds it.").example("/run/secrets/app_rw"),
         Key::new("server_password_env", Kind::Text, "Environment variable that holds it.").example("APP_RW_PASSWORD"),
         Key::new("server_password_command", Kind::Text, "Shell command that prints it.").example("pass show app_rw"),
+        Key::new("read_server_user", Kind::Text, "Name to log in to replicas with. Left out: as for the primary.").example("app_ro"),
+        Key::new("read_server_password", Kind::Text, "Password for replicas.").example("…").secret(),
+        Key::new("read_server_password_file", Kind::Text, "File that holds it.").example("/run/secrets/app_ro"),
+        Key::new("read_server_password_env", Kind::Text, "Environment variable that holds it.").example("APP_RO_PASSWORD"),
+        Key::new("read_server_password_command", Kind::Text, "Shell command that prints it.").example("pass show app_ro"),
         Key::new("pool_mode", MODES, "Overrides the mode of the database's pool.").example("session"),
         Key::new("max_clients", COUNT, "Clients of this user at most. Left out: no cap beyond listen.max_clients.").example("500"),
+    ],
+};
+
+/// `[auth]`
+pub(crate) static AUTH: Section = Section {
+    name: "auth",
+    shape: Shape::One,
+    doc: "Users that are kept elsewhere, and limits for all logins.",
+    sections: &[],
+    keys: &[
+        Key::new("file", Kind::Text, "Users with their passwords in the form of PgBouncer's userlist.txt: \"name\" \"password, SCRAM-SHA-256$… or md5…\".\nAn entry of [[user]] with the same name goes before.").example("/etc/howdah/userlist.txt"),
+        Key::new("query_user", Kind::Text, "Looks users up in PostgreSQL who are neither in [[user]] nor in the file: the role that asks. Left out: nobody is\nlooked up.").example("howdah_auth"),
+        Key::new("query_password", Kind::Text, "Its password. Left out: that of the entry of [[user]] or the file with this name.").example("…").secret(),
+        Key::new("query_password_file", Kind::Text, "File that holds it.").example("/run/secrets/howdah_auth"),
+        Key::new("query_password_env", Kind::Text, "Environment variable that holds it.").example("HOWDAH_AUTH_PASSWORD"),
+        Key::new("query_password_command", Kind::Text, "Shell command that prints it.").example("pass show howdah_auth"),
+        Key::new("query", Kind::Text, "How it asks: $1 is the name, the answer one row with name and stored password (NULL: no login). Its\nsearch_path is pg_catalog alone, so functions of other schemas need theirs in front.").default("SELECT rolname, CASE WHEN rolvaliduntil < pg_catalog.now() THEN NULL ELSE rolpassword END FROM pg_catalog.pg_authid WHERE rolname = $1 AND rolcanlogin"),
+        Key::new("query_database", Kind::Text, "Database on the server in which it asks. Left out: the one that the client wants.").example("postgres"),
+        Key::new("query_cache", Kind::Duration(Zero::Allowed), "How long an answer counts: a storm of logins is one question. A failed login asks again, so a new password works\nat once; an old one may work for as long as this.").default("5s"),
+        Key::new("method", Kind::Word(&["password", "md5", "scram-sha-256"]), "How users of the file and the query prove who they are. Left out: by what is stored. \"md5\" means SCRAM-SHA-256\nfor those of whom that is stored, as in pg_hba.conf.").example("scram-sha-256"),
+        Key::new("hba_file", Kind::Text, "Rules by address in the form of pg_hba.conf, instead of [[hba]].").example("/etc/howdah/pg_hba.conf"),
+        Key::new("failures_per_minute", COUNT_OR_NONE, "Failed logins of one client address a minute; further ones are answered late. 0: never late.").default("60"),
+        Key::new("logins_per_second", COUNT_OR_NONE, "Logins of one client address a second; further ones wait. 0: no limit: an application that starts opens many.").default("0"),
+        Key::new("max_pending", COUNT_OR_NONE, "Connections of one client address that have not logged in yet; one more is refused. 0: no limit.").default("0"),
+    ],
+};
+
+/// `[[hba]]`
+pub(crate) static HBA: Section = Section {
+    name: "hba",
+    shape: Shape::Named,
+    doc: "Rules by address, in order: the first that fits decides, and with rules and without a fitting one nobody is let in.",
+    sections: &[],
+    keys: &[
+        Key::new("name", Kind::Text, "What the log calls it.").example("office"),
+        Key::new("type", Kind::Word(&["local", "host", "hostssl", "hostnossl"]), "Unix socket, TCP, TCP with TLS, or TCP without.").default("host"),
+        Key::new("database", Kind::List, "\"all\", \"sameuser\", or names.").default("all"),
+        Key::new("user", Kind::List, "\"all\", or names.").default("all"),
+        Key::new("address", Kind::List, "Addresses or networks: \"10.0.0.0/8\", \"::1\", \"all\".").default("all"),
+        Key::new("method", Kind::Word(&["trust", "reject", "password", "md5", "scram-sha-256", "cert", "peer"]), "What is asked of the client. \"peer\": to be the operating system's user of that name, over the Unix socket.").example("scram-sha-256"),
     ],
 };
 

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 pub use howdah_proxy::settings;
 use serde::Serialize;
 
+mod auth;
 mod clusters;
 mod database_url;
 mod databases;
@@ -23,12 +24,14 @@ mod environment;
 mod error;
 mod example;
 mod file;
+mod hba;
 pub mod import;
 mod keys;
 mod read;
 mod secret;
 mod suggest;
 mod tls;
+mod userlist;
 mod users;
 mod validate;
 

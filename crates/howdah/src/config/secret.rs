@@ -6,8 +6,6 @@ use std::collections::HashMap;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use howdah_proxy::settings::Secret;
-
 use super::error::Mistake;
 use super::read::{Hidden, Reader};
 
@@ -108,19 +106,5 @@ fn from_command(command: &str) -> Answer {
         Some(Ok(text)) => Ok(text.trim_end_matches(['\n', '\r']).to_owned()),
         Some(Err(error)) => Err((format!("its output cannot be read: {error}"), FIX)),
         None => Ok(String::new()),
-    }
-}
-
-/// Tells a password from what PostgreSQL stores of one.
-pub(crate) fn recognise(text: String) -> Secret {
-    let md5 = text.strip_prefix("md5").is_some_and(|digest| {
-        digest.len() == 32 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
-    });
-    if md5 {
-        Secret::Md5(text)
-    } else if text.starts_with("SCRAM-SHA-256$") && text.matches(['$', ':']).count() == 4 {
-        Secret::ScramVerifier(text)
-    } else {
-        Secret::Plain(text)
     }
 }

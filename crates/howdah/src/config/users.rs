@@ -5,22 +5,33 @@
 use std::collections::HashMap;
 
 use howdah_core::pool::PoolMode;
-use howdah_proxy::settings::{Login, Secret, ServerCredentials, User};
+use howdah_proxy::settings::{Auth, Login, Method, Secret, ServerCredentials, User};
 
+use super::auth;
 use super::document::{self, Table};
 use super::error::{Mistake, Notice};
 use super::keys::USER;
 use super::read::{Findings, Reader};
 use super::secret;
+use super::userlist::Userlist;
 use super::validate::{mode, unique};
 
-/// Reads all users. `reachable`: clients of other machines can connect.
-pub(crate) fn read(
-    root: &Table,
-    reachable: bool,
-    environment: &HashMap<String, String>,
-    findings: &mut Findings,
-) -> Vec<User> {
+/// What there is to know beside the entries themselves.
+pub(crate) struct Around<'a> {
+    /// Clients of other machines can connect.
+    pub(crate) reachable: bool,
+    /// Variables that passwords may be in.
+    pub(crate) environment: &'a HashMap<String, String>,
+    /// Users of `auth.file`.
+    pub(crate) userlist: &'a Userlist,
+    /// What `[auth]` says.
+    pub(crate) auth: &'a Auth,
+    /// Others are looked up.
+    pub(crate) looked_up: bool,
+}
+
+/// Reads all users: entries first, then those of the file that have none.
+pub(crate) fn read(root: &Table, around: &Around<'_>, findings: &mut Findings) -> Vec<User> {
     let tables = root.named("user");
     unique(tables, "", findings);
     let mut users = Vec::with_capacity(tables.len());
@@ -28,9 +39,12 @@ pub(crate) fn read(
         let name = table.name();
         let path = document::path("", table.section, Some((index, name.as_deref())));
         let mut reader = Reader::new(USER.keys, Some(table), path, findings);
-        users.extend(user(&mut reader, reachable, environment));
+        users.extend(user(&mut reader, around));
     }
-    if tables.is_empty() {
+    let entries: Vec<_> = tables.iter().filter_map(Table::name).collect();
+    let listed = around.userlist.iter().filter(|(name, _)| !entries.contains(name));
+    users.extend(listed.map(|(name, secret)| auth::user(name, secret.as_ref(), around.auth)));
+    if users.is_empty() && tables.is_empty() && !around.looked_up {
         let mut reader = Reader::new(USER.keys, None, "user", findings);
         reader.fail(
             Mistake::Missing,
@@ -42,33 +56,88 @@ pub(crate) fn read(
     users
 }
 
-fn user(
-    reader: &mut Reader<'_>,
-    reachable: bool,
-    environment: &HashMap<String, String>,
-) -> Option<User> {
+fn user(reader: &mut Reader<'_>, around: &Around<'_>) -> Option<User> {
     let name = reader.text("name");
     if name.is_none() && !reader.is_given("name") {
         let fix = "name = \"app\"";
         reader.fail(Mistake::Missing, "name", "a user without a name", fix);
     }
-    let password = secret::read(reader, "password", environment);
+    let password = secret::read(reader, "password", around.environment);
+    let listed = name.as_ref().and_then(|name| around.userlist.get(name)).cloned().flatten();
+    let proof = password.map(Secret::recognise).or(listed);
     let asked = reader.word("auth");
-    let proof = password.map(secret::recognise);
-    let login = login(reader, asked, proof.as_ref(), reachable);
-    let server = server(reader, proof.as_ref(), environment);
+    let pass_through = reader.word("pass_through") == Some("true");
+    let login = if pass_through {
+        pass_through_login(reader)
+    } else {
+        login(reader, asked, proof.as_ref(), around.reachable)
+    };
+    let server = server(reader, proof.as_ref(), around.environment);
+    let read_server = read_server(reader, &server, around.environment);
     let pool_mode: Option<PoolMode> = reader.word("pool_mode").map(mode);
     let max_clients = reader.integer("max_clients");
     let name = name?;
-    if name == "*" && !matches!(login, Login::Trust | Login::Certificate(None)) {
+    let many = matches!(login, Login::Trust | Login::Certificate(None) | Login::PassThrough);
+    if name == "*" && !many {
         reader.fail(
             Mistake::Conflict,
             "name",
             "\"*\" stands for many users, who cannot have one password",
-            "auth = \"trust\" for clients of this machine, or an entry for each user",
+            "auth = \"trust\" for clients of this machine, pass_through = true, [auth] query_user, or an entry for each user",
         );
     }
-    Some(User { name, login, server, pool_mode, max_clients })
+    Some(User { name, login, server, read_server, pool_mode, max_clients })
+}
+
+/// The password is PostgreSQL's business alone, so nothing else can be said about it.
+fn pass_through_login(reader: &mut Reader<'_>) -> Login {
+    const OTHERS: [&str; 11] = [
+        "auth",
+        "password",
+        "password_file",
+        "password_env",
+        "password_command",
+        "server_user",
+        "server_password",
+        "server_password_file",
+        "server_password_env",
+        "server_password_command",
+        "read_server_user",
+    ];
+    if let Some(key) = OTHERS.iter().find(|key| reader.is_given(key)) {
+        let reason = "contradicts pass_through: the client's own password is used";
+        reader.fail(Mistake::Conflict, key, reason, "keep one of them");
+    }
+    Login::PassThrough
+}
+
+/// The login of a user of whom only what is stored is known, and what it is good for on servers.
+pub(crate) fn of_stored(
+    secret: Option<&Secret>,
+    method: Option<Method>,
+) -> (Login, ServerCredentials) {
+    let login = match (method, secret.cloned()) {
+        (_, None) | (Some(Method::Scram), Some(Secret::Md5(_))) => Login::NoPassword,
+        (Some(Method::Password), Some(secret)) => Login::Password(secret),
+        (Some(Method::Md5), Some(secret @ Secret::Plain(_)))
+        | (_, Some(secret @ Secret::Md5(_))) => Login::Md5(secret),
+        (_, Some(secret)) => Login::Scram(secret),
+    };
+    (login, stored_credentials(secret))
+}
+
+/// What is stored of a client's password, as credentials for servers.
+fn stored_credentials(secret: Option<&Secret>) -> ServerCredentials {
+    match secret {
+        Some(Secret::Plain(password)) => {
+            ServerCredentials { password: Some(password.clone()), ..Default::default() }
+        }
+        Some(Secret::Md5(shadow)) => {
+            ServerCredentials { md5: Some(shadow.clone()), ..Default::default() }
+        }
+        // Its owner's login reveals the key to it.
+        Some(Secret::ScramVerifier(_)) | None => ServerCredentials::default(),
+    }
 }
 
 fn login(
@@ -155,22 +224,47 @@ fn server(
     environment: &HashMap<String, String>,
 ) -> ServerCredentials {
     let user = reader.text("server_user");
-    let own = secret::read(reader, "server_password", environment);
-    let password = match (own, proof) {
-        (Some(own), _) => Some(own),
-        (None, Some(Secret::Plain(password))) => Some(password.clone()),
-        (None, Some(Secret::Md5(_) | Secret::ScramVerifier(_))) => {
+    if let Some(own) = secret::read(reader, "server_password", environment) {
+        return ServerCredentials { user, password: Some(own), md5: None };
+    }
+    if user.is_some() && matches!(proof, Some(Secret::Md5(_) | Secret::ScramVerifier(_))) {
+        let notice = Notice {
+            text: format!(
+                "{} has no server_password, and what is stored of the client's is of no use for another user: the servers must trust it",
+                reader.path("server_user")
+            ),
+            origin: reader.origin("server_user"),
+        };
+        reader.findings().notices.push(notice);
+        return ServerCredentials { user, ..ServerCredentials::default() };
+    }
+    ServerCredentials { user, ..stored_credentials(proof) }
+}
+
+/// Credentials for replicas; `None`: nothing is said about them.
+fn read_server(
+    reader: &mut Reader<'_>,
+    server: &ServerCredentials,
+    environment: &HashMap<String, String>,
+) -> Option<ServerCredentials> {
+    let user = reader.text("read_server_user");
+    let password = secret::read(reader, "read_server_password", environment);
+    match (user, password) {
+        (None, None) => None,
+        (None, password) => {
+            Some(ServerCredentials { user: server.user.clone(), password, md5: None })
+        }
+        (user, None) => {
             let notice = Notice {
                 text: format!(
-                    "{} has no server_password, and the stored form cannot be used to log in: the servers must trust it",
-                    reader.path("server_password")
+                    "{} has no read_server_password: the replicas must trust it",
+                    reader.path("read_server_user")
                 ),
-                origin: reader.origin("password"),
+                origin: reader.origin("read_server_user"),
             };
             reader.findings().notices.push(notice);
-            None
+            Some(ServerCredentials { user, ..ServerCredentials::default() })
         }
-        (None, None) => None,
-    };
-    ServerCredentials { user, password }
+        (user, password) => Some(ServerCredentials { user, password, md5: None }),
+    }
 }

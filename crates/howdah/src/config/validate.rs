@@ -14,7 +14,7 @@ use super::document::{self, Origin, Table};
 use super::error::{ConfigError, Mistake, Notice};
 use super::keys::{ADMIN, HEALTH, LISTEN, LOG, POOL};
 use super::read::{Findings, Reader};
-use super::{Config, Log, LogFormat, clusters, databases, suggest, tls, users};
+use super::{Config, Log, LogFormat, auth, clusters, databases, suggest, tls, users};
 
 /// Most workers when nobody says a number: one moves tens of thousands of statements a second.
 const WORKERS_AT_MOST: usize = 8;
@@ -42,10 +42,20 @@ pub(crate) fn config(
         findings.notices.push(Notice { text: text.to_owned(), origin });
     }
     let (nodes, clusters) = clusters::read(root, &listen, findings);
-    let databases = databases::read(root, &clusters, &pool, findings);
-    let users = users::read(root, reachable, environment, findings);
+    let mut databases = databases::read(root, &clusters, &pool, findings);
+    let logins = auth::read(root, environment, findings);
+    let looked_up = logins.looks_up();
+    let around = users::Around {
+        reachable,
+        environment,
+        userlist: &logins.userlist,
+        auth: &logins.auth,
+        looked_up,
+    };
+    let users = users::read(root, &around, findings);
+    let auth = logins.finish(root, &users, &mut databases, findings);
     certificates(root, &users, findings);
-    let admin_users = admins(root, &users, findings);
+    let admin_users = admins(root, &users, looked_up, findings);
     let mut reader = Reader::new(HEALTH.keys, root.single("health"), "health", findings);
     let health = health(&mut reader);
     let log = log(root, findings);
@@ -63,6 +73,7 @@ pub(crate) fn config(
             nodes,
             databases,
             users,
+            auth,
             admin_users,
         },
         clusters,
@@ -222,7 +233,7 @@ pub(crate) fn named(name: &str, known: &[&str]) -> String {
     }
 }
 
-fn admins(root: &Table, users: &[User], findings: &mut Findings) -> Vec<String> {
+fn admins(root: &Table, users: &[User], looked_up: bool, findings: &mut Findings) -> Vec<String> {
     let mut reader = Reader::new(ADMIN.keys, root.single("admin"), "admin", findings);
     if !reader.is_given("users") {
         let Ok([only]) = <&[User; 1]>::try_from(users) else {
@@ -235,7 +246,7 @@ fn admins(root: &Table, users: &[User], findings: &mut Findings) -> Vec<String> 
     let admins = reader.list("users").unwrap_or_default();
     let known: Vec<_> = users.iter().map(|user| user.name.as_str()).collect();
     for admin in &admins {
-        if !known.contains(&admin.as_str()) && !known.contains(&"*") {
+        if !looked_up && !known.contains(&admin.as_str()) && !known.contains(&"*") {
             let fix = named(admin, &known);
             let reason = format!("no user is called {admin}");
             reader.fail(Mistake::UnknownName, "users", reason, fix);

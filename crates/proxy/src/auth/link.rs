@@ -31,6 +31,16 @@ impl Link {
         Self { inbox: Inbox::holding(bytes), ..Self::new(stream, peer) }
     }
 
+    /// Whether nobody between the client and this process can read along.
+    pub(super) fn is_private(&self) -> bool {
+        self.peer.is_local() || self.is_encrypted()
+    }
+
+    /// Whether the bytes are encrypted on their way.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.stream.channel().is_some()
+    }
+
     /// Reads once; `false`: the client is gone.
     pub(crate) async fn fill(&mut self, worker: &Worker) -> bool {
         if self.inbox.is_full() {

@@ -4,32 +4,39 @@
 
 use howdah_wire::{backend, frontend, md5, scram};
 
-use super::{Link, constant_time_eq};
+use super::{Link, constant_time_eq, no_threads};
 use crate::error::Refusal;
+use crate::keys::{Lesson, aside};
 use crate::settings::Secret;
 use crate::worker::Worker;
 
-/// Asks for the password and compares it.
-pub(super) async fn clear_text(
-    worker: &Worker,
-    link: &mut Link,
-    name: &str,
-    secret: &Secret,
-) -> Result<bool, Refusal> {
+/// Asks for the password.
+pub(super) async fn ask(worker: &Worker, link: &mut Link) -> Result<String, Refusal> {
     backend::authentication_cleartext(link.outbox.bytes(&worker.shelf));
     let body = link.password(worker).await?;
     let given = frontend::password_text(&body).map_err(Refusal::protocol)?;
-    Ok(match secret {
-        Secret::Plain(password) => constant_time_eq(password.as_bytes(), given),
+    Ok(String::from_utf8_lossy(given).into_owned())
+}
+
+/// Compares it. `None`: it is another.
+pub(super) async fn check(
+    name: &str,
+    secret: &Secret,
+    given: &str,
+) -> Result<Option<Lesson>, Refusal> {
+    let equal = match secret {
+        Secret::Plain(password) => constant_time_eq(password.as_bytes(), given.as_bytes()),
         Secret::Md5(shadow) => {
-            let given = String::from_utf8_lossy(given);
-            constant_time_eq(shadow.as_bytes(), md5::shadow(name, &given).as_bytes())
+            constant_time_eq(shadow.as_bytes(), md5::shadow(name, given).as_bytes())
         }
         Secret::ScramVerifier(text) => {
             let verifier = super::scram::parse_verifier(text)?;
-            let given = String::from_utf8_lossy(given);
-            let made = scram::Verifier::from_password(&given, &verifier.salt, verifier.iterations);
-            constant_time_eq(made.to_string().as_bytes(), verifier.to_string().as_bytes())
+            let (password, salt, rounds) =
+                (given.to_owned(), verifier.salt.clone(), verifier.iterations);
+            let made = aside(move || scram::Verifier::from_password(&password, &salt, rounds));
+            let made = made.await.ok_or_else(no_threads)?;
+            constant_time_eq(&made.stored_key, &verifier.stored_key)
         }
-    })
+    };
+    Ok(equal.then(|| Lesson::Password(given.to_owned())))
 }

@@ -5,8 +5,9 @@
 use howdah_wire::sqlstate::SqlState;
 use howdah_wire::{backend, frontend, scram};
 
-use super::{Link, no_randomness};
+use super::{Link, no_randomness, no_threads};
 use crate::error::Refusal;
+use crate::keys::{Lesson, ScramKeys, aside};
 use crate::settings::Secret;
 use crate::tls::Channel;
 use crate::worker::Worker;
@@ -14,12 +15,13 @@ use crate::worker::Worker;
 /// Iterations of a SCRAM verifier made from a plain password: PostgreSQL's own default.
 const ITERATIONS: u32 = 4096;
 
-/// Has the client prove that it knows the password of a verifier.
+/// Has the client prove that it knows the password of a verifier. `None`: it does not.
 pub(super) async fn exchange(
     worker: &Worker,
     link: &mut Link,
     verifier: scram::Verifier,
-) -> Result<bool, Refusal> {
+) -> Result<Option<Lesson>, Refusal> {
+    let (salt, iterations) = (verifier.salt.clone(), verifier.iterations);
     let nonce = crate::random::token().map_err(no_randomness)?;
     let mut server = scram::Server::new(verifier, nonce);
     let end_point = link.stream.channel().and_then(Channel::end_point);
@@ -42,31 +44,38 @@ pub(super) async fn exchange(
     backend::authentication_sasl_continue(link.outbox.bytes(&worker.shelf), &first);
     let body = link.password(worker).await?;
     let Ok(last) = server.on_client_final(&body) else {
-        return Ok(false);
+        return Ok(None);
     };
     backend::authentication_sasl_final(link.outbox.bytes(&worker.shelf), &last);
-    Ok(true)
+    let keys = server.client_keys().cloned();
+    Ok(keys.map(|keys| Lesson::Scram(ScramKeys { salt, iterations, keys })))
 }
 
-/// The verifier of a user; made once from a plain password, because that costs milliseconds.
-pub(super) fn verifier(
+/// The verifier of a user; made once from a plain password, and by one of those who wait for it. `None`: what is stored has none.
+pub(super) async fn verifier(
     worker: &Worker,
     name: &str,
     secret: &Secret,
-) -> Result<scram::Verifier, Refusal> {
-    match secret {
-        Secret::ScramVerifier(text) => parse_verifier(text),
-        Secret::Plain(password) => {
-            let salt = crate::random::bytes::<16>().map_err(no_randomness)?;
-            Ok(worker.shared.verifier(name, password, || {
-                scram::Verifier::from_password(password, &salt, ITERATIONS)
-            }))
-        }
-        Secret::Md5(_) => Err(Refusal::new(
-            SqlState::INVALID_PASSWORD,
-            format!("password authentication failed for user {name:?}"),
-        )),
+) -> Result<Option<scram::Verifier>, Refusal> {
+    let password = match secret {
+        Secret::ScramVerifier(text) => return parse_verifier(text).map(Some),
+        Secret::Md5(_) => return Ok(None),
+        Secret::Plain(password) => password,
+    };
+    let known = || worker.shared.verifier(name, password);
+    if let Some(known) = known() {
+        return Ok(Some(known));
     }
+    let _turn = worker.hashing.lock().await;
+    if let Some(known) = known() {
+        return Ok(Some(known));
+    }
+    let salt = crate::random::bytes::<16>().map_err(no_randomness)?;
+    let owned = password.clone();
+    let made = aside(move || scram::Verifier::from_password(&owned, &salt, ITERATIONS)).await;
+    let made = made.ok_or_else(no_threads)?;
+    worker.shared.remember_verifier(name, password, &made);
+    Ok(Some(made))
 }
 
 pub(super) fn parse_verifier(text: &str) -> Result<scram::Verifier, Refusal> {

@@ -20,7 +20,8 @@ use super::HubKey;
 use super::listener::{Ear, Ending};
 use crate::buffer::{Inbox, Outbox};
 use crate::clock;
-use crate::connect::{self, KeyCache, Login};
+use crate::connect::{self, Login};
+use crate::keys::Keys;
 use crate::pool::Target;
 use crate::report::NotificationReport;
 use crate::stream::Stream;
@@ -91,7 +92,7 @@ pub(super) struct Hub {
     target: Target,
     timeout: Duration,
     counts: Arc<Counts>,
-    keys: KeyCache,
+    keys: Rc<Keys>,
     connection: Option<Connection>,
     channels: BTreeMap<Box<str>, Vec<Subscriber>>,
     /// Queries that are not answered.
@@ -120,7 +121,7 @@ impl Hub {
     pub(super) fn new(
         worker: Rc<Worker>,
         key: HubKey,
-        (target, timeout): (Target, Duration),
+        (target, keys, timeout): (Target, Rc<Keys>, Duration),
         counts: Arc<Counts>,
     ) -> Self {
         Self {
@@ -129,7 +130,7 @@ impl Hub {
             target,
             timeout,
             counts,
-            keys: KeyCache::default(),
+            keys,
             connection: None,
             channels: BTreeMap::new(),
             flights: VecDeque::new(),
@@ -203,7 +204,7 @@ impl Hub {
             connector: target.tls.as_deref(),
             database: &target.database,
             user: target.credentials.user.as_deref().unwrap_or_default(),
-            password: target.credentials.password.as_deref(),
+            settings: &[],
             keys: &self.keys,
         };
         let opening = connect::open(&login, &self.worker.shelf);

@@ -66,7 +66,8 @@ impl Hubs {
         let (sender, receiver) = mpsc::channel(REQUESTS);
         let counts = Arc::new(hub::Counts::default());
         let timeout = pool.ledger.borrow().config().connect_timeout;
-        let hub = Hub::new(Rc::clone(worker), key.clone(), (target, timeout), Arc::clone(&counts));
+        let place = (target, pool.keys(), timeout);
+        let hub = Hub::new(Rc::clone(worker), key.clone(), place, Arc::clone(&counts));
         tokio::task::spawn_local(hub.run(receiver));
         known.insert(key, Known { requests: sender.clone(), counts });
         sender

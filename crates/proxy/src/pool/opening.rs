@@ -84,13 +84,14 @@ impl Pool {
         timeout: Duration,
     ) -> Result<(Opened, Target), OpenError> {
         let target = self.target.borrow().clone();
+        let keys = self.keys();
         let login = Login {
             address: &target.address,
             connector: target.tls.as_deref(),
             database: &target.database,
             user: target.credentials.user.as_deref().unwrap_or(&self.key.user),
-            password: target.credentials.password.as_deref(),
-            keys: &self.keys,
+            settings: &[],
+            keys: &keys,
         };
         match tokio::time::timeout(timeout, connect::open(&login, &worker.shelf)).await {
             Ok(opened) => opened.map(|opened| (opened, target.clone())),

@@ -14,7 +14,7 @@ use crate::Error;
 
 use super::message::{Attributes, is_nonce, sum};
 use super::verifier::{Key, hmac, xor};
-use super::{BOUND_FLAG, Verifier};
+use super::{BOUND_FLAG, ClientKeys, Verifier};
 
 /// One exchange. Steps: [`on_client_first`](Self::on_client_first),
 /// [`on_client_final`](Self::on_client_final).
@@ -24,6 +24,8 @@ pub struct Server {
     nonce: String,
     offer: Option<Offer>,
     begun: Option<Begun>,
+    /// What the client's proof has revealed.
+    proven: Option<ClientKeys>,
 }
 
 /// Channel binding was offered.
@@ -49,7 +51,7 @@ impl Server {
     /// Begins an exchange. `nonce` is fresh random text of printable ASCII without comma, such as
     /// 18 random bytes in base64.
     pub fn new(verifier: Verifier, nonce: String) -> Self {
-        Self { verifier, nonce, offer: None, begun: None }
+        Self { verifier, nonce, offer: None, begun: None, proven: None }
     }
 
     /// Channel binding was offered for a certificate with this hash (`tls-server-end-point`), and
@@ -143,7 +145,15 @@ impl Server {
         if !bool::from(stored_key.ct_eq(&self.verifier.stored_key)) {
             return Err(Error::PasswordMismatch);
         }
+        let server_key = self.verifier.server_key;
+        self.proven = Some(ClientKeys { client_key, server_key });
         let signature = hmac(&self.verifier.server_key, &[exchange.as_bytes()]);
         Ok(format!("v={}", STANDARD.encode(signature)).into_bytes())
+    }
+
+    /// What a proof that was accepted has revealed: enough to prove the password to every server that
+    /// has the same verifier, and to no other. `None` before that.
+    pub const fn client_keys(&self) -> Option<&ClientKeys> {
+        self.proven.as_ref()
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use howdah::config::Config;
-use howdah::config::settings::{Database, Node, Settings, User};
+use howdah::config::settings::{Database, Login as ClientLogin, Node, Settings, User};
 use serde::Serialize;
 use serde_json::json;
 
@@ -130,7 +130,8 @@ async fn look(config: &Config, talk: Talk) -> (Vec<Checked>, Vec<Finding>) {
 /// Logins that show that every user and every database is there: not the whole product of them. Each with its time limit.
 fn logins(node: &Node, databases: &[&Database], users: &[User]) -> Vec<(Login, Duration)> {
     let mut logins = Vec::new();
-    for (index, user) in users.iter().filter(|user| user.name != "*").enumerate() {
+    let known = users.iter().filter(|user| user.name != "*" && !is_learned(user));
+    for (index, user) in known.enumerate() {
         for (place, database) in databases.iter().enumerate() {
             if index == 0 || place == 0 {
                 let login = Login::of(&node.address, database, user);
@@ -138,7 +139,20 @@ fn logins(node: &Node, databases: &[&Database], users: &[User]) -> Vec<(Login, D
             }
         }
     }
+    for database in databases {
+        logins.extend(
+            Login::of_lookups(&node.address, database)
+                .map(|login| (login, database.pool.connect_timeout)),
+        );
+    }
     logins
+}
+
+/// Whether what servers are logged in to with is known only after the user's own login.
+fn is_learned(user: &User) -> bool {
+    let own = user.server.user.as_ref().is_none_or(|server| *server == user.name);
+    let trusting = matches!(user.login, ClientLogin::Trust);
+    own && !trusting && user.server.password.is_none()
 }
 
 async fn look_at(
