@@ -7,14 +7,20 @@
 //! read, a few times. Its bytes
 //! stay in the client's inbox until it is answered, so this costs nothing until it is needed.
 
+use std::time::{Duration, Instant};
+
 use howdah_core::reply::Serial;
 use howdah_wire::backend::tag;
 
+use crate::clock;
 use crate::server::Server;
 use crate::session::Session;
 
 /// How often a request is sent again because its server went away.
 pub(crate) const LOSSES: u32 = 8;
+
+/// A read that has run for longer is not sent again.
+const BRIEF: Duration = Duration::from_secs(1);
 
 /// How far a request is.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +147,10 @@ impl Session {
             State::Failed { .. } | State::Repeated { .. } => (false, false),
         };
         let alone = self.fed <= 1 && self.body.is_none();
-        let pure = again && alone && self.running.is_some() && self.relayed == 0;
+        // Whoever ends a server because of a statement that runs for long does not want it to run again.
+        let brief =
+            |(_, since): (u64, Instant)| clock::now().saturating_duration_since(since) < BRIEF;
+        let pure = again && alone && self.running.is_some_and(brief) && self.relayed == 0;
         let possible = unsent || (pure && self.inbox.rewind());
         if !possible {
             return false;

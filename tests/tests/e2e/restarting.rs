@@ -403,7 +403,7 @@ fn rolls(arguments: &[&str]) {
     let mut rig = Rig::builder().pool_size(6).process();
     let made = pgbench(&rig, &["-i", "-s", "1", "-q"]).output().expect("pgbench is installed");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let arguments = [arguments, &["-n", "-c", "10", "-T", "20"]].concat();
+    let arguments = [arguments, &["-n", "-c", "10", "-T", "30"]].concat();
     let mut load = pgbench(&rig, &arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
