@@ -25,7 +25,11 @@ fn variable(name: &str) -> Option<u64> {
 }
 
 fn rig() -> Rig {
-    Rig::builder().pool_size(2).pool("checkout_timeout", "\"30s\"").in_process()
+    Rig::builder()
+        .pool_size(2)
+        .pool("share", "\"reads\"")
+        .pool("checkout_timeout", "\"30s\"")
+        .in_process()
 }
 
 fn plan(rig: &Rig) -> Plan {

@@ -38,7 +38,11 @@ fn violations(faults: &[Fault]) -> Vec<String> {
 /// Violations seen within a few seconds by clients whose requests share servers.
 fn violations_in_flight(faults: &[Fault]) -> Vec<String> {
     plant(faults);
-    let rig = Rig::builder().pool_size(2).pool("checkout_timeout", "\"5s\"").in_process();
+    let rig = Rig::builder()
+        .pool_size(2)
+        .pool("share", "\"reads\"")
+        .pool("checkout_timeout", "\"5s\"")
+        .in_process();
     let plan = flights::Plan {
         target: rig.target().timeout(Duration::from_secs(10)),
         killer: None,

@@ -32,6 +32,16 @@ pub(crate) enum Verb {
     Check(cmd::check::Args),
     /// What a running Howdah is doing
     Status(cmd::status::Args),
+    /// The pools of a running Howdah
+    Pools(cmd::pools::Args),
+    /// Who is connected to a running Howdah; disconnect somebody
+    Clients(cmd::clients::Args),
+    /// Have a running Howdah read its configuration again
+    Reload(cmd::control::Reload),
+    /// Hold the clients of a running Howdah back and disconnect it from PostgreSQL, for a restart or a switchover
+    Pause(cmd::control::Scope),
+    /// Let them go on
+    Resume(cmd::control::Scope),
     /// Write or show the configuration
     Config(cmd::config::Args),
     /// Print the version

@@ -5,6 +5,8 @@
 mod args;
 mod cmd;
 mod configuration;
+mod console;
+mod ending;
 mod exit;
 mod logging;
 mod probe;
@@ -35,6 +37,11 @@ fn main() -> ExitCode {
         Verb::Restart(args) => cmd::restart::run(&args),
         Verb::Check(args) => cmd::check::run(&args),
         Verb::Status(args) => cmd::status::run(&args),
+        Verb::Pools(args) => cmd::pools::run(&args),
+        Verb::Clients(args) => cmd::clients::run(&args),
+        Verb::Reload(args) => cmd::control::reload(&args),
+        Verb::Pause(args) => cmd::control::pause(&args),
+        Verb::Resume(args) => cmd::control::resume(&args),
         Verb::Config(args) => cmd::config::run(&args),
         Verb::Version(args) => cmd::version::run(&args),
         Verb::Completions(args) => cmd::completions::run(&args),

@@ -13,14 +13,23 @@ pub(crate) enum Asked {
     Stop,
     /// Stop, asked at the keyboard (SIGINT).
     Interrupt,
+    /// Stop at once (SIGQUIT).
+    Quit,
+    /// Hold clients back (SIGUSR1).
+    Pause,
+    /// Let them go on (SIGUSR2).
+    Resume,
 }
 
-/// SIGHUP, SIGTERM and SIGINT of this process, from the moment of its making.
+/// The signals of this process that mean something, from the moment of its making.
 #[derive(Debug)]
 pub(crate) struct Signals {
     hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
+    quit: Signal,
+    pause: Signal,
+    resume: Signal,
 }
 
 impl Signals {
@@ -30,6 +39,9 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+            pause: signal(SignalKind::user_defined1())?,
+            resume: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -39,6 +51,9 @@ impl Signals {
             _ = self.hangup.recv() => Asked::Reload,
             _ = self.terminate.recv() => Asked::Stop,
             _ = self.interrupt.recv() => Asked::Interrupt,
+            _ = self.quit.recv() => Asked::Quit,
+            _ = self.pause.recv() => Asked::Pause,
+            _ = self.resume.recv() => Asked::Resume,
         }
     }
 
@@ -46,8 +61,8 @@ impl Signals {
     pub(crate) async fn stop(&mut self) -> Asked {
         loop {
             match self.next().await {
-                Asked::Reload => {}
-                asked @ (Asked::Stop | Asked::Interrupt) => return asked,
+                Asked::Reload | Asked::Pause | Asked::Resume => {}
+                asked @ (Asked::Stop | Asked::Interrupt | Asked::Quit) => return asked,
             }
         }
     }

@@ -62,3 +62,12 @@ pub const LOOKUPS_WAITING: usize = 4096;
 
 /// Passwords that one worker tries out on servers at once (`pass_through`); more logins wait for their turn.
 pub const PASSWORDS_TRIED: usize = 4;
+
+/// Consoles open at once, beside the clients; one more is refused with SQLSTATE 53300.
+pub const CONSOLES: usize = 32;
+
+/// Prepared statements, and portals, of one console; one more is refused with SQLSTATE 53400.
+pub const CONSOLE_STATEMENTS: usize = 64;
+
+/// Databases whose counts are kept apart per worker after their pools have gone; those of others go to `*`.
+pub const DEPARTED_DATABASES: usize = 1024;

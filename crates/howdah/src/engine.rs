@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use howdah_proxy::holds::{NotPaused, Scope};
+use howdah_proxy::host::Request;
 use howdah_proxy::{Proxy, StartError};
 use tokio::io::DuplexStream;
 use tokio_postgres::tls::NoTlsStream;
@@ -120,6 +122,37 @@ impl Engine {
     /// What it looks like now. Cancel safe.
     pub async fn report(&self) -> Report {
         self.proxy.report().await
+    }
+
+    /// Holds back the clients of one database or of all: requests wait, and servers are closed as they come free. Returns at
+    /// once. Cancel safe.
+    pub async fn pause(&self, scope: &Scope) {
+        self.proxy.pause(scope).await;
+    }
+
+    /// Lets clients go on. Cancel safe.
+    ///
+    /// # Errors
+    /// It was not paused.
+    pub async fn resume(&self, scope: &Scope) -> Result<(), NotPaused> {
+        self.proxy.resume(scope).await
+    }
+
+    /// What an administrator asks on the console that only the program around can do: reload, end. A program that never calls
+    /// this has a console that refuses such commands. Cancel safe.
+    pub async fn request(&self) -> Request {
+        self.proxy.request().await
+    }
+
+    /// Takes no new clients and returns when all have left by themselves. Cancel safe.
+    pub async fn until_clients_have_left(&self) {
+        self.proxy.until_clients_have_left().await;
+    }
+
+    /// Takes no new clients and ends those without a transaction; returns when all have gone, or after `grace`. Cancel safe:
+    /// the draining goes on.
+    pub async fn drain(&self, grace: Duration) {
+        self.proxy.drain(grace).await;
     }
 
     /// The configuration in force.

@@ -10,8 +10,11 @@ mod engine;
 pub use config::Config;
 pub use engine::{Engine, Error};
 pub use howdah_proxy::StartError;
+pub use howdah_proxy::holds::{NotPaused, Scope};
+pub use howdah_proxy::host::{Answer, Request, Shutdown};
 pub use howdah_proxy::report::{
-    Advice, ListenAddress, NodeReport, NotificationReport, PoolReport, Report, Totals,
+    Advice, Counts, DatabaseReport, ListenAddress, NodeReport, NotificationReport, PoolReport,
+    Report, Totals,
 };
 
 /// Bugs that tests plant on purpose; see `howdah_proxy::faults`.

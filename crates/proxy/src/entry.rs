@@ -4,11 +4,13 @@
 //! Invariant: only the session takes from `granted` and `signal`; whoever puts something there wakes it.
 
 use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use howdah_core::session::PinReason;
+use howdah_core::session::{Context as SessionContext, PinReason};
 
 use crate::error::Refusal;
 use crate::flight::Flight;
@@ -28,6 +30,8 @@ pub(crate) enum Signal {
     Drain,
     /// End now.
     Terminate,
+    /// An administrator wants it gone, its server with it.
+    Kill,
     /// The deadline has passed.
     Deadline(Deadline),
 }
@@ -92,9 +96,25 @@ pub(crate) struct Entry {
     pub(crate) secret: Vec<u8>,
     pub(crate) peer: Peer,
     pub(crate) tls: Option<TlsInfo>,
+    /// The address it came to.
+    pub(crate) local: Option<SocketAddr>,
     pub(crate) database: Box<str>,
     pub(crate) user: Box<str>,
+    /// It is an administrator's, not an application's.
+    pub(crate) is_console: bool,
     pub(crate) since: Instant,
+    /// When the last request was complete.
+    pub(crate) requested: Cell<Instant>,
+    /// Since when it waits for a server.
+    pub(crate) waiting: Cell<Option<Instant>>,
+    /// When its last shared request was written to a server.
+    pub(crate) boarded: Cell<Instant>,
+    /// The wait is so long that the client should be told.
+    pub(crate) notice_due: Cell<bool>,
+    /// Its settings, as they were when it last gave a server back.
+    pub(crate) context: RefCell<Arc<SessionContext>>,
+    /// Named statements, as above.
+    pub(crate) prepared: Cell<usize>,
     pub(crate) activity: Cell<Activity>,
     pub(crate) pin: Cell<Option<PinReason>>,
     pub(crate) requests: Cell<u64>,
@@ -121,22 +141,33 @@ pub(crate) struct Identity {
     pub(crate) secret: Vec<u8>,
     pub(crate) peer: Peer,
     pub(crate) tls: Option<TlsInfo>,
+    pub(crate) local: Option<SocketAddr>,
     pub(crate) database: Box<str>,
     pub(crate) user: Box<str>,
+    pub(crate) is_console: bool,
 }
 
 impl Entry {
     pub(crate) fn new(identity: Identity, now: Instant) -> Self {
-        let Identity { id, process_id, secret, peer, tls, database, user } = identity;
+        let Identity { id, process_id, secret, peer, tls, local, database, user, is_console } =
+            identity;
         Self {
             id,
             process_id,
             secret,
             peer,
             tls,
+            local,
             database,
             user,
+            is_console,
             since: now,
+            requested: Cell::new(now),
+            waiting: Cell::new(None),
+            boarded: Cell::new(now),
+            notice_due: Cell::new(false),
+            context: RefCell::default(),
+            prepared: Cell::new(0),
             activity: Cell::new(Activity::Login),
             pin: Cell::new(None),
             requests: Cell::new(0),
@@ -179,6 +210,13 @@ impl Entry {
         self.grant(Grant::Answered);
     }
 
+    /// A shared request was written to the server of its flight.
+    pub(crate) fn on_boarded(&self, now: Instant) {
+        self.boarded.set(now);
+        self.waiting.set(None);
+        self.activity.set(Activity::Active);
+    }
+
     /// Takes the answer to a shared request.
     pub(crate) fn take_answer(&self) -> Answer {
         self.answer.take()
@@ -196,10 +234,16 @@ impl Entry {
         (!part.is_empty()).then_some(part)
     }
 
+    /// Has the client told that it waits.
+    pub(crate) fn notify(&self) {
+        self.notice_due.set(true);
+        self.wake();
+    }
+
     /// Sends a signal; a stronger one that was not yet taken stays.
     pub(crate) fn signal(&self, signal: Signal) {
         let stays = match self.signal.get() {
-            Some(Signal::Terminate) => true,
+            Some(Signal::Terminate | Signal::Kill) => true,
             Some(_) => signal == Signal::Move,
             None => false,
         };

@@ -100,6 +100,43 @@ impl Refusal {
             .hint("Connect again in a moment.")
     }
 
+    pub(crate) fn killed() -> Self {
+        Self::new(
+            SqlState::ADMIN_SHUTDOWN,
+            "terminating connection due to administrator command on Howdah's console",
+        )
+    }
+
+    pub(crate) fn paused(database: &str) -> Self {
+        Self::new(
+            SqlState::CANNOT_CONNECT_NOW,
+            format!("database {database:?} is paused, and pool.pause_timeout is over"),
+        )
+        .hint("RESUME on Howdah's console lets it go on.")
+    }
+
+    pub(crate) fn disabled(database: &str) -> Self {
+        Self::new(
+            SqlState::CANNOT_CONNECT_NOW,
+            format!("database {database:?} is disabled: it takes no new clients"),
+        )
+        .hint("ENABLE on Howdah's console admits them again.")
+    }
+
+    /// Tells a client that waits for a server why nothing comes.
+    pub(crate) fn write_wait_notice(out: &mut Vec<u8>, paused: bool) {
+        let (message, hint) = if paused {
+            ("Howdah is paused: the request waits", "It goes on when an administrator resumes it.")
+        } else {
+            (
+                "no server connection is available: the request waits for one",
+                "All connections of the pool are in use, or the server cannot be reached.",
+            )
+        };
+        let code = SqlState::SUCCESSFUL_COMPLETION;
+        backend::notice(out, "NOTICE", code, message, None, Some(hint));
+    }
+
     pub(crate) fn canceled() -> Self {
         Self::new(SqlState::QUERY_CANCELED, "canceling statement due to user request")
     }
@@ -117,6 +154,15 @@ impl Refusal {
     /// Whether it tells of a request that ran for too long.
     pub(crate) fn is_timeout(&self) -> bool {
         self.code == SqlState::QUERY_CANCELED
+    }
+
+    /// What PostgreSQL said to an alignment, as an answer to the request it was for.
+    pub(crate) fn of_alignment(body: &[u8]) -> Self {
+        match backend::error_fields(body) {
+            Ok(fields) => Self::new(fields.code, String::from_utf8_lossy(fields.message))
+                .hint("A setting of this session cannot be made on another server connection."),
+            Err(error) => Self::protocol(error),
+        }
     }
 
     pub(crate) fn server_lost() -> Self {

@@ -209,7 +209,9 @@ impl Session {
     fn begin_request(&mut self, server: &Server) {
         self.fed += 1;
         if self.started.is_none() && server.queue.is_empty() {
-            self.started = Some(clock::now());
+            let now = clock::now();
+            self.started = Some(now);
+            self.entry.requested.set(now);
         }
         self.watch_request();
     }

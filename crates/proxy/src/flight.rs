@@ -63,6 +63,8 @@ struct Passenger {
 /// The part of a flight that sessions, cancel requests and the worker's tick can reach.
 #[derive(Debug)]
 pub(crate) struct Flight {
+    /// Number of its server.
+    pub(crate) server: u32,
     /// In the order of their requests on the server; the first is the one that runs.
     passengers: RefCell<VecDeque<Passenger>>,
     /// Who asked to be cancelled.
@@ -86,8 +88,9 @@ const OUT_OF_STEP: &str = "it is out of step";
 struct Lost(&'static str);
 
 impl Flight {
-    fn new() -> Self {
+    fn new(server: u32) -> Self {
         Self {
+            server,
             passengers: RefCell::default(),
             cancel: RefCell::default(),
             counted: Cell::new(true),
@@ -198,7 +201,7 @@ pub(crate) async fn fly(
     (server, stale): (Box<Server>, bool),
     batch: Vec<Rc<Entry>>,
 ) {
-    let flight = Rc::new(Flight::new());
+    let flight = Rc::new(Flight::new(server.cancel.facts.id));
     pool.on_take_off(&flight);
     let server =
         if stale { clean::check_alive(&worker, &pool, server).await } else { Some(server) };

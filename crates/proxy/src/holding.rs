@@ -4,6 +4,8 @@
 //! Invariant: a server leaves a session in one of two ways only: free, to the pool ([`Session::release`]), or with the end of
 //! the session, through `clean`.
 
+use std::sync::Arc;
+
 use howdah_core::reply::Delivery;
 use howdah_core::session::PinReason;
 use howdah_wire::backend::TransactionStatus;
@@ -21,6 +23,7 @@ impl Session {
     pub(crate) fn release(&mut self) {
         *self.entry.cancel.borrow_mut() = None;
         self.entry.activity.set(Activity::Idle);
+        self.show_state();
         self.statements.on_server_released();
         self.effects.clear();
         self.portals.clear();
@@ -32,6 +35,16 @@ impl Session {
         if let Some(server) = self.server.take() {
             self.pool.checkin(&self.worker, server);
         }
+    }
+
+    /// Notes for reports what only the session knows.
+    pub(crate) fn show_state(&self) {
+        let context = self.settings.context();
+        let mut shown = self.entry.context.borrow_mut();
+        if !Arc::ptr_eq(&shown, context) {
+            *shown = Arc::clone(context);
+        }
+        self.entry.prepared.set(self.statements.len());
     }
 
     /// Holds the server until the session ends, with a reason.
@@ -62,6 +75,12 @@ impl Session {
             Signal::Terminate => Err(End::Fatal(Refusal::shutting_down())),
             // It is looked at before each request.
             Signal::Move => Ok(()),
+            Signal::Kill => {
+                if let Some(server) = &mut self.server {
+                    server.doomed = Some("an administrator disconnected its client");
+                }
+                Err(End::Fatal(Refusal::killed()))
+            }
             Signal::Drain => {
                 self.draining = true;
                 Ok(())

@@ -3,6 +3,7 @@
 //!
 //! The path of a query begins in `session.rs` and reads top to bottom there.
 
+mod administer;
 mod auth;
 mod buffer;
 mod cancel;
@@ -18,6 +19,8 @@ mod feed;
 mod flight;
 mod gather;
 mod holding;
+pub mod holds;
+pub mod host;
 mod keys;
 mod listener;
 mod login;
@@ -48,6 +51,7 @@ mod stats;
 mod stream;
 mod takeover;
 pub mod tls;
+mod traffic;
 mod words;
 mod worker;
 

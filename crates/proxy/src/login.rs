@@ -15,7 +15,7 @@ use howdah_wire::startup::{self, First};
 use crate::auth::{self, Authenticated, Link};
 use crate::buffer::Outbox;
 use crate::cancel;
-use crate::console;
+use crate::console::{self, Visitor, rights};
 use crate::entry::{Entry, Identity};
 use crate::error::Refusal;
 use crate::listener;
@@ -42,7 +42,7 @@ enum Arrival {
     /// A client that is in.
     Session(Box<Session>),
     /// An administrator on the console.
-    Console(Link, Box<str>),
+    Console(Link, Visitor),
     /// It belongs to another worker, which has it now.
     Elsewhere,
     /// A cancel request, or somebody who hung up: nothing more to do.
@@ -81,7 +81,9 @@ pub(crate) async fn serve(worker: &Rc<Worker>, link: Link) -> Served {
                 session.run().await;
             }
         }
-        Ok(Ok(Arrival::Console(link, user))) => Box::pin(console::run(worker, link, &user)).await,
+        Ok(Ok(Arrival::Console(link, visitor))) => {
+            Box::pin(console::run(worker, link, visitor)).await;
+        }
         Ok(Ok(Arrival::Done)) => {}
         Ok(Ok(Arrival::Elsewhere)) => return Served::Elsewhere,
         Ok(Err(refusal)) => {
@@ -121,7 +123,9 @@ async fn arrive(worker: &Rc<Worker>, slot: &mut Option<Link>) -> Result<Arrival,
         return hand_over(worker, slot.take(), owner).await;
     }
     link.inbox.consume(used);
-    if worker.shared.clients() > settings.max_clients {
+    let to_console = console::is_console(&settings, &request.database);
+    // Administrators get in when nobody else does.
+    if worker.shared.clients() > settings.max_clients && !to_console {
         return Err(Refusal::too_many_clients(settings.max_clients, "listen.max_clients"));
     }
     if worker.is_draining() {
@@ -129,13 +133,21 @@ async fn arrive(worker: &Rc<Worker>, slot: &mut Option<Link>) -> Result<Arrival,
     }
     negotiate(worker, link, &request);
     let (database, user) = (&request.database, &request.user);
-    let client = auth::authenticate(worker, link, &settings, database, user).await?;
-    if console::is_console(&settings, &request.database) {
-        console::admit(&settings, link.peer, &request.user)?;
+    if to_console {
+        let host = rights::is_host(link, user);
+        if !host {
+            auth::authenticate(worker, link, &settings, database, user).await?;
+        }
+        let role = rights::role(&settings, link.peer, user, host)?;
+        let Request { user, database, .. } = request;
         return Ok(match slot.take() {
-            Some(link) => Arrival::Console(link, request.user),
+            Some(link) => Arrival::Console(link, Visitor { user, database, role }),
             None => Arrival::Done,
         });
+    }
+    let client = auth::authenticate(worker, link, &settings, database, user).await?;
+    if worker.shared.holds().is_disabled(&request.database) {
+        return Err(Refusal::disabled(&request.database));
     }
     let cap = settings.user(&request.user).and_then(|user| user.max_clients);
     let Some(seat) = worker.shared.seat(&request.user, cap) else {
@@ -357,8 +369,10 @@ fn open_session(
         secret,
         peer: link.peer,
         tls: link.stream.tls(),
+        local: link.stream.local(),
         database: request.database,
         user: request.user,
+        is_console: false,
     };
     let entry = Rc::new(Entry::new(identity, worker.now()));
     let asked = request.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -408,7 +422,9 @@ impl Session {
             backend::parameter_status_message(out, name, value);
         }
         backend::backend_key_data(out, self.entry.process_id, &self.entry.secret);
+        self.pool.traffic.on_login();
         backend::ready_for_query(out, TransactionStatus::Idle);
         self.entry.activity.set(crate::entry::Activity::Idle);
+        self.show_state();
     }
 }

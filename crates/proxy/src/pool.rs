@@ -1,12 +1,14 @@
 //! A pool of one worker: drives the ledger, opens, cleans and closes its servers. Who gets a server is decided by
 //! `howdah_core::pool::Ledger`.
 //!
+//! Length: the life of a server, from its opening to its end, stays in one file.
+//!
 //! Invariant: every server is owned by exactly one of: the ledger (idle), a session (busy), a cleaning task (busy), or a
 //! cancel target it is parked at (busy).
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,6 +17,7 @@ use howdah_core::pool::{Checkin, Ledger, PoolConfig, Sizing};
 use howdah_core::session::{Context, PinReason};
 use howdah_core::takeover::Greeting;
 
+use crate::administer::Census;
 use crate::clean::{self, Leaving};
 use crate::connect::OpenError;
 use crate::entry::{Entry, Grant};
@@ -27,6 +30,7 @@ use crate::report::PoolReport;
 use crate::server::{CancelTarget, Server, SessionId};
 use crate::settings::{NodeAddress, ServerCredentials};
 use crate::tls::Connector;
+use crate::traffic::Traffic;
 use crate::worker::Worker;
 
 use flying::Flying;
@@ -96,6 +100,9 @@ pub(crate) struct Pool {
     last_error: RefCell<Option<OpenError>>,
     /// Logged-in clients.
     pub(crate) clients: Cell<usize>,
+    pub(crate) traffic: Rc<Traffic>,
+    /// Open servers, whoever has them; some may be closed already.
+    servers: RefCell<Vec<Weak<CancelTarget>>>,
     pins: RefCell<BTreeMap<PinReason, usize>>,
 }
 
@@ -125,6 +132,8 @@ impl Pool {
             welcomes: RefCell::default(),
             last_error: RefCell::new(None),
             clients: Cell::new(0),
+            traffic: Rc::default(),
+            servers: RefCell::default(),
             pins: RefCell::default(),
         }
     }
@@ -216,7 +225,7 @@ impl Pool {
     fn hopeless(&self, worker: &Worker) -> Option<Refusal> {
         let now = worker.now();
         let ledger = self.ledger.borrow();
-        if ledger.open() > 0 {
+        if ledger.open() > 0 || ledger.is_paused() {
             return None;
         }
         if let Some(down) = self.node.borrow().down(now)
@@ -241,6 +250,7 @@ impl Pool {
 
     /// A clean server comes back.
     pub(crate) fn checkin(self: &Rc<Self>, worker: &Rc<Worker>, server: Box<Server>) {
+        server.cancel.facts.prepared.set(server.prepared.len());
         if server.cancel.pending.get() > 0 {
             let target = Rc::clone(&server.cancel);
             *target.parked.borrow_mut() = Some(server);
@@ -326,21 +336,23 @@ impl Pool {
     /// Regular work: expire waiters, close surplus servers, open wanted ones.
     pub(crate) fn tick(self: &Rc<Self>, worker: &Rc<Worker>, now: Instant) {
         let generation = self.generation.get();
-        let (expired, surplus, config) = {
+        let (expired, surplus, config, paused) = {
             let mut ledger = self.ledger.borrow_mut();
+            ledger.notify_waiters(now).iter().for_each(|waiter| waiter.notify());
             let expired = ledger.take_expired_waiters(now);
             let wanted =
                 !self.starving.get() && self.quotas.borrow().iter().any(|quota| quota.is_wanted());
             self.yields.set(if wanted { Yield::Owed } else { Yield::Nothing });
             let surplus =
                 ledger.take_surplus(now, |server| wanted || !server.is_reusable(now, generation));
-            (expired, surplus, ledger.config().clone())
+            (expired, surplus, ledger.config().clone(), ledger.is_paused())
         };
         for entry in expired {
             if faults::is_planted(Fault::LostWaiter) {
                 continue;
             }
             let refusal = match self.last_error.borrow().as_ref() {
+                _ if paused => Refusal::paused(&self.key.database),
                 Some(error) => error.refusal(),
                 None => Refusal::checkout_timeout(config.checkout_timeout, config.max_size),
             };
@@ -363,6 +375,65 @@ impl Pool {
         for server in idle {
             self.drop_server(worker, server);
         }
+    }
+
+    /// Holds clients back or lets them go on.
+    pub(crate) fn set_paused(self: &Rc<Self>, worker: &Rc<Worker>, paused: bool) {
+        let mut ledger = self.ledger.borrow_mut();
+        if paused {
+            let idle = ledger.pause();
+            drop(ledger);
+            for server in idle {
+                self.drop_server(worker, server);
+            }
+        } else if ledger.is_paused() {
+            ledger.resume(worker.now());
+            drop(ledger);
+            // The servers may be others now: what they said before counts no more.
+            *self.last_error.borrow_mut() = None;
+            self.welcomes.borrow_mut().clear();
+            self.open_wanted(worker, worker.now());
+        }
+    }
+
+    /// Servers that are open now are not used again.
+    pub(crate) fn reconnect(self: &Rc<Self>, worker: &Rc<Worker>) {
+        self.generation.set(self.generation.get() + 1);
+        self.welcomes.borrow_mut().clear();
+        self.close_idle(worker);
+        self.open_wanted(worker, worker.now());
+    }
+
+    /// How many servers it has, and how many of them are not to be used again.
+    pub(crate) fn census(&self) -> Census {
+        let ledger = self.ledger.borrow();
+        let current = self.generation.get();
+        let stale = |server: &Rc<CancelTarget>| server.facts.generation != current;
+        Census {
+            servers: ledger.open() as usize,
+            leaving: self.targets().iter().filter(|server| stale(server)).count(),
+        }
+    }
+
+    /// Name that its servers are logged in to with.
+    pub(crate) fn server_user(&self) -> String {
+        let target = self.target.borrow();
+        target.credentials.user.clone().unwrap_or_else(|| self.key.user.to_string())
+    }
+
+    /// Name of its node.
+    pub(crate) fn node(&self) -> String {
+        self.target.borrow().node.clone()
+    }
+
+    /// The open servers.
+    pub(crate) fn targets(&self) -> Vec<Rc<CancelTarget>> {
+        self.servers.borrow().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Whether a server of this generation is to be closed as soon as it comes back.
+    pub(crate) fn is_leaving(&self, generation: u64) -> bool {
+        generation != self.generation.get()
     }
 
     /// A session that has tainted servers has ended: those that are idle are cleaned now.
@@ -411,7 +482,13 @@ impl Pool {
     pub(crate) fn report(&self, now: Instant) -> PoolReport {
         let ledger = self.ledger.borrow();
         let counts = ledger.counts();
-        let busy = counts.busy as usize;
+        let stale_after = ledger.config().check_after_idle;
+        let stale =
+            |(_, since): &(_, Instant)| now.saturating_duration_since(*since) >= stale_after;
+        let used = ledger.idle().filter(stale).count();
+        let targets = self.targets();
+        let parked = targets.iter().filter(|target| target.parked.borrow().is_some()).count();
+        let busy = (counts.busy as usize).saturating_sub(parked);
         let mut report = PoolReport {
             database: self.key.database.to_string(),
             user: self.key.user.to_string(),
@@ -420,8 +497,13 @@ impl Pool {
             clients_active: 0,
             clients_waiting: counts.waiting,
             clients_idle: 0,
-            servers_active: busy,
-            servers_idle: counts.idle,
+            servers_active: 0,
+            servers_tested: busy,
+            servers_idle: counts.idle - used,
+            servers_used: used,
+            servers_being_canceled: parked,
+            cancels: targets.iter().map(|target| target.pending.get() as usize).sum(),
+            paused: ledger.is_paused(),
             servers_opening: counts.opening as usize,
             max_size: ledger.config().max_size,
             advice: self.advice(),

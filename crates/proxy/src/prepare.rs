@@ -99,6 +99,7 @@ impl Session {
             frontend::parse_message(out, NO_STATEMENT.as_bytes(), parse.sql, parse.parameter_types);
             return Ok(frame.used());
         }
+        self.pool.traffic.on_client_parse();
         if self.statements.get(parse.name).is_some() {
             self.feed_duplicate(server, &parse);
             return Ok(frame.used());
@@ -150,6 +151,7 @@ impl Session {
             return Ok(false);
         }
         self.statements.on_parse(parse.name, prepared, 0).map_err(|_| too_many_statements())?;
+        self.pool.traffic.on_client_parse();
         self.statements.on_server_released();
         self.inbox.consume(used);
         let out = self.outbox.bytes(&self.worker.shelf);
@@ -301,6 +303,7 @@ impl Session {
             Err(Unready::Wait(serial)) => return Ok(self.wait_for(server, serial)),
             Err(Unready::Changed) => return Ok(self.refuse_bind(server, header, unread)),
         };
+        self.pool.traffic.on_bind();
         let rest = body.get(names.rest_at..).unwrap_or_default();
         frontend::bind_renamed(server.outbox.bytes(shelf), header, &names, name.as_bytes(), rest)
             .map_err(protocol)?;

@@ -154,6 +154,11 @@ impl PreparedSet {
     pub(crate) fn len(&self) -> usize {
         self.known.len()
     }
+
+    /// Whether the server has the statement, or was sent it.
+    pub(crate) fn has(&self, id: u64) -> bool {
+        self.known.contains_key(&id)
+    }
 }
 
 fn name(number: u64) -> String {

@@ -10,10 +10,13 @@ use std::time::Duration;
 use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::administer::{self, Order};
 use crate::clock;
 use crate::error::StartError;
+use crate::holds::{NotPaused, Scope};
+use crate::host::Request;
 use crate::listener::{self, Listeners};
-use crate::report::{ListenAddress, Report, Totals};
+use crate::report::{DatabaseReport, ListenAddress, Report, Totals};
 use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::takeover;
@@ -165,6 +168,41 @@ impl Proxy {
         reload(&self.shared, settings).await;
     }
 
+    /// Holds back the clients of one database or of all: requests wait, and servers are closed as they come free. Returns at
+    /// once; [`Self::report`] tells when no server is left. Cancel safe.
+    pub async fn pause(&self, scope: &Scope) {
+        administer::pause(&self.shared, scope).await;
+    }
+
+    /// Lets clients go on. Cancel safe.
+    ///
+    /// # Errors
+    /// It was not paused.
+    pub async fn resume(&self, scope: &Scope) -> Result<(), NotPaused> {
+        administer::resume(&self.shared, scope).await
+    }
+
+    /// What an administrator asks on the console that only the program around can do. Without a caller of this the console
+    /// refuses such commands. Cancel safe.
+    pub async fn request(&self) -> Request {
+        self.shared.host.next().await
+    }
+
+    /// Takes no new connections and returns when all clients have left by themselves. Cancel safe: connections are refused
+    /// from the first moment on.
+    pub async fn until_clients_have_left(&self) {
+        tell_all(&self.shared, || Command::Administer(Order::StopListening)).await;
+        while self.shared.clients() > 0 {
+            tokio::time::sleep(DRAIN_POLL).await;
+        }
+    }
+
+    /// Takes no new connections and ends clients when they have no transaction open. Returns when all have gone, or after
+    /// `grace`. Cancel safe: the draining goes on.
+    pub async fn drain(&self, grace: Duration) {
+        drain(&self.shared, grace).await;
+    }
+
     /// Stops: no new connections; clients end when they have no transaction open, the others after `grace`.
     pub async fn stop(mut self, grace: Duration) {
         end(&self.shared, grace).await;
@@ -190,15 +228,19 @@ impl Drop for Proxy {
 
 /// Ends all clients, those with an open transaction after `grace`, and then the workers.
 pub(crate) async fn end(shared: &Shared, grace: Duration) {
+    drain(shared, grace).await;
+    tell_all(shared, || Command::Stop).await;
+}
+
+async fn drain(shared: &Shared, grace: Duration) {
     tell_all(shared, || Command::Drain).await;
     let deadline = clock::now() + grace;
     while shared.clients() > 0 && clock::now() < deadline {
         tokio::time::sleep(DRAIN_POLL).await;
     }
-    tell_all(shared, || Command::Stop).await;
 }
 
-async fn tell_all(shared: &Shared, command: impl Fn() -> Command) {
+pub(crate) async fn tell_all(shared: &Shared, command: impl Fn() -> Command) {
     for worker in shared.workers() {
         // A worker that is gone needs no telling.
         let _ = worker.send(command()).await;
@@ -223,13 +265,25 @@ pub(crate) async fn worker_reports(shared: &Shared) -> Vec<WorkerReport> {
     reports
 }
 
-/// Merges what the workers say.
+/// What all workers say, as one.
 pub(crate) async fn report(shared: &Shared) -> Report {
+    merge(shared, &worker_reports(shared).await)
+}
+
+/// Merges what the workers say.
+pub(crate) fn merge(shared: &Shared, reports: &[WorkerReport]) -> Report {
     let mut totals = Totals::zero();
     let mut pools = std::collections::BTreeMap::new();
-    for report in worker_reports(shared).await {
+    let mut databases = std::collections::BTreeMap::<String, DatabaseReport>::new();
+    for report in reports {
         totals.add(&report.totals);
-        for pool in report.pools {
+        for database in &report.databases {
+            databases
+                .entry(database.name.clone())
+                .and_modify(|known| known.merge(database))
+                .or_insert_with(|| database.clone());
+        }
+        for pool in report.pools.iter().cloned() {
             let key = (pool.database.clone(), pool.user.clone(), pool.node.clone());
             match pools.entry(key) {
                 std::collections::btree_map::Entry::Vacant(entry) => drop(entry.insert(pool)),
@@ -248,6 +302,7 @@ pub(crate) async fn report(shared: &Shared) -> Report {
         listening: shared.listening(),
         pools: pools.into_values().collect(),
         nodes: shared.nodes().iter().map(|node| node.report(clock::now())).collect(),
+        databases: databases.into_values().collect(),
         totals,
     }
 }

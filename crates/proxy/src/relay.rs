@@ -1,6 +1,8 @@
 //! Server frames on their way to the client: bytes are forwarded in runs as they came; only tags are looked at, and the few
 //! bodies that say something about the session. No waiting here.
 //!
+//! Length: what becomes of each kind of server frame stays in one file.
+//!
 //! Invariant: a frame reaches the client only if the reply queue says that it is the client's.
 //!
 //! Length: all that is done with a reply, from its header to its end, is one walk.
@@ -13,6 +15,8 @@ use howdah_core::reply::{Delivery, Event, Serial, Violation};
 use howdah_wire::backend::{self, TransactionStatus, tag};
 use howdah_wire::frame;
 use howdah_wire::sqlstate::SqlState;
+
+use std::time::Instant;
 
 use crate::clock;
 use crate::error::Refusal;
@@ -154,7 +158,7 @@ impl Session {
     fn send(&mut self, bytes: &[u8], from: usize, to: usize) -> Result<(), End> {
         let range = bytes.get(from..to).unwrap_or_default();
         self.relayed += range.len();
-        self.worker.stats.on_sent(range.len());
+        self.pool.traffic.on_sent(range.len());
         self.outbox.send(&mut self.stream, &self.worker.shelf, range).map_err(|_| End::ClientGone)
     }
 
@@ -408,10 +412,9 @@ impl Session {
         }
         let idle = status == TransactionStatus::Idle;
         let now = clock::now();
-        let time = self.started.take().map_or_else(Default::default, |started| now - started);
+        self.count_request(now, idle);
         self.started = (!server.queue.is_empty()).then_some(now);
         self.on_run_ended(now);
-        self.worker.stats.on_request(time, idle);
         self.entry.requests.set(self.entry.requests.get() + 1);
         self.statements.on_settled(until);
         self.on_effects_settled(server, until, idle);
@@ -436,6 +439,19 @@ impl Session {
             ));
         }
         Ok(())
+    }
+
+    /// The request that was begun first is answered.
+    fn count_request(&mut self, now: Instant, idle: bool) {
+        let started = self.started.take().unwrap_or(now);
+        self.worker.stats.on_request(now - started);
+        // The wait for the server is not the server's.
+        let served = self.granted_at.map_or(started, |granted| granted.max(started));
+        let begun = *self.in_transaction.get_or_insert(served);
+        self.pool.traffic.on_request(now - served, idle.then(|| now - begun));
+        if idle {
+            self.in_transaction = None;
+        }
     }
 
     /// Messages of Howdah's own before `until` are answered: the server has the session's settings now, or refused them.

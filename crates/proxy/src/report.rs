@@ -8,6 +8,8 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 pub use howdah_core::pool::Advice;
 
+pub use crate::traffic::Counts;
+
 /// State of the whole data plane at one moment, merged over its workers.
 #[derive(Debug, Clone)]
 pub struct Report {
@@ -25,6 +27,8 @@ pub struct Report {
     pub notifications: Vec<NotificationReport>,
     /// Nodes that have pools.
     pub nodes: Vec<NodeReport>,
+    /// One entry per database that clients have used, ordered by name.
+    pub databases: Vec<DatabaseReport>,
     /// Counters and times since the start.
     pub totals: Totals,
 }
@@ -44,6 +48,28 @@ pub struct NotificationReport {
     pub notifications: u64,
     /// How often the connection was lost.
     pub losses: u64,
+}
+
+/// What has passed through the pools of one database.
+#[derive(Debug, Clone, Default)]
+pub struct DatabaseReport {
+    /// The name clients use.
+    pub name: String,
+    /// Since the start.
+    pub counts: Counts,
+    /// In the last minute or two.
+    pub recent: Counts,
+    /// How long that is exactly.
+    pub span: Duration,
+}
+
+impl DatabaseReport {
+    /// Adds the same database of another worker.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.counts = self.counts.plus(other.counts);
+        self.recent = self.recent.plus(other.recent);
+        self.span = self.span.max(other.span);
+    }
 }
 
 /// A bound address.
@@ -102,8 +128,18 @@ pub struct PoolReport {
     pub clients_idle: usize,
     /// Servers in use by a client.
     pub servers_active: usize,
+    /// Servers that are cleaned, or asked for a sign of life.
+    pub servers_tested: usize,
     /// Servers ready for use.
     pub servers_idle: usize,
+    /// Servers idle for so long that they are asked for a sign of life before they are used.
+    pub servers_used: usize,
+    /// Servers that are kept back until a cancel request has arrived.
+    pub servers_being_canceled: usize,
+    /// Cancel requests on their way to servers.
+    pub cancels: usize,
+    /// An administrator has paused it.
+    pub paused: bool,
     /// Servers being opened.
     pub servers_opening: usize,
     /// Servers at most.
@@ -165,7 +201,12 @@ impl PoolReport {
         self.clients_waiting += other.clients_waiting;
         self.clients_idle += other.clients_idle;
         self.servers_active += other.servers_active;
+        self.servers_tested += other.servers_tested;
         self.servers_idle += other.servers_idle;
+        self.servers_used += other.servers_used;
+        self.servers_being_canceled += other.servers_being_canceled;
+        self.cancels += other.cancels;
+        self.paused |= other.paused;
         self.servers_opening += other.servers_opening;
         self.max_size += other.max_size;
         match (&mut self.advice, &other.advice) {

@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
@@ -24,6 +25,7 @@ use crate::quota::Permit;
 use crate::settings::NodeAddress;
 use crate::stream::Stream;
 use crate::tls::{Connector, TlsInfo};
+use crate::traffic::Traffic;
 use crate::worker::Worker;
 
 /// What `DISCARD ALL` does, except that prepared statements stay.
@@ -49,6 +51,21 @@ pub(crate) struct CancelTarget {
     pub(crate) pending: Cell<u32>,
     /// The server, when it came back while a cancel request was on its way.
     pub(crate) parked: RefCell<Option<Box<Server>>>,
+    pub(crate) facts: Facts,
+}
+
+/// What a pool knows of a server whoever has it.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    /// Number in reports, unique in the process.
+    pub(crate) id: u32,
+    /// Our end of the connection.
+    pub(crate) local: Option<SocketAddr>,
+    pub(crate) opened: Instant,
+    /// Generation of the pool in which it was opened.
+    pub(crate) generation: u64,
+    /// Prepared statements, as they were when it last came back.
+    pub(crate) prepared: Cell<usize>,
 }
 
 /// The unnamed statement that a server has.
@@ -107,7 +124,6 @@ pub(crate) struct Server {
     /// What it reported as `ParameterStatus`.
     pub(crate) parameters: BTreeMap<Box<[u8]>, Box<[u8]>>,
     pub(crate) cancel: Rc<CancelTarget>,
-    pub(crate) opened: Instant,
     pub(crate) expires: Instant,
     /// Revision of the settings it was opened under; an older one is closed when the pool's address or login changed.
     pub(crate) generation: u64,
@@ -115,6 +131,8 @@ pub(crate) struct Server {
     pub(crate) cut_off: bool,
     /// Why it must be closed instead of reused.
     pub(crate) doomed: Option<&'static str>,
+    /// Its pool's counters.
+    pub(crate) traffic: Rc<Traffic>,
     /// Its places in the caps on servers; given back when it is closed.
     pub(crate) _permit: Permit,
     #[cfg(feature = "simulation")]
@@ -210,6 +228,7 @@ impl Server {
         shelf: &Shelf,
     ) -> (String, Serial) {
         self.make_room(session, max_prepared, shelf);
+        self.traffic.on_server_parse();
         let name = self.prepared.new_name();
         let own = (name.as_bytes(), name.as_str());
         let serial = self.make(session, prepared, own, disposition, shelf);

@@ -1,8 +1,7 @@
-//! The hot path: one client from its login to its end. It reads top to bottom, and every `.await` of a request is here:
-//! gather a request → (share a server with others, `share`, or) check a server out → align its settings → exchange bytes until the server is free → check it in.
-//! The parts without waiting are in `gather` (is a request complete), `feed` and `prepare` (client frames to the server),
-//! `relay` (server frames to the client), `rename` (names in SQL), `rerun` (a request that is sent once more), `effects` (what a statement did to the
-//! session) and `holding` (server, pin, deadlines, end).
+//! The hot path: one client from its login to its end. It reads top to bottom, and every `.await` of a request is here: gather
+//! a request → (share a server, `share`, or) check a server out → align its settings → exchange bytes → check it in.
+//! Without waiting, beside it: `gather` (is a request complete), `feed`, `prepare`, `rename` (client frames to the server), `relay`
+//! (server frames to the client), `rerun`, `effects` (of statements on the session), `holding` (server, pin, deadlines, end).
 //!
 //! Length: the path of a request stays in one file.
 //!
@@ -13,7 +12,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use howdah_core::pool::PoolMode;
 use howdah_core::reply::Serial;
@@ -168,6 +167,10 @@ pub(crate) struct Session {
     pub(crate) careful: bool,
     /// An error that the client gets instead of the server's to this message.
     pub(crate) replaced: Option<(Serial, Vec<u8>)>,
+    /// When the server was granted, if it had to be waited for.
+    pub(crate) granted_at: Option<Instant>,
+    /// When the open transaction began.
+    pub(crate) in_transaction: Option<Instant>,
     /// Its place among the clients of its user.
     pub(crate) seat: Option<Seat>,
     /// The request ran into a limit of Howdah's and was cancelled: this is what the client is told.
@@ -231,6 +234,8 @@ impl Session {
             listener: Listener::default(),
             careful: false,
             replaced: None,
+            granted_at: None,
+            in_transaction: None,
             seat: None,
             overruled: None,
             declined_in: 0,
@@ -303,7 +308,9 @@ impl Session {
 
     /// The inbox begins with a request: has it answered by a server.
     async fn request(&mut self) -> Result<(), End> {
-        self.started = Some(clock::now());
+        let now = clock::now();
+        self.started = Some(now);
+        self.entry.requested.set(now);
         if let Some(request) = self.shareable() {
             match self.share(request).await? {
                 Shared::Answered => return Ok(()),
@@ -360,7 +367,10 @@ impl Session {
     /// The outer one ends the session; the inner one is the answer to the request.
     async fn checkout(&mut self) -> Result<Result<(), Refusal>, End> {
         let server = match self.free_server().await {
-            Some(server) => server,
+            Some(server) => {
+                self.pool.traffic.on_assigned(Duration::ZERO);
+                server
+            }
             None => match self.wait_for_server().await? {
                 Ok(server) => server,
                 Err(refusal) => return Ok(Err(refusal)),
@@ -404,17 +414,25 @@ impl Session {
             return Ok(Err(refusal));
         }
         let since = clock::now();
-        entry.activity.set(Activity::Waiting);
-        let outcome = poll_fn(|cx| self.poll_grant(cx)).await;
-        entry.activity.set(Activity::Idle);
+        let before = entry.activity.replace(Activity::Waiting);
+        entry.waiting.set(Some(since));
+        entry.notice_due.set(false);
+        let outcome = poll_fn(|cx| self.poll_grant(before, cx)).await;
+        entry.waiting.set(None);
+        entry.activity.set(before);
         if outcome.is_err() {
             let withdrawn = pool.ledger.borrow_mut().withdraw(|waiter| Rc::ptr_eq(waiter, &entry));
             debug_assert!(withdrawn || entry.granted.borrow().is_some(), "a waiter is somewhere");
             self.return_grant();
         }
-        worker.stats.on_waited(clock::now() - since);
+        let now = clock::now();
+        worker.stats.on_waited(now - since);
         match outcome {
-            Ok(Grant::Server(server)) => Ok(Ok(server)),
+            Ok(Grant::Server(server)) => {
+                pool.traffic.on_assigned(now - since);
+                self.granted_at = Some(now);
+                Ok(Ok(server))
+            }
             Ok(Grant::Refused(refusal)) => Ok(Err(refusal)),
             // These answer shared requests only.
             Ok(Grant::Answered | Grant::Again | Grant::Alone | Grant::Lost { .. }) => {
@@ -430,8 +448,18 @@ impl Session {
     }
 
     /// A grant, or an event that ends the wait. Meanwhile the client may send more, or go.
-    fn poll_grant(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Grant, Event>> {
+    fn poll_grant(
+        &mut self,
+        before: Activity,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Result<Grant, Event>> {
         self.entry.register(cx);
+        if self.entry.notice_due.take() && before != Activity::Login {
+            Refusal::write_wait_notice(
+                self.outbox.bytes(&self.worker.shelf),
+                self.pool.ledger.borrow().is_paused(),
+            );
+        }
         match self.entry.take_signal() {
             // A deadline of what was before: nothing runs that could be late. And who waits for a server moves after its request.
             Some(Signal::Deadline(_) | Signal::Move) | None => {}
@@ -441,10 +469,16 @@ impl Session {
         if let Some(grant) = granted {
             return Poll::Ready(Ok(grant));
         }
+        if !self.outbox.is_empty()
+            && let Poll::Ready(Err(_)) =
+                self.outbox.poll_flush(&mut self.stream, &self.worker.shelf, cx)
+        {
+            return Poll::Ready(Err(Event::ClientGone));
+        }
         while !self.inbox.is_full() {
             match ready!(self.inbox.poll_fill(&mut self.stream, &self.worker.shelf, cx)) {
                 Ok(0) | Err(_) => return Poll::Ready(Err(Event::ClientGone)),
-                Ok(count) => self.worker.stats.on_received(count),
+                Ok(count) => self.pool.traffic.on_received(count),
             }
         }
         Poll::Pending
@@ -490,7 +524,7 @@ impl Session {
         }
         match self.align_error.take() {
             None => Ok(Ok(())),
-            Some(body) => Ok(Err(refusal_of(&body))),
+            Some(body) => Ok(Err(Refusal::of_alignment(&body))),
         }
     }
 
@@ -611,7 +645,7 @@ impl Session {
             match self.inbox.poll_fill(&mut self.stream, shelf, cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Event::ClientGone),
                 Poll::Ready(Ok(count)) => {
-                    self.worker.stats.on_received(count);
+                    self.pool.traffic.on_received(count);
                     return Poll::Ready(Event::Client);
                 }
                 Poll::Pending => {}
@@ -662,14 +696,5 @@ impl Session {
             && !server.queue.is_open()
             && (!server.queue.is_empty() || server.is_free())
             && self.pool.ledger.borrow().counts().waiting > 0
-    }
-}
-
-/// What PostgreSQL said to an alignment, as an answer to the request it was for.
-fn refusal_of(body: &[u8]) -> Refusal {
-    match backend::error_fields(body) {
-        Ok(fields) => Refusal::new(fields.code, String::from_utf8_lossy(fields.message))
-            .hint("A setting of this session cannot be made on another server connection."),
-        Err(error) => Refusal::protocol(error),
     }
 }

@@ -51,6 +51,10 @@ pub struct Settings {
     /// Users (of `users`) that may use the console databases `howdah` and `pgbouncer`.
     /// With trust authentication every loopback or Unix-socket client may.
     pub admin_users: Vec<String>,
+    /// Users that may look at everything on the console and change nothing.
+    pub stats_users: Vec<String>,
+    /// What `SHOW CONFIG` shows.
+    pub shown: Vec<ShownKey>,
 }
 
 impl Settings {
@@ -92,6 +96,19 @@ impl Settings {
         config.mode = user.and_then(|user| user.pool_mode).unwrap_or(config.mode);
         Some((target, config))
     }
+}
+
+/// A key of the configuration as the console shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownKey {
+    /// Path of the key, or PgBouncer's name for it.
+    pub name: String,
+    /// Value in force; hidden if it is a secret.
+    pub value: String,
+    /// Value when nothing is said.
+    pub default: Option<String>,
+    /// A reload changes it.
+    pub reloads: bool,
 }
 
 /// Where clients connect. Needs a restart to change.

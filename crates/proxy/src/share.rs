@@ -156,7 +156,10 @@ impl Session {
                 return Ok(Shared::Refused(refusal));
             }
             self.entry.activity.set(Activity::Waiting);
+            self.entry.waiting.set(Some(clock::now()));
+            self.entry.notice_due.set(false);
             let grant = self.ride().await;
+            self.entry.waiting.set(None);
             self.entry.activity.set(Activity::Idle);
             match grant? {
                 Grant::Answered => {
@@ -224,9 +227,16 @@ impl Session {
         {
             return Poll::Ready(Err(Some(signal)));
         }
+        // Between the parts of an answer there is no place for it.
+        if self.entry.notice_due.take() && self.entry.flight.borrow().is_none() && !granted {
+            Refusal::write_wait_notice(
+                self.outbox.bytes(&self.worker.shelf),
+                self.pool.ledger.borrow().is_paused(),
+            );
+        }
         let part = self.entry.take_part();
         if let Some(part) = part {
-            self.worker.stats.on_sent(part.len());
+            self.pool.traffic.on_sent(part.len());
             let sent = self.outbox.send(&mut self.stream, &self.worker.shelf, &part);
             if sent.is_err() {
                 return Poll::Ready(Err(None));
@@ -250,7 +260,7 @@ impl Session {
         while !self.inbox.is_full() {
             match ready!(self.inbox.poll_fill(&mut self.stream, &self.worker.shelf, cx)) {
                 Ok(0) | Err(_) => return Poll::Ready(Err(None)),
-                Ok(count) => self.worker.stats.on_received(count),
+                Ok(count) => self.pool.traffic.on_received(count),
             }
         }
         Poll::Pending
@@ -290,10 +300,14 @@ impl Session {
         self.inbox.consume(length);
         self.inbox.rest(&self.worker.shelf);
         let sent = self.outbox.send(&mut self.stream, &self.worker.shelf, &answer);
-        self.worker.stats.on_sent(answer.len());
+        self.pool.traffic.on_sent(answer.len());
         self.worker.shelf.put_outbox(answer);
-        let time = clock::now().saturating_duration_since(since);
-        self.worker.stats.on_request(time, true);
+        let now = clock::now();
+        self.worker.stats.on_request(now.saturating_duration_since(since));
+        let boarded = self.entry.boarded.get().max(since);
+        let served = now.saturating_duration_since(boarded);
+        self.pool.traffic.on_assigned(boarded - since);
+        self.pool.traffic.on_request(served, Some(served));
         if failed {
             self.worker.stats.on_error();
         }

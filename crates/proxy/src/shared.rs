@@ -8,13 +8,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use howdah_core::limits;
 use howdah_core::login::Attempts;
 use howdah_core::pool::PoolConfig;
 use howdah_wire::scram;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::mpsc;
 
 use crate::clock;
+use crate::holds::Holds;
+use crate::host::Host;
 use crate::node::NodeState;
 use crate::notify::Hubs;
 use crate::pool::{PoolKey, Target};
@@ -53,6 +56,19 @@ impl Drop for Seat {
     }
 }
 
+/// A console; when it is dropped, its connection counts as a client again, which is about to leave.
+#[derive(Debug)]
+pub(crate) struct ConsoleSeat {
+    shared: Arc<Shared>,
+}
+
+impl Drop for ConsoleSeat {
+    fn drop(&mut self) {
+        self.shared.clients.fetch_add(1, Ordering::Relaxed);
+        self.shared.consoles.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Shared by all workers of a data plane.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -63,6 +79,10 @@ pub(crate) struct Shared {
     clients: AtomicUsize,
     accepted: AtomicU64,
     turns: AtomicU64,
+    /// Open consoles; they do not count as clients.
+    consoles: AtomicUsize,
+    holds: Mutex<Holds>,
+    pub(crate) host: Host,
     /// Clients by user.
     seats: Mutex<HashMap<String, usize>>,
     commands: Vec<mpsc::Sender<Command>>,
@@ -92,6 +112,9 @@ impl Shared {
             clients: AtomicUsize::new(0),
             accepted: AtomicU64::new(0),
             turns: AtomicU64::new(0),
+            consoles: AtomicUsize::new(0),
+            holds: Mutex::default(),
+            host: Host::new(),
             seats: Mutex::default(),
             commands,
             listening: Mutex::default(),
@@ -199,6 +222,21 @@ impl Shared {
         }
         *taken += 1;
         Some(Seat { shared: Arc::clone(self), user: user.to_owned() })
+    }
+
+    /// What administrators hold back. Touched when they do, when a pool is made, and when a client logs in.
+    pub(crate) fn holds(&self) -> MutexGuard<'_, Holds> {
+        self.holds.lock()
+    }
+
+    /// From now on, a connection that was counted as a client is a console. `None`: there are too many.
+    pub(crate) fn console(self: &Arc<Self>) -> Option<ConsoleSeat> {
+        if self.consoles.fetch_add(1, Ordering::Relaxed) >= limits::CONSOLES {
+            self.consoles.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        self.clients.fetch_sub(1, Ordering::Relaxed);
+        Some(ConsoleSeat { shared: Arc::clone(self) })
     }
 
     pub(crate) fn on_client_left(&self) {

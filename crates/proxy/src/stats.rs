@@ -1,4 +1,5 @@
-//! Counters of one worker, touched only by its thread: adding to them costs a few nanoseconds.
+//! Counters of one worker, touched only by its thread: adding to them costs a few nanoseconds. What has passed through its pools
+//! is counted by them: `traffic`.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -6,6 +7,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use crate::report::Totals;
+use crate::traffic::{Counts, micros};
 
 /// Longest time that is recorded as such: one hour, in microseconds.
 const LONGEST: u64 = 3_600_000_000;
@@ -14,11 +16,7 @@ const LONGEST: u64 = 3_600_000_000;
 #[derive(Debug)]
 pub(crate) struct Stats {
     failed_logins: Cell<u64>,
-    requests: Cell<u64>,
-    transactions: Cell<u64>,
     errors: Cell<u64>,
-    bytes_received: Cell<u64>,
-    bytes_sent: Cell<u64>,
     waits: Cell<u64>,
     servers_opened: Cell<u64>,
     open_failures: Cell<u64>,
@@ -39,11 +37,7 @@ impl Default for Stats {
     fn default() -> Self {
         Self {
             failed_logins: Cell::new(0),
-            requests: Cell::new(0),
-            transactions: Cell::new(0),
             errors: Cell::new(0),
-            bytes_received: Cell::new(0),
-            bytes_sent: Cell::new(0),
             waits: Cell::new(0),
             servers_opened: Cell::new(0),
             open_failures: Cell::new(0),
@@ -59,8 +53,7 @@ fn add(counter: &Cell<u64>, count: u64) {
 }
 
 fn record(histogram: &RefCell<Histogram<u64>>, time: Duration) {
-    let microseconds = u64::try_from(time.as_micros()).unwrap_or(LONGEST);
-    histogram.borrow_mut().saturating_record(microseconds.max(1));
+    histogram.borrow_mut().saturating_record(micros(time).max(1));
 }
 
 impl Stats {
@@ -68,23 +61,13 @@ impl Stats {
         add(&self.failed_logins, 1);
     }
 
-    /// A request was answered.
-    pub(crate) fn on_request(&self, time: Duration, transaction_ended: bool) {
-        add(&self.requests, 1);
-        add(&self.transactions, u64::from(transaction_ended));
+    /// A request was answered, this long after it was complete.
+    pub(crate) fn on_request(&self, time: Duration) {
         record(&self.request_us, time);
     }
 
     pub(crate) fn on_error(&self) {
         add(&self.errors, 1);
-    }
-
-    pub(crate) fn on_received(&self, bytes: usize) {
-        add(&self.bytes_received, bytes as u64);
-    }
-
-    pub(crate) fn on_sent(&self, bytes: usize) {
-        add(&self.bytes_sent, bytes as u64);
     }
 
     pub(crate) fn on_wait(&self) {
@@ -107,15 +90,16 @@ impl Stats {
         add(&self.servers_closed, 1);
     }
 
-    pub(crate) fn totals(&self) -> Totals {
+    /// With what has passed through the worker's pools.
+    pub(crate) fn totals(&self, counts: Counts) -> Totals {
         Totals {
             connections: 0,
             failed_logins: self.failed_logins.get(),
-            requests: self.requests.get(),
-            transactions: self.transactions.get(),
+            requests: counts.requests,
+            transactions: counts.transactions,
             errors: self.errors.get(),
-            bytes_received: self.bytes_received.get(),
-            bytes_sent: self.bytes_sent.get(),
+            bytes_received: counts.received,
+            bytes_sent: counts.sent,
             waits: self.waits.get(),
             servers_opened: self.servers_opened.get(),
             open_failures: self.open_failures.get(),
@@ -130,7 +114,7 @@ impl Totals {
     /// Nothing counted yet.
     #[must_use]
     pub fn zero() -> Self {
-        Stats::default().totals()
+        Stats::default().totals(Counts::default())
     }
 
     /// Adds another worker's counters.

@@ -116,6 +116,14 @@ impl Socket {
         Ok(Self::Unix(UnixStream::connect(path).await?))
     }
 
+    /// Our end of a TCP connection.
+    fn local(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().ok(),
+            Self::Unix(_) | Self::Memory(_) => None,
+        }
+    }
+
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, into),
@@ -240,6 +248,25 @@ impl Stream {
                 Err(io::ErrorKind::Unsupported.into())
             }
         }
+    }
+
+    const fn socket(&self) -> &Socket {
+        match self {
+            Self::Clear(socket) => socket,
+            Self::Encrypted(stream) => stream.socket(),
+        }
+    }
+
+    /// Our end of a TCP connection.
+    pub(crate) fn local(&self) -> Option<SocketAddr> {
+        self.socket().local()
+    }
+
+    /// Whether a Unix socket was opened by a process of the same user of the operating system as this one.
+    pub(crate) fn is_of_own_user(&self) -> bool {
+        let Socket::Unix(stream) = self.socket() else { return false };
+        let own = rustix::process::geteuid().as_raw();
+        stream.peer_cred().is_ok_and(|peer| peer.uid() == own)
     }
 
     /// What it is encrypted with.

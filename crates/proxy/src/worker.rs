@@ -1,6 +1,8 @@
 //! One worker: a thread with its own event loop, clients, servers, pools, caches and counters. Workers share settings, quotas
 //! and a count of clients, and nothing per request.
 //!
+//! Length: a worker is one value, and all of it is here; what others do with it is elsewhere.
+//!
 //! Invariant: everything reachable from [`Worker`] except [`Shared`] is touched by its own thread only.
 //!
 //! Length: everything that a worker owns, and what it is asked, side by side.
@@ -22,6 +24,7 @@ use howdah_sql::{Analyses, Analysis};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
+use crate::administer::Order;
 use crate::auth::{Link, Lookups};
 use crate::buffer::Shelf;
 use crate::cancel;
@@ -33,7 +36,7 @@ use crate::paces::Paces;
 use crate::pool::{Pool, PoolKey};
 use crate::random::Reserve;
 use crate::repeated::Repeated;
-use crate::report::{PoolReport, Totals};
+use crate::report::{Counts, DatabaseReport, PoolReport, Totals};
 use crate::rows::{ClientRow, ServerRow};
 use crate::server::SessionId;
 use crate::settings::Settings;
@@ -41,6 +44,7 @@ use crate::shared::Shared;
 use crate::stats::Stats;
 use crate::stream::{Detached, Peer};
 use crate::takeover;
+use crate::traffic::Turns;
 
 /// How often deadlines, waiters and idle servers are looked at. Bounds the error of every timeout.
 const TICK: Duration = Duration::from_millis(50);
@@ -71,6 +75,8 @@ pub(crate) enum Command {
     Reload,
     /// Definitions have changed: prepare every text anew.
     ForgetPrepared,
+    /// An administrator's command.
+    Administer(Order),
     /// No new requests: end sessions as they become idle.
     Drain,
     /// End now.
@@ -93,6 +99,7 @@ pub(crate) struct WorkerReport {
     pub(crate) totals: Totals,
     pub(crate) clients: Vec<ClientRow>,
     pub(crate) servers: Vec<ServerRow>,
+    pub(crate) databases: Vec<DatabaseReport>,
 }
 
 /// State of one worker.
@@ -111,7 +118,7 @@ pub(crate) struct Worker {
     pub(crate) random: Reserve,
     contexts: RefCell<HashSet<Arc<Context>>>,
     no_settings: Arc<Context>,
-    prepared: RefCell<HashMap<PreparedKey, Arc<Prepared>>>,
+    pub(crate) prepared: RefCell<HashMap<PreparedKey, Arc<Prepared>>>,
     pub(crate) paces: Paces,
     now: Cell<Instant>,
     draining: Cell<bool>,
@@ -127,6 +134,9 @@ pub(crate) struct Worker {
     pub(crate) hashing: tokio::sync::Mutex<()>,
     /// Held by whoever tries a password out on a server.
     pub(crate) trying: tokio::sync::Semaphore,
+    pub(crate) turns: Turns,
+    /// Counts of pools that are gone, by database.
+    pub(crate) departed: RefCell<BTreeMap<Box<str>, Counts>>,
 }
 
 /// Text and parameter types, or where the name goes.
@@ -172,6 +182,8 @@ impl Worker {
             passed: RefCell::new(Answers::new(limits::LOOKED_UP_USERS)),
             hashing: tokio::sync::Mutex::default(),
             trying: tokio::sync::Semaphore::new(limits::PASSWORDS_TRIED),
+            turns: Turns::new(clock::now()),
+            departed: RefCell::default(),
         }
     }
 
@@ -330,7 +342,7 @@ impl Worker {
     }
 
     /// The pool for a database and user; made when it is first used.
-    pub(crate) fn pool(&self, key: PoolKey) -> Option<Rc<Pool>> {
+    pub(crate) fn pool(self: &Rc<Self>, key: PoolKey) -> Option<Rc<Pool>> {
         if let Some(pool) = self.pools.borrow().get(&key) {
             return Some(Rc::clone(pool));
         }
@@ -344,6 +356,7 @@ impl Worker {
             pool.inherit(self, greeting);
         }
         self.pools.borrow_mut().insert(key, Rc::clone(&pool));
+        self.obey_holds(&pool);
         Some(pool)
     }
 
@@ -371,6 +384,7 @@ impl Worker {
             }
         }
         self.pools.borrow_mut().remove(&pool.key);
+        self.on_departed(pool);
         pool.close_idle(self);
     }
 
@@ -402,10 +416,38 @@ impl Worker {
         for pool in self.all_pools() {
             pool.tick(self, now);
         }
-        self.pools.borrow_mut().retain(|_, pool| !pool.is_unused());
+        self.pools.borrow_mut().retain(|_, pool| {
+            let stays = !pool.is_unused();
+            if !stays {
+                self.on_departed(pool);
+            }
+            stays
+        });
+        if self.turns.is_due(now) {
+            self.pools.borrow().values().for_each(|pool| pool.traffic.turn());
+        }
         for entry in self.entries.borrow().values() {
             entry.tick(now);
         }
+    }
+
+    /// A pool is gone: what it has counted stays.
+    fn on_departed(&self, pool: &Pool) {
+        let mut departed = self.departed.borrow_mut();
+        let room = departed.len() < limits::DEPARTED_DATABASES;
+        let known = room || departed.contains_key(&pool.key.database);
+        let name = if known { pool.key.database.clone() } else { "*".into() };
+        let counts = departed.entry(name).or_default();
+        *counts = counts.plus(pool.traffic.counts());
+    }
+
+    /// The session with a process id.
+    pub(crate) fn entry(&self, process_id: u32) -> Option<Rc<Entry>> {
+        self.entries.borrow().get(&process_id).cloned()
+    }
+
+    pub(crate) fn stop_listening(&self) {
+        self.listening.take().stop();
     }
 
     pub(crate) fn signal_all(&self, signal: Signal) {
@@ -434,7 +476,6 @@ impl Worker {
         });
     }
 
-    #[cfg(feature = "simulation")]
     pub(crate) fn each_entry(&self, look: impl FnMut(&Rc<Entry>)) {
         self.entries.borrow().values().for_each(look);
     }
@@ -499,8 +540,9 @@ pub(crate) async fn serve_commands(worker: Rc<Worker>, mut commands: mpsc::Recei
             Some(Command::Report(reply)) => drop(reply.send(worker.report())),
             Some(Command::Reload) => worker.reload(),
             Some(Command::ForgetPrepared) => worker.prepared.borrow_mut().clear(),
+            Some(Command::Administer(order)) => worker.administer(order),
             Some(Command::Drain) => {
-                worker.listening.take().stop();
+                worker.stop_listening();
                 worker.draining.set(true);
                 worker.signal_all(Signal::Drain);
             }

@@ -13,6 +13,9 @@
 
 mod authentication;
 mod cancelling;
+mod console;
+mod console_commands;
+mod console_rights;
 mod copying;
 mod crowds;
 mod doors;

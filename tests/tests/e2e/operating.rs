@@ -160,28 +160,3 @@ fn the_report_counts_what_happened() {
     assert!(report.totals.bytes_received > 100 && report.totals.bytes_sent > 100);
     rig.stop(Duration::ZERO);
 }
-
-#[test]
-fn the_console_answers_show_commands() {
-    let rig = Rig::start();
-    let mut client = rig.client();
-    client.run("BEGIN");
-    let mut console = rig.target().database("howdah").client();
-    for command in [
-        "SHOW POOLS",
-        "SHOW STATS",
-        "SHOW CLIENTS",
-        "SHOW SERVERS",
-        "SHOW DATABASES",
-        "SHOW CONFIG",
-        "SHOW VERSION",
-    ] {
-        let seen = console.run(command);
-        assert!(!seen.rows().is_empty(), "{command}: {seen:?}");
-    }
-    let seen = console.error("SHOW NONSENSE");
-    assert!(seen.hint.is_some() || seen.message.contains("SHOW"), "{seen:?}");
-    assert_eq!(console.error("SELECT * FROM t").severity, "ERROR");
-    assert!(!console.run("SHOW POOLS").rows().is_empty());
-    assert_eq!(rig.target().database("pgbouncer").client().run("SHOW POOLS;").commands(), ["SHOW"]);
-}

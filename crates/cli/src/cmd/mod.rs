@@ -1,9 +1,12 @@
 //! The verbs, one file or directory each.
 
 pub(crate) mod check;
+pub(crate) mod clients;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod control;
 pub(crate) mod demo;
+pub(crate) mod pools;
 pub(crate) mod restart;
 pub(crate) mod status;
 pub(crate) mod up;

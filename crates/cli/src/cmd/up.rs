@@ -8,9 +8,10 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use howdah::config::settings::{Database, Settings};
 use howdah::config::{Config, Loaded};
-use howdah::{Engine, ListenAddress};
+use howdah::{Engine, ListenAddress, Request, Scope};
 
 use crate::configuration::{self, Sources};
+use crate::ending::{self, Ending};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::logging::{self, Level};
 use crate::probe::{self, Login};
@@ -87,29 +88,24 @@ async fn serve(args: &Args, loaded: Loaded, level: &Level) -> Outcome {
         offer(&engine, socket, talk).await;
     }
     takeover::tell_systemd();
-    let grace = args.grace.unwrap_or(GRACE);
-    let superseded = tokio::select! {
-        () = follow(args, &engine, &mut signals, level, talk) => false,
-        () = engine.superseded() => true,
+    let mut running = Running { args, engine: &engine, signals: &mut signals, level, talk };
+    let ending = tokio::select! {
+        ending = running.follow() => Some(ending),
+        () = engine.superseded() => None,
     };
     probing.abort();
-    if superseded {
+    let Some(ending) = ending else {
         engine.stop(Duration::ZERO).await;
         talk.line("stopped: another process has taken over");
         return Ok(Exit::Done);
-    }
-    talk.line(&format!(
-        "stopping: transactions may go on for {}",
-        howdah::config::format_duration(grace)
-    ));
-    tokio::select! {
-        () = engine.stop(grace) => talk.line("stopped"),
-        _ = signals.stop() => {
-            talk.line("stopped at once");
-            return Ok(Exit::Interrupted);
-        }
-    }
-    Ok(Exit::Done)
+    };
+    let exit = tokio::select! {
+        () = ending.wait(&engine, talk) => Exit::Done,
+        exit = ending::asked_again(&engine, &mut signals) => exit,
+    };
+    engine.stop(Duration::ZERO).await;
+    talk.line(if exit == Exit::Done { "stopped" } else { "stopped at once" });
+    Ok(exit)
 }
 
 /// Starts to serve, in place of the running process if that is asked for.
@@ -137,38 +133,77 @@ async fn offer(engine: &Engine, socket: &Path, talk: Talk) {
     }
 }
 
-/// Reloads as often as asked; returns when asked to stop.
-async fn follow(args: &Args, engine: &Engine, signals: &mut Signals, level: &Level, talk: Talk) {
-    while signals.next().await == Asked::Reload {
-        reload(args, engine, level, talk).await;
+/// A run, as long as it is not asked to end.
+struct Running<'a> {
+    args: &'a Args,
+    engine: &'a Engine,
+    signals: &'a mut Signals,
+    level: &'a Level,
+    talk: Talk,
+}
+
+impl Running<'_> {
+    /// Reloads and pauses as often as asked; returns when asked to end. Cancel safe, except that a reload may be lost.
+    async fn follow(&mut self) -> Ending {
+        loop {
+            // Both are cancel safe.
+            let asked = tokio::select! {
+                asked = self.signals.next() => asked,
+                request = self.engine.request() => match request {
+                    Request::Shutdown(when) => return Ending::of(when),
+                    Request::Reload(answer) => {
+                        answer.give(self.reload().await);
+                        continue;
+                    }
+                },
+            };
+            match asked {
+                // What is wrong with it was said.
+                Asked::Reload => drop(self.reload().await),
+                Asked::Pause => {
+                    self.engine.pause(&Scope::All).await;
+                    self.talk
+                        .good("paused", "requests wait; SIGUSR2 or howdah resume lets them go on");
+                }
+                Asked::Resume => match self.engine.resume(&Scope::All).await {
+                    Ok(()) => self.talk.good("resumed", "requests go on"),
+                    Err(error) => self.talk.bad("resumed", &error.to_string()),
+                },
+                Asked::Stop | Asked::Interrupt => {
+                    return Ending::Draining(self.args.grace.unwrap_or(GRACE));
+                }
+                Asked::Quit => return Ending::Draining(Duration::ZERO),
+            }
+        }
+    }
+
+    /// Takes over a new configuration, or says why it was not fit and nothing has changed.
+    async fn reload(&self) -> Result<(), String> {
+        let options = self.args.sources.options(self.args.overrides());
+        let loaded = match tokio::task::spawn_blocking(move || Config::load(options)).await {
+            Ok(Ok(loaded)) => loaded,
+            Ok(Err(errors)) => return Err(not_reloaded(self.talk, &errors)),
+            Err(error) => return Err(not_reloaded(self.talk, &error)),
+        };
+        self.level.set(loaded.config.log());
+        for notice in &loaded.notices {
+            self.talk.warn("configuration", &notice.to_string());
+        }
+        let changes = self.engine.reload(loaded.config).await;
+        if changes.is_empty() {
+            self.talk.good("reload", "the configuration is the same");
+        }
+        for change in &changes {
+            self.talk.good("reload", &change.to_string());
+        }
+        Ok(())
     }
 }
 
-/// Takes over a new configuration, or says why it was not fit and nothing has changed.
-async fn reload(args: &Args, engine: &Engine, level: &Level, talk: Talk) {
-    let options = args.sources.options(args.overrides());
-    let loaded = match tokio::task::spawn_blocking(move || Config::load(options)).await {
-        Ok(Ok(loaded)) => loaded,
-        Ok(Err(errors)) => {
-            talk.bad("reload", &format!("nothing has changed: {errors}"));
-            return;
-        }
-        Err(error) => {
-            talk.bad("reload", &format!("nothing has changed: {error}"));
-            return;
-        }
-    };
-    level.set(loaded.config.log());
-    for notice in &loaded.notices {
-        talk.warn("configuration", &notice.to_string());
-    }
-    let changes = engine.reload(loaded.config).await;
-    if changes.is_empty() {
-        talk.good("reload", "the configuration is the same");
-    }
-    for change in &changes {
-        talk.good("reload", &change.to_string());
-    }
+fn not_reloaded(talk: Talk, why: &dyn std::fmt::Display) -> String {
+    let text = format!("nothing has changed: {why}");
+    talk.bad("reload", &text);
+    text
 }
 
 /// Descriptors for things other than clients and servers: listeners, logs, the runtime.

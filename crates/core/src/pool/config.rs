@@ -44,6 +44,10 @@ pub struct PoolConfig {
     pub max_waiters: usize,
     /// How long a client may wait for a server before SQLSTATE 53300.
     pub checkout_timeout: Duration,
+    /// How long a client may wait while the pool is paused before SQLSTATE 57P03; `None`: until it is resumed.
+    pub pause_timeout: Option<Duration>,
+    /// A client that waits for longer is told by a notice why nothing comes; `None`: never.
+    pub wait_notice: Option<Duration>,
     /// How long opening a server (TCP connect and login) may take.
     pub connect_timeout: Duration,
     /// Longest run of one request; `None`: unlimited.
@@ -77,6 +81,8 @@ impl Default for PoolConfig {
             reserve_after: Duration::from_secs(5),
             max_waiters: 10_000,
             checkout_timeout: Duration::from_secs(30),
+            pause_timeout: None,
+            wait_notice: Some(Duration::from_secs(5)),
             connect_timeout: Duration::from_secs(5),
             query_timeout: None,
             idle_timeout: Duration::from_secs(600),
@@ -86,7 +92,7 @@ impl Default for PoolConfig {
             max_opening: 4,
             dynamic: false,
             max_prepared: 200,
-            share: true,
+            share: false,
         }
     }
 }

@@ -113,10 +113,13 @@ impl<W> Flights<W> {
         self.waiting.remove(position).is_some()
     }
 
-    pub(super) fn take_expired(&mut self, timeout: Duration, now: Instant) -> Vec<W> {
-        let is_expired = |since: Instant| now.saturating_duration_since(since) >= timeout;
-        let expired =
-            self.waiting.iter().take_while(|(_, waiter)| is_expired(waiter.since)).count();
+    /// The requests that wait, oldest first.
+    pub(super) fn waiters(&mut self) -> impl Iterator<Item = &mut Waiter<W>> {
+        self.waiting.iter_mut().map(|(_, waiter)| waiter)
+    }
+
+    pub(super) fn take_expired(&mut self, is_expired: impl Fn(&Waiter<W>) -> bool) -> Vec<W> {
+        let expired = self.waiting.iter().take_while(|(_, waiter)| is_expired(waiter)).count();
         self.waiting.drain(..expired).map(|(_, waiter)| waiter.who).collect()
     }
 

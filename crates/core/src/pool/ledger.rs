@@ -3,7 +3,8 @@
 //!
 //! Invariant: a server is in exactly one place (idle here, or owned by the caller as busy); waiters for a server of their own
 //! exist only while no server is idle; they are served first come, first served. Requests that may share a server wait in a
-//! lane of their own for a flight ([`super::flights`]); of the two lanes the older request goes first.
+//! lane of their own for a flight ([`super::flights`]); of the two lanes the older request goes first. A paused ledger has no
+//! idle server, hands none out, and lets no flight begin.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -67,6 +68,8 @@ struct Idle<S> {
 pub(super) struct Waiter<W> {
     pub(super) who: W,
     pub(super) since: Instant,
+    /// Was told that it waits.
+    pub(super) notified: bool,
 }
 
 /// Pure state of one pool.
@@ -90,6 +93,9 @@ pub struct Ledger<S, W> {
     /// Servers to hold, beyond `min_size`.
     target: Option<u32>,
     shrunk: Option<Instant>,
+    paused: bool,
+    /// The time spent waiting before this does not count: the pool was paused.
+    resumed: Option<Instant>,
 }
 
 impl<S, W> Ledger<S, W> {
@@ -112,6 +118,8 @@ impl<S, W> Ledger<S, W> {
             peak: 0,
             target: None,
             shrunk: None,
+            paused: false,
+            resumed: None,
         }
     }
 
@@ -199,7 +207,7 @@ impl<S, W> Ledger<S, W> {
         if self.counts().waiting >= self.config.max_waiters {
             return Err(QueueFull);
         }
-        self.waiters.push_back(Waiter { who, since: now });
+        self.waiters.push_back(Waiter { who, since: now, notified: false });
         Ok(())
     }
 
@@ -211,7 +219,7 @@ impl<S, W> Ledger<S, W> {
         if self.counts().waiting >= self.config.max_waiters {
             return Err(QueueFull);
         }
-        self.flights.enqueue(fare, Waiter { who, since: now });
+        self.flights.enqueue(fare, Waiter { who, since: now, notified: false });
         Ok(())
     }
 
@@ -232,7 +240,7 @@ impl<S, W> Ledger<S, W> {
     /// Whether a flight may begin for which requests wait.
     #[must_use]
     pub fn may_take_off(&self) -> bool {
-        self.flights.due().is_some()
+        !self.paused && self.flights.due().is_some()
     }
 
     /// Begins a flight with a server that was checked out for it: the requests, in order.
@@ -265,17 +273,63 @@ impl<S, W> Ledger<S, W> {
         self.waiters.remove(position).is_some()
     }
 
-    /// Waiters whose `checkout_timeout` has passed, oldest first; they leave the queue.
+    /// Waiters whose time has passed, oldest first; they leave the queue. That is `checkout_timeout`, counted from the last
+    /// [`Self::resume`] at the earliest; while the pool is paused it is `pause_timeout`.
     pub fn take_expired_waiters(&mut self, now: Instant) -> Vec<W> {
-        let timeout = self.config.checkout_timeout;
-        let expired = self
-            .waiters
-            .iter()
-            .take_while(|waiter| now.saturating_duration_since(waiter.since) >= timeout)
-            .count();
+        let timeout = match (self.paused, self.config.pause_timeout) {
+            (false, _) => self.config.checkout_timeout,
+            (true, Some(timeout)) => timeout,
+            (true, None) => return Vec::new(),
+        };
+        let resumed = self.resumed;
+        let is_expired = |waiter: &Waiter<W>| {
+            let begin = resumed.map_or(waiter.since, |at| at.max(waiter.since));
+            now.saturating_duration_since(begin) >= timeout
+        };
+        let expired = self.waiters.iter().take_while(|waiter| is_expired(waiter)).count();
         let mut expired: Vec<W> = self.waiters.drain(..expired).map(|waiter| waiter.who).collect();
-        expired.extend(self.flights.take_expired(timeout, now));
+        expired.extend(self.flights.take_expired(is_expired));
         expired
+    }
+
+    /// Waiters that have waited for `wait_notice`; each is given once.
+    pub fn notify_waiters(&mut self, now: Instant) -> Vec<W>
+    where
+        W: Clone,
+    {
+        let Some(after) = self.config.wait_notice else { return Vec::new() };
+        let is_due = |waiter: &&mut Waiter<W>| now.saturating_duration_since(waiter.since) >= after;
+        let alone = self.waiters.iter_mut().take_while(is_due);
+        let notify = |waiter: &mut Waiter<W>| {
+            let told = std::mem::replace(&mut waiter.notified, true);
+            (!told).then(|| waiter.who.clone())
+        };
+        alone.chain(self.flights.waiters().take_while(is_due)).filter_map(notify).collect()
+    }
+
+    /// From now on no server is handed out and none is opened; what comes back is to be closed. Gives the idle servers,
+    /// which the caller closes. Nothing happens to a pool that is paused already.
+    #[must_use]
+    pub fn pause(&mut self) -> Vec<S> {
+        self.paused = true;
+        self.idle.drain(..).map(|idle| idle.server).collect()
+    }
+
+    /// Works again. Who has waited meanwhile has the whole `checkout_timeout` from now on, and failures to open a server
+    /// from before count no more.
+    pub const fn resume(&mut self, now: Instant) {
+        if self.paused {
+            self.paused = false;
+            self.resumed = Some(now);
+            self.failures = 0;
+            self.not_before = None;
+        }
+    }
+
+    /// Whether it is paused.
+    #[must_use]
+    pub const fn is_paused(&self) -> bool {
+        self.paused
     }
 
     /// All waiters; they leave the queue.
@@ -289,7 +343,7 @@ impl<S, W> Ledger<S, W> {
     /// The caller that acts on `true` says [`Self::on_opening`].
     #[must_use]
     pub fn wants_server(&self, now: Instant) -> bool {
-        if self.opening >= self.config.max_opening || self.is_backing_off(now) {
+        if self.paused || self.opening >= self.config.max_opening || self.is_backing_off(now) {
             return false;
         }
         let open = self.open();
@@ -359,6 +413,9 @@ impl<S, W> Ledger<S, W> {
     pub fn checkin(&mut self, server: S, now: Instant) -> Checkin<S, W> {
         self.busy = self.busy.saturating_sub(1);
         self.checkins += 1;
+        if self.paused {
+            return Checkin::Close(server);
+        }
         let alone = self.waiters.front().map(|waiter| waiter.since);
         if let Some(due) = self.flights.due()
             && alone.is_none_or(|alone| due < alone)

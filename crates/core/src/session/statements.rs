@@ -85,22 +85,22 @@ pub struct Statements {
 }
 
 impl Statements {
-    /// The statement of a name.
+    /// How many there are.
     #[must_use]
-    pub fn get(&self, name: &[u8]) -> Option<&Arc<Prepared>> {
-        self.named.get(name).map(|named| &named.prepared)
+    pub fn len(&self) -> usize {
+        self.named.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.named.is_empty()
     }
 
-    /// How many there are.
+    /// The statement of a name.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.named.len()
+    pub fn get(&self, name: &[u8]) -> Option<&Arc<Prepared>> {
+        self.named.get(name).map(|named| &named.prepared)
     }
 
     /// A hash of the description of its rows that the client was given by a Describe of the statement.

@@ -324,6 +324,8 @@ pub(crate) static POOL: Section = Section {
         Key::new("reserve_after", Kind::Duration(Zero::Allowed), "How long a client must have waited before they are opened.").default("5s"),
         Key::new("max_waiters", COUNT, "Clients that may wait at once; one more is refused at once, instead of after checkout_timeout.").default("10000"),
         Key::new("checkout_timeout", Kind::Duration(Zero::Refused), "How long a client may wait for a server. Most web servers have given up on the request by then.").default("30s"),
+        Key::new("pause_timeout", Kind::Duration(Zero::Off), "How long a client may wait while an administrator has paused the database. Off: until it is resumed.").default("off"),
+        Key::new("wait_notice", Kind::Duration(Zero::Off), "A client that has waited for so long is told by a notice why nothing comes. Off: it waits without a word.").default("5s"),
         Key::new("connect_timeout", Kind::Duration(Zero::Refused), "How long opening a server may take, login included.").default("5s"),
         Key::new("query_timeout", Kind::Duration(Zero::Off), "Longest run of one request. Off: only the application knows; statement_timeout of PostgreSQL works as usual.").default("off"),
         Key::new("idle_timeout", Kind::Duration(Zero::Refused), "Closes servers beyond min_size that nobody used for this long: after a spike PostgreSQL gets its memory back.").default("10m"),
@@ -333,7 +335,7 @@ pub(crate) static POOL: Section = Section {
         Key::new("max_opening", COUNT, "Servers being opened at once: a login costs PostgreSQL a new process, and a storm of them everything else.").default("4"),
         Key::new("dynamic", SWITCH, "Holds as many servers as measured concurrency asks for, between min_size and max_size, instead of growing on\ndemand and shrinking by idle_timeout. SHOW POOLS shows the recommended size also when this is off.").default("false"),
         Key::new("max_prepared", COUNT_OR_NONE, "Prepared statements kept on one server before the least recently used goes: each costs a backend memory.").default("200"),
-        Key::new("share", Kind::Word(&["off", "reads"]), "Waiting reads of several clients share a server: written together, answered in order. Only single statements\nwithout side effects that have proven to be short.").default("reads"),
+        Key::new("share", Kind::Word(&["off", "reads"]), "Waiting reads of several clients share a server: written together, answered in order. Only single statements\nwithout side effects that have proven to be short.").default("off"),
     ],
 };
 
@@ -358,12 +360,20 @@ pub(crate) static ADMIN: Section = Section {
     shape: Shape::One,
     doc: "The console: psql -d howdah, then SHOW POOLS and the other commands of PgBouncer.",
     sections: &[],
-    keys: &[Key::new(
-        "users",
-        Kind::List,
-        "Users that may use it. Left out: the user, when there is only one.",
-    )
-    .example("app")],
+    keys: &[
+        Key::new(
+            "users",
+            Kind::List,
+            "Users that may use it. Left out: the user, when there is only one.",
+        )
+        .example("app"),
+        Key::new(
+            "stats_users",
+            Kind::List,
+            "Users that may look (SHOW) and change nothing: for monitoring.",
+        )
+        .example("monitor"),
+    ],
 };
 
 /// `[log]`

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 mod auth;
 mod clusters;
+mod console;
 mod database_url;
 mod databases;
 mod document;

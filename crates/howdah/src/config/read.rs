@@ -25,6 +25,9 @@ pub struct Entry {
     pub origin: Origin,
     /// A change needs a restart.
     pub needs_restart: bool,
+    /// Value when nothing is said.
+    #[serde(skip)]
+    pub(crate) default: Option<&'static str>,
     /// What the value stands for and must not show, for comparing.
     #[serde(skip)]
     pub(crate) hidden: Option<Hidden>,
@@ -261,6 +264,7 @@ impl<'a> Reader<'a> {
             value,
             origin,
             needs_restart: known.is_some_and(|key| key.restart),
+            default: known.and_then(|key| key.default),
             hidden: None,
         }
     }

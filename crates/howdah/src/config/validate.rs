@@ -14,7 +14,7 @@ use super::document::{self, Origin, Table};
 use super::error::{ConfigError, Mistake, Notice};
 use super::keys::{ADMIN, HEALTH, LISTEN, LOG, POOL};
 use super::read::{Findings, Reader};
-use super::{Config, Log, LogFormat, auth, clusters, databases, suggest, tls, users};
+use super::{Config, Log, LogFormat, auth, clusters, console, databases, suggest, tls, users};
 
 /// Most workers when nobody says a number: one moves tens of thousands of statements a second.
 const WORKERS_AT_MOST: usize = 8;
@@ -55,7 +55,7 @@ pub(crate) fn config(
     let users = users::read(root, &around, findings);
     let auth = logins.finish(root, &users, &mut databases, findings);
     certificates(root, &users, findings);
-    let admin_users = admins(root, &users, looked_up, findings);
+    let (admin_users, stats_users) = administrators(root, &users, looked_up, findings);
     let mut reader = Reader::new(HEALTH.keys, root.single("health"), "health", findings);
     let health = health(&mut reader);
     let log = log(root, findings);
@@ -75,6 +75,8 @@ pub(crate) fn config(
             users,
             auth,
             admin_users,
+            stats_users,
+            shown: console::shown(&findings.entries),
         },
         clusters,
         log,
@@ -163,6 +165,8 @@ pub(crate) fn pool(reader: &mut Reader<'_>, base: PoolConfig) -> PoolConfig {
         reserve_after: reader.duration("reserve_after").unwrap_or(base.reserve_after),
         max_waiters: reader.integer("max_waiters").unwrap_or(base.max_waiters),
         checkout_timeout: reader.duration("checkout_timeout").unwrap_or(base.checkout_timeout),
+        pause_timeout: reader.limit("pause_timeout").unwrap_or(base.pause_timeout),
+        wait_notice: reader.limit("wait_notice").unwrap_or(base.wait_notice),
         connect_timeout: reader.duration("connect_timeout").unwrap_or(base.connect_timeout),
         query_timeout: reader.limit("query_timeout").unwrap_or(base.query_timeout),
         idle_timeout: reader.duration("idle_timeout").unwrap_or(base.idle_timeout),
@@ -233,8 +237,24 @@ pub(crate) fn named(name: &str, known: &[&str]) -> String {
     }
 }
 
-fn admins(root: &Table, users: &[User], looked_up: bool, findings: &mut Findings) -> Vec<String> {
+/// Who may change things on the console, and who may look.
+fn administrators(
+    root: &Table,
+    users: &[User],
+    looked_up: bool,
+    findings: &mut Findings,
+) -> (Vec<String>, Vec<String>) {
     let mut reader = Reader::new(ADMIN.keys, root.single("admin"), "admin", findings);
+    let admins = admins(&mut reader, users, looked_up);
+    let stats = if reader.is_given("stats_users") {
+        listed(&mut reader, "stats_users", users, looked_up)
+    } else {
+        Vec::new()
+    };
+    (admins, stats)
+}
+
+fn admins(reader: &mut Reader<'_>, users: &[User], looked_up: bool) -> Vec<String> {
     if !reader.is_given("users") {
         let Ok([only]) = <&[User; 1]>::try_from(users) else {
             reader.implied("users", "");
@@ -243,16 +263,21 @@ fn admins(root: &Table, users: &[User], looked_up: bool, findings: &mut Findings
         reader.implied("users", only.name.clone());
         return vec![only.name.clone()];
     }
-    let admins = reader.list("users").unwrap_or_default();
+    listed(reader, "users", users, looked_up)
+}
+
+/// Names of users, each of whom there is, unless users are looked up.
+fn listed(reader: &mut Reader<'_>, key: &str, users: &[User], looked_up: bool) -> Vec<String> {
+    let names = reader.list(key).unwrap_or_default();
     let known: Vec<_> = users.iter().map(|user| user.name.as_str()).collect();
-    for admin in &admins {
-        if !looked_up && !known.contains(&admin.as_str()) && !known.contains(&"*") {
-            let fix = named(admin, &known);
-            let reason = format!("no user is called {admin}");
-            reader.fail(Mistake::UnknownName, "users", reason, fix);
+    for name in &names {
+        if !looked_up && !known.contains(&name.as_str()) && !known.contains(&"*") {
+            let fix = named(name, &known);
+            let reason = format!("no user is called {name}");
+            reader.fail(Mistake::UnknownName, key, reason, fix);
         }
     }
-    admins
+    names
 }
 
 fn log(root: &Table, findings: &mut Findings) -> Log {

@@ -12,7 +12,7 @@ use howdah_wire::frontend;
 
 use super::{Elsewhere, Flight, Passenger};
 use crate::clock;
-use crate::entry::{Activity, Answer, Deadline, Entry};
+use crate::entry::{Answer, Deadline, Entry};
 use crate::faults::{self, Fault};
 use crate::pool::Pool;
 use crate::prepared::Presence;
@@ -44,7 +44,7 @@ pub(super) fn board(
     write(worker, server, &passenger, name.as_deref());
     if let Some(entry) = &passenger.entry {
         *entry.flight.borrow_mut() = Some(Rc::clone(flight));
-        entry.activity.set(Activity::Active);
+        entry.on_boarded(clock::now());
         if let Some(timeout) = pool.ledger.borrow().config().query_timeout {
             entry.set_deadline(Some((clock::now() + timeout, Deadline::Query(timeout))));
         }

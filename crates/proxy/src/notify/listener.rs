@@ -283,7 +283,7 @@ impl Session {
 
     fn write_heard(&mut self, heard: &Heard) {
         if let Some(frame) = self.listener.admit(heard) {
-            self.worker.stats.on_sent(frame.len());
+            self.pool.traffic.on_sent(frame.len());
             self.outbox.bytes(&self.worker.shelf).extend_from_slice(frame);
         }
     }

@@ -30,6 +30,9 @@ pub(super) struct Flying {
 impl Flying {
     /// Fills in its part of the pool's line in the report.
     pub(super) fn report(&self, report: &mut PoolReport) {
+        let flying = self.under_way.borrow().len();
+        report.servers_active += flying;
+        report.servers_tested = report.servers_tested.saturating_sub(flying);
         report.flights = self.begun.get();
         report.shared = self.shared.get();
         let unshared = self.unshared.borrow();
@@ -38,6 +41,11 @@ impl Flying {
 }
 
 impl Pool {
+    /// Whether the server of this number flies.
+    pub(crate) fn is_flying(&self, server: u32) -> bool {
+        self.flying.under_way.borrow().iter().any(|flight| flight.server == server)
+    }
+
     /// Puts a request that may share a server into its lane.
     ///
     /// # Errors

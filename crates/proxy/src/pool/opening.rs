@@ -18,7 +18,7 @@ use crate::connect::{self, Login, OpenError, Opened};
 use crate::entry::Grant;
 use crate::prepared::PreparedSet;
 use crate::quota::Permit;
-use crate::server::{CancelTarget, Server};
+use crate::server::{CancelTarget, Facts, Server};
 use crate::worker::Worker;
 
 impl Pool {
@@ -110,9 +110,29 @@ impl Pool {
         let now = clock::now();
         let lifetime = self.ledger.borrow().config().max_lifetime;
         let greeting = opened.greeting;
+        let facts = Facts {
+            id: worker.new_process_id(),
+            local: opened.stream.local(),
+            opened: now,
+            generation,
+            prepared: Cell::new(0),
+        };
+        let tls = opened.stream.tls();
+        let cancel = Rc::new(CancelTarget {
+            address: target.address.clone(),
+            connector: tls.and_then(|_| target.tls.clone()),
+            tls,
+            process_id: greeting.process_id,
+            secret: greeting.secret,
+            pending: Cell::new(0),
+            parked: RefCell::new(None),
+            facts,
+        });
+        let mut servers = self.servers.borrow_mut();
+        servers.retain(|server| server.strong_count() > 0);
+        servers.push(Rc::downgrade(&cancel));
         #[cfg(feature = "simulation")]
         let alive = crate::simulation::Alive::new(worker, &self.key, greeting.process_id);
-        let tls = opened.stream.tls();
         Box::new(Server {
             stream: opened.stream,
             inbox: Inbox::default(),
@@ -126,16 +146,8 @@ impl Pool {
             tainted: None,
             flushed: 0,
             parameters: greeting.parameters,
-            cancel: Rc::new(CancelTarget {
-                address: target.address.clone(),
-                connector: tls.and_then(|_| target.tls.clone()),
-                tls,
-                process_id: greeting.process_id,
-                secret: greeting.secret,
-                pending: Cell::new(0),
-                parked: RefCell::new(None),
-            }),
-            opened: now,
+            cancel,
+            traffic: Rc::clone(&self.traffic),
             // Up to a tenth earlier, so that servers opened together do not leave together.
             expires: now + lifetime - worker.jitter(lifetime / 10),
             generation,
@@ -153,7 +165,7 @@ impl Pool {
             tracing::error!(database = %self.key.database, user = %self.key.user, "{error}");
         }
         ledger.on_open_failed(clock::now());
-        let alone = ledger.open() == 0;
+        let alone = ledger.open() == 0 && !ledger.is_paused();
         let tell = alone && (error.is_final() || !is_sound(&ledger, worker));
         let told = if tell { ledger.take_waiters() } else { Vec::new() };
         drop(ledger);

@@ -64,9 +64,11 @@ impl Pool {
 
     /// Tells those who wait that their node does not come back.
     fn give_up(&self, now: Instant) {
-        let counts = self.ledger.borrow().counts();
-        if counts.waiting == 0 || self.ledger.borrow().open() > 0 {
-            return;
+        {
+            let ledger = self.ledger.borrow();
+            if ledger.counts().waiting == 0 || ledger.open() > 0 || ledger.is_paused() {
+                return;
+            }
         }
         let down = self.node.borrow().down(now);
         if let Some(down) = down.filter(|down| down.given_up) {

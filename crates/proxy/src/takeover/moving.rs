@@ -77,8 +77,10 @@ pub(super) fn adopt(worker: &Rc<Worker>, adopted: Adopted) {
         peer: snapshot.peer.map_or(Peer::Unix, Peer::Tcp),
         // Those in clear alone move.
         tls: None,
+        local: stream.local(),
         database: snapshot.database.as_str().into(),
         user: snapshot.user.as_str().into(),
+        is_console: false,
     };
     let age = Duration::from_millis(snapshot.age_ms);
     let since = worker.now().checked_sub(age).unwrap_or_else(|| worker.now());
@@ -97,6 +99,7 @@ pub(super) fn adopt(worker: &Rc<Worker>, adopted: Adopted) {
     let told = snapshot.told.into_iter();
     session.told = told.map(|(name, value)| (name.into(), value.into())).collect();
     session.inbox = Inbox::holding(snapshot.unread);
+    session.show_state();
     session.seat = worker.shared.seat(&snapshot.user, None);
     let shared = Arc::clone(&worker.shared);
     tokio::task::spawn_local(async move {

@@ -327,6 +327,10 @@ impl Encrypted {
         Ok(stream)
     }
 
+    pub(crate) const fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
     pub(crate) const fn channel(&self) -> &Channel {
         &self.channel
     }

@@ -214,6 +214,45 @@ pub fn data_row_text(out: &mut Vec<u8>, values: &[Option<&str>]) {
     });
 }
 
+/// Appends a `RowDescription` of these columns.
+pub fn row_description<'a>(
+    out: &mut Vec<u8>,
+    columns: impl ExactSizeIterator<Item = super::Column<'a>>,
+) {
+    put::frame(out, tag::ROW_DESCRIPTION, |out| {
+        put::count(out, columns.len());
+        for column in columns {
+            put::cstr(out, column.name);
+            out.extend_from_slice(&column.table.to_be_bytes());
+            out.extend_from_slice(&column.number.to_be_bytes());
+            out.extend_from_slice(&column.type_oid.to_be_bytes());
+            out.extend_from_slice(&column.type_size.to_be_bytes());
+            out.extend_from_slice(&column.type_modifier.to_be_bytes());
+            out.extend_from_slice(&column.format.to_be_bytes());
+        }
+    });
+}
+
+/// Appends a `DataRow` of values in whatever format was announced; `None` is NULL.
+pub fn data_row(out: &mut Vec<u8>, values: &[Option<Vec<u8>>]) {
+    put::frame(out, tag::DATA_ROW, |out| {
+        put::count(out, values.len());
+        for value in values {
+            put::value(out, value.as_deref());
+        }
+    });
+}
+
+/// Appends `PortalSuspended`.
+pub fn portal_suspended(out: &mut Vec<u8>) {
+    put::frame(out, tag::PORTAL_SUSPENDED, |_| ());
+}
+
+/// Appends a `ParameterDescription` of a statement without parameters.
+pub fn no_parameters(out: &mut Vec<u8>) {
+    put::frame(out, tag::PARAMETER_DESCRIPTION, |out| put::count(out, 0));
+}
+
 /// Appends `NegotiateProtocolVersion`: protocol 3.`minor` is the newest served, and these options
 /// are not known. The version is written as PostgreSQL writes it, with the major version in the
 /// upper 16 bits.

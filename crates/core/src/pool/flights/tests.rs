@@ -10,7 +10,7 @@ use crate::pool::{Checkin, Ledger, PoolConfig};
 const QUICK: Fare = Fare { context: 1, cost: Duration::from_micros(20) };
 
 fn waiter(who: u32, since: Instant) -> Waiter<u32> {
-    Waiter { who, since }
+    Waiter { who, since, notified: false }
 }
 
 #[test]

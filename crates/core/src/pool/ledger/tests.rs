@@ -55,6 +55,108 @@ fn the_queue_is_bounded() {
 }
 
 #[test]
+fn a_paused_pool_gives_its_idle_servers_up_and_hands_none_out() {
+    let now = Instant::now();
+    let mut pool = ledger(small());
+    open_idle(&mut pool, 1, now);
+    open_idle(&mut pool, 2, now);
+    assert_eq!(pool.checkout().map(|taken| taken.0), Some(2));
+    assert_eq!(pool.pause(), vec![1]);
+    assert!(pool.is_paused() && pool.checkout().is_none());
+    assert_eq!(pool.enqueue(100, now), Ok(()));
+    assert!(!pool.wants_server(now), "nothing is opened");
+    assert_eq!(pool.checkin(2, now), Checkin::Close(2), "nothing is handed out");
+    assert_eq!(pool.open(), 0);
+    pool.resume(now);
+    assert!(pool.wants_server(now));
+    pool.on_opening();
+    assert_eq!(pool.on_opened(3, now), Checkin::Hand(100, 3));
+}
+
+#[test]
+fn a_server_that_was_being_opened_when_the_pool_was_paused_is_closed() {
+    let now = Instant::now();
+    let mut pool = ledger(small());
+    assert_eq!(pool.enqueue(100, now), Ok(()));
+    pool.on_opening();
+    assert!(pool.pause().is_empty());
+    assert_eq!(pool.on_opened(1, now), Checkin::Close(1));
+    assert_eq!(pool.counts(), Counts { waiting: 1, ..Counts::default() });
+}
+
+#[test]
+fn the_time_of_a_pause_does_not_count_as_waiting() {
+    let now = Instant::now();
+    let mut pool = ledger(PoolConfig { checkout_timeout: Duration::from_secs(1), ..small() });
+    assert_eq!(pool.enqueue(1, now), Ok(()));
+    assert!(pool.pause().is_empty());
+    let later = now + Duration::from_secs(600);
+    assert!(pool.take_expired_waiters(later).is_empty(), "a pause has no end of its own");
+    pool.resume(later);
+    assert!(pool.take_expired_waiters(later + Duration::from_millis(999)).is_empty());
+    assert_eq!(pool.take_expired_waiters(later + Duration::from_secs(1)), vec![1]);
+}
+
+#[test]
+fn a_pause_ends_waiting_when_that_is_configured() {
+    let now = Instant::now();
+    let pause_timeout = Some(Duration::from_secs(2));
+    let mut pool = ledger(PoolConfig { pause_timeout, ..small() });
+    assert!(pool.pause().is_empty());
+    assert_eq!(pool.enqueue(1, now), Ok(()));
+    assert!(pool.take_expired_waiters(now + Duration::from_secs(1)).is_empty());
+    assert_eq!(pool.take_expired_waiters(now + Duration::from_secs(2)), vec![1]);
+}
+
+#[test]
+fn no_flight_begins_while_the_pool_is_paused() {
+    let now = Instant::now();
+    let later = now + Duration::from_secs(600);
+    let fare = Fare { context: 1, cost: Duration::ZERO };
+    let wait_notice = Some(Duration::from_secs(5));
+    let mut pool = ledger(PoolConfig { wait_notice, ..small() });
+    open_idle(&mut pool, 1, now);
+    assert_eq!(pool.checkout().map(|taken| taken.0), Some(1));
+    assert!(pool.pause().is_empty());
+    assert_eq!(pool.enqueue_shared(100, fare, now), Ok(()));
+    assert!(!pool.may_take_off() && !pool.wants_server(now));
+    assert_eq!(pool.checkin(1, now), Checkin::Close(1));
+    assert!(pool.take_expired_waiters(later).is_empty(), "a pause has no end of its own");
+    assert_eq!(pool.notify_waiters(later), vec![100], "who waits for a flight is told, too");
+    assert!(pool.notify_waiters(later).is_empty());
+    pool.resume(later);
+    assert!(pool.may_take_off() && pool.wants_server(later));
+    pool.on_opening();
+    assert_eq!(pool.on_opened(2, later), Checkin::Fly(vec![100], 2));
+}
+
+#[test]
+fn resuming_forgets_that_servers_could_not_be_opened() {
+    let now = Instant::now();
+    let mut pool = ledger(small());
+    assert_eq!(pool.enqueue(1, now), Ok(()));
+    pool.on_opening();
+    pool.on_open_failed(now);
+    assert!(pool.is_backing_off(now));
+    assert!(pool.pause().is_empty());
+    pool.resume(now);
+    assert!(pool.wants_server(now) && pool.failures() == 0);
+}
+
+#[test]
+fn who_waits_long_is_notified_once() {
+    let now = Instant::now();
+    let wait_notice = Some(Duration::from_secs(5));
+    let mut pool = ledger(PoolConfig { wait_notice, ..small() });
+    assert_eq!(pool.enqueue(1, now), Ok(()));
+    assert_eq!(pool.enqueue(2, now + Duration::from_secs(1)), Ok(()));
+    assert!(pool.notify_waiters(now + Duration::from_secs(4)).is_empty());
+    assert_eq!(pool.notify_waiters(now + Duration::from_secs(5)), vec![1]);
+    assert_eq!(pool.notify_waiters(now + Duration::from_secs(9)), vec![2]);
+    assert!(pool.notify_waiters(now + Duration::from_secs(99)).is_empty());
+}
+
+#[test]
 fn servers_are_opened_only_for_waiters_without_one_and_up_to_the_maximum() {
     let now = Instant::now();
     let mut pool = ledger(small());

@@ -1,0 +1,84 @@
+//! `howdah clients`: who is connected to a running Howdah, and disconnecting somebody.
+
+use serde_json::json;
+
+use crate::console::{self, LIMIT, cell};
+use crate::exit::{Exit, Outcome};
+use crate::table::Table;
+use crate::terminal::{self, Talk};
+
+/// Arguments of `howdah clients`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What about them.
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// All clients, one a line
+    List {
+        #[command(flatten)]
+        target: console::Target,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Disconnect one, and what it runs
+    Kill {
+        /// Its id, as the list shows it
+        id: u32,
+        #[command(flatten)]
+        target: console::Target,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Columns of the list, and what they are called for people.
+const COLUMNS: [(&str, &str); 8] = [
+    ("id", "id"),
+    ("user", "user"),
+    ("database", "database"),
+    ("state", "state"),
+    ("addr", "address"),
+    ("application_name", "application"),
+    ("connect_time", "since"),
+    ("pinned", "pinned"),
+];
+
+/// Prints them, or ends one.
+pub(crate) fn run(args: &Args) -> Outcome {
+    match &args.verb {
+        Verb::List { target, json } => list(target, *json),
+        Verb::Kill { id, target, json } => kill(target, *id, *json),
+    }
+}
+
+fn list(target: &console::Target, as_json: bool) -> Outcome {
+    let clients =
+        console::ask(target, async |console| console.rows("SHOW CLIENTS", Some(LIMIT)).await)?;
+    if as_json {
+        terminal::json(&json!({ "schema": "howdah.clients/1", "clients": clients }))?;
+        return Ok(Exit::Done);
+    }
+    let mut table = Table::new(&COLUMNS.map(|(_, title)| title));
+    for client in &clients {
+        table.row(COLUMNS.iter().map(|(name, _)| cell(client, name)).collect());
+    }
+    terminal::data(&table.render())?;
+    Ok(Exit::Done)
+}
+
+fn kill(target: &console::Target, id: u32, as_json: bool) -> Outcome {
+    let command = format!("KILL_CLIENT {id}");
+    console::ask(target, async |console| console.rows(&command, Some(LIMIT)).await)?;
+    if as_json {
+        terminal::json(&json!({ "schema": "howdah.done/1", "done": "kill", "client": id }))?;
+    } else {
+        Talk::new().good("killed", &format!("client {id} was disconnected"));
+    }
+    Ok(Exit::Done)
+}

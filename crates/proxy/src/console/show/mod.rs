@@ -1,0 +1,175 @@
+//! What `SHOW …` shows: topics, their columns, and a view of the whole data plane from which the tables are made without
+//! waiting. PgBouncer's columns come first, in its order and with its types; Howdah's own follow.
+//!
+//! Invariant: a table is a function of a [`View`].
+
+mod config;
+mod lists;
+mod own;
+mod pools;
+mod sockets;
+mod stats;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::table::{Columns, Row};
+use crate::administer;
+use crate::clock;
+use crate::holds::Holds;
+use crate::proxy::{merge, worker_reports};
+use crate::report::Report;
+use crate::settings::Settings;
+use crate::worker::{Worker, WorkerReport};
+
+/// What may be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Topic {
+    ActiveSockets,
+    Clients,
+    Config,
+    Databases,
+    DnsHosts,
+    DnsZones,
+    Fds,
+    Help,
+    Lists,
+    Mem,
+    Nodes,
+    Notifications,
+    PeerPools,
+    Peers,
+    Pins,
+    Pools,
+    Prepared,
+    Servers,
+    Sockets,
+    State,
+    Stats,
+    StatsAverages,
+    StatsTotals,
+    Totals,
+    Users,
+    Version,
+}
+
+impl Topic {
+    /// Words and topics.
+    pub(super) const ALL: &[(&str, Self)] = &[
+        ("active_sockets", Self::ActiveSockets),
+        ("clients", Self::Clients),
+        ("config", Self::Config),
+        ("databases", Self::Databases),
+        ("dns_hosts", Self::DnsHosts),
+        ("dns_zones", Self::DnsZones),
+        ("fds", Self::Fds),
+        ("help", Self::Help),
+        ("lists", Self::Lists),
+        ("mem", Self::Mem),
+        ("nodes", Self::Nodes),
+        ("notifications", Self::Notifications),
+        ("peer_pools", Self::PeerPools),
+        ("peers", Self::Peers),
+        ("pins", Self::Pins),
+        ("pools", Self::Pools),
+        ("prepared", Self::Prepared),
+        ("servers", Self::Servers),
+        ("sockets", Self::Sockets),
+        ("state", Self::State),
+        ("stats", Self::Stats),
+        ("stats_averages", Self::StatsAverages),
+        ("stats_totals", Self::StatsTotals),
+        ("totals", Self::Totals),
+        ("users", Self::Users),
+        ("version", Self::Version),
+    ];
+
+    /// The columns; `None`: it is no table (help is a notice, descriptors are refused).
+    pub(super) const fn columns(self) -> Option<Columns> {
+        Some(match self {
+            Self::ActiveSockets | Self::Sockets => sockets::SOCKETS,
+            Self::Clients => sockets::CLIENTS,
+            Self::Config => config::COLUMNS,
+            Self::Databases => pools::DATABASES,
+            Self::DnsHosts => lists::DNS_HOSTS,
+            Self::DnsZones => lists::DNS_ZONES,
+            Self::Fds | Self::Help => return None,
+            Self::Lists => lists::LISTS,
+            Self::Mem => lists::MEM,
+            Self::Nodes => own::NODES,
+            Self::Notifications => own::NOTIFICATIONS,
+            Self::PeerPools => lists::PEER_POOLS,
+            Self::Peers => lists::PEERS,
+            Self::Pins => own::PINS,
+            Self::Pools => pools::POOLS,
+            Self::Prepared => own::PREPARED,
+            Self::Servers => sockets::SERVERS,
+            Self::State => lists::STATE,
+            Self::Stats => stats::STATS,
+            Self::StatsAverages => stats::AVERAGES,
+            Self::StatsTotals => stats::TOTALS,
+            Self::Totals => stats::ALL,
+            Self::Users => pools::USERS,
+            Self::Version => lists::VERSION,
+        })
+    }
+
+    /// The rows now.
+    pub(super) async fn rows(self, worker: &Worker) -> Vec<Row> {
+        if self == Self::Prepared {
+            return own::prepared(&administer::statements(&worker.shared).await);
+        }
+        let view = View::of(worker).await;
+        match self {
+            Self::ActiveSockets => sockets::active_sockets(&view),
+            Self::Clients => sockets::clients(&view),
+            Self::Config => config::rows(&view),
+            Self::Databases => pools::databases(&view),
+            Self::Lists => lists::lists(&view),
+            Self::Mem => lists::mem(&view),
+            Self::Nodes => own::nodes(&view),
+            Self::Notifications => own::notifications(&view),
+            Self::Pins => own::pins(&view),
+            Self::Pools => pools::pools(&view),
+            Self::Servers => sockets::servers(&view),
+            Self::Sockets => sockets::sockets(&view),
+            Self::State => lists::state(&view),
+            Self::Stats => stats::stats(&view),
+            Self::StatsAverages => stats::averages(&view),
+            Self::StatsTotals => stats::totals(&view),
+            Self::Totals => stats::all(&view),
+            Self::Users => pools::users(&view),
+            Self::Version => lists::version(),
+            // Howdah has no peers, and leaves names to the operating system.
+            Self::DnsHosts
+            | Self::DnsZones
+            | Self::Fds
+            | Self::Help
+            | Self::PeerPools
+            | Self::Peers
+            | Self::Prepared => Vec::new(),
+        }
+    }
+}
+
+/// The data plane at one moment.
+pub(super) struct View {
+    report: Report,
+    workers: Vec<WorkerReport>,
+    settings: Arc<Settings>,
+    holds: Holds,
+    now: Instant,
+}
+
+impl View {
+    async fn of(worker: &Worker) -> Self {
+        let workers = worker_reports(&worker.shared).await;
+        Self {
+            report: merge(&worker.shared, &workers),
+            workers,
+            settings: worker.settings(),
+            holds: worker.shared.holds().clone(),
+            now: clock::now(),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What only Howdah has: `SHOW PINS`, `SHOW NODES`, `SHOW NOTIFICATIONS`, `SHOW PREPARED`.
+
+use super::super::table::{Columns, Kind, Row, cell};
+use super::{View, pools};
+use crate::report::NotificationReport;
+use crate::rows::StatementRow;
+use crate::settings::Node;
+
+use Kind::{Int4, Int8, Text};
+
+pub(super) const PINS: Columns = &[
+    ("database", Text),
+    ("user", Text),
+    ("reason", Text),
+    ("client", Int4),
+    ("server_pid", Int4),
+    ("addr", Text),
+    ("application_name", Text),
+    ("connected_s", Int8),
+];
+
+/// Clients that hold a server beyond their transaction.
+pub(super) fn pins(view: &View) -> Vec<Row> {
+    let clients = view.workers.iter().flat_map(|worker| worker.clients.iter());
+    clients
+        .filter_map(|client| {
+            Some(vec![
+                cell(&client.database),
+                cell(&client.user),
+                cell(client.pin?),
+                cell(client.process_id),
+                client.server.and_then(|(_, process_id)| cell(process_id)),
+                cell(client.peer),
+                cell(&client.application),
+                cell(view.now.saturating_duration_since(client.since).as_secs()),
+            ])
+        })
+        .collect()
+}
+
+pub(super) const NODES: Columns = &[
+    ("name", Text),
+    ("host", Text),
+    ("port", Int4),
+    ("databases", Text),
+    ("max_servers", Int4),
+    ("sv_active", Int4),
+    ("sv_idle", Int4),
+    ("sv_login", Int4),
+    ("cl_waiting", Int4),
+    ("breaker", Text),
+    ("failures", Int4),
+    ("down_s", Int8),
+    ("answered_s", Int8),
+    ("last_error", Text),
+];
+
+pub(super) fn nodes(view: &View) -> Vec<Row> {
+    let row = |(at, node): (usize, &Node)| {
+        let (host, port) = pools::endpoint(&node.address);
+        let databases = view.settings.databases.iter().filter(|database| database.primary == at);
+        let databases: Vec<&str> = databases.map(|database| database.name.as_str()).collect();
+        let state = view.report.nodes.iter().find(|state| state.name == node.name);
+        let pools = || view.report.pools.iter().filter(|pool| pool.node == node.name);
+        let sum =
+            |count: fn(&crate::report::PoolReport) -> usize| pools().map(count).sum::<usize>();
+        vec![
+            cell(&node.name),
+            cell(host),
+            cell(port),
+            cell(databases.join(", ")),
+            node.max_servers.and_then(cell),
+            cell(sum(|pool| pool.servers_active)),
+            cell(sum(|pool| pool.servers_idle + pool.servers_used)),
+            cell(sum(|pool| pool.servers_opening)),
+            cell(sum(|pool| pool.clients_waiting)),
+            state.and_then(|state| cell(state.breaker)),
+            state.and_then(|state| cell(state.failures)),
+            state.and_then(|state| cell(state.down_for?.as_secs())),
+            state.and_then(|state| cell(state.answered?.as_secs())),
+            state
+                .and_then(|state| state.last_error.clone())
+                .or_else(|| pools().find_map(|pool| pool.last_error.clone())),
+        ]
+    };
+    view.settings.nodes.iter().enumerate().map(row).collect()
+}
+
+pub(super) const NOTIFICATIONS: Columns = &[
+    ("database", Text),
+    ("addr", Text),
+    ("channels", Int8),
+    ("listeners", Int8),
+    ("notifications", Int8),
+    ("losses", Int8),
+];
+
+/// The connections that listen for clients, one for each database.
+pub(super) fn notifications(view: &View) -> Vec<Row> {
+    let row = |one: &NotificationReport| {
+        vec![
+            cell(&one.database),
+            cell(&one.address),
+            cell(one.channels),
+            cell(one.listeners),
+            cell(one.notifications),
+            cell(one.losses),
+        ]
+    };
+    view.report.notifications.iter().map(row).collect()
+}
+
+pub(super) const PREPARED: Columns =
+    &[("worker", Int4), ("id", Int8), ("names", Int4), ("idle_servers", Int4), ("statement", Text)];
+
+/// Texts that clients have prepared. Sessions share them per worker.
+pub(super) fn prepared(workers: &[Vec<StatementRow>]) -> Vec<Row> {
+    let rows = workers.iter().enumerate().flat_map(|(worker, statements)| {
+        statements.iter().map(move |statement| {
+            vec![
+                cell(worker),
+                cell(statement.id),
+                cell(statement.names),
+                cell(statement.idle_servers),
+                cell(&statement.text),
+            ]
+        })
+    });
+    rows.collect()
+}

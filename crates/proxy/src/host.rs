@@ -1,0 +1,104 @@
+//! What the console asks of the program that runs the data plane, because only that can do it: read its configuration again,
+//! end. Not the doing.
+//!
+//! Invariant: whoever asks gets an answer, also when nobody listens.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+/// Requests that may wait for the program.
+const REQUESTS: usize = 16;
+
+/// How long reading a configuration may take: commands that print passwords may take ten seconds each.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// When to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shutdown {
+    /// Now: open transactions are lost.
+    AtOnce,
+    /// When no transaction is open. Clients without one are disconnected.
+    WhenServersAreFree,
+    /// When all clients have left by themselves.
+    WhenClientsHaveLeft,
+}
+
+/// What is asked.
+#[derive(Debug)]
+pub enum Request {
+    /// Read the configuration again.
+    Reload(Answer),
+    /// End.
+    Shutdown(Shutdown),
+}
+
+/// Takes the answer to a request.
+#[derive(Debug)]
+pub struct Answer(oneshot::Sender<Result<(), String>>);
+
+impl Answer {
+    /// Says whether it was done, or why not.
+    pub fn give(self, outcome: Result<(), String>) {
+        // Whoever asked may be gone.
+        let _ = self.0.send(outcome);
+    }
+}
+
+/// Nobody does what is asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unanswered {
+    #[error("the program that Howdah runs in does not take such requests")]
+    NobodyListens,
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Between the consoles and the program.
+#[derive(Debug)]
+pub(crate) struct Host {
+    sender: mpsc::Sender<Request>,
+    receiver: Mutex<mpsc::Receiver<Request>>,
+    listens: AtomicBool,
+}
+
+impl Host {
+    pub(crate) fn new() -> Self {
+        let (sender, receiver) = mpsc::channel(REQUESTS);
+        Self { sender, receiver: Mutex::new(receiver), listens: AtomicBool::new(false) }
+    }
+
+    /// The next request; from the first call on the program counts as listening. Cancel safe.
+    pub(crate) async fn next(&self) -> Request {
+        self.listens.store(true, Ordering::Relaxed);
+        match self.receiver.lock().await.recv().await {
+            Some(request) => request,
+            // The other end is in this very struct.
+            None => std::future::pending().await,
+        }
+    }
+
+    fn ask(&self, request: Request) -> Result<(), Unanswered> {
+        if !self.listens.load(Ordering::Relaxed) {
+            return Err(Unanswered::NobodyListens);
+        }
+        let busy = |_| Unanswered::Failed("the program is busy with other requests".to_owned());
+        self.sender.try_send(request).map_err(busy)
+    }
+
+    /// Has the configuration read again. Cancel safe: what was asked is done nevertheless.
+    pub(crate) async fn reload(&self) -> Result<(), Unanswered> {
+        let (answer, outcome) = oneshot::channel();
+        self.ask(Request::Reload(Answer(answer)))?;
+        match tokio::time::timeout(PATIENCE, outcome).await {
+            Ok(Ok(outcome)) => outcome.map_err(Unanswered::Failed),
+            Ok(Err(_)) => Err(Unanswered::Failed("the request was dropped".to_owned())),
+            Err(_) => Err(Unanswered::Failed("there was no answer within a minute".to_owned())),
+        }
+    }
+
+    pub(crate) fn shut_down(&self, when: Shutdown) -> Result<(), Unanswered> {
+        self.ask(Request::Shutdown(when))
+    }
+}
