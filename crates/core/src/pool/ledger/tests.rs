@@ -81,7 +81,7 @@ fn a_server_that_was_being_opened_when_the_pool_was_paused_is_closed() {
     pool.on_opening();
     assert!(pool.pause().is_empty());
     assert_eq!(pool.on_opened(1, now), Checkin::Close(1));
-    assert_eq!(pool.counts(), Counts { waiting: 1, ..Counts::default() });
+    assert_eq!(pool.counts(), Counts { waiting: 1, waiting_alone: 1, ..Counts::default() });
 }
 
 #[test]
