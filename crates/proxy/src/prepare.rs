@@ -92,11 +92,12 @@ impl Session {
             // Whether the transaction has failed is not known.
             return Ok(self.wait_for(server, head));
         }
-        if self.is_in_failed_transaction(server) && !ends_transaction(&self.analyse(parse.sql)) {
+        if self.is_in_failed_transaction(server) && fails_there(&analysis) {
             // Whatever it is, the server says that the transaction is aborted.
             server.queue.push(session, Kind::Parse, Disposition::Forward);
+            let name = server.prepared.new_name();
             let out = server.outbox.bytes(&self.worker.shelf);
-            frontend::parse_message(out, NO_STATEMENT.as_bytes(), parse.sql, parse.parameter_types);
+            frontend::parse_message(out, name.as_bytes(), parse.sql, parse.parameter_types);
             return Ok(frame.used());
         }
         self.pool.traffic.on_client_parse();
@@ -460,6 +461,12 @@ impl Session {
         }
         Ok(frame.used())
     }
+}
+
+/// Whether PostgreSQL refuses to parse the text in a failed transaction (`exec_parse_message` in its `postgres.c`): it takes
+/// what ends one, and a text without a statement.
+fn fails_there(analysis: &Analysis) -> bool {
+    !analysis.statements.is_empty() && !ends_transaction(analysis)
 }
 
 /// Whether a server has said that it has parsed the statement.

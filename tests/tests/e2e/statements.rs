@@ -174,6 +174,23 @@ fn a_statement_of_a_rolled_back_transaction_still_exists() {
 }
 
 #[test]
+fn a_text_without_a_statement_may_be_prepared_in_a_failed_transaction() {
+    let rig = Rig::builder().pool_size(1).in_process();
+    for name in ["first", "second"] {
+        let mut client = rig.client();
+        client.run("BEGIN");
+        assert_eq!(client.error("SELECT 1/0").code, "22012");
+        let refused = client.answer(&Frames::new().parse("s", "SELECT 1").sync(), 1);
+        assert_eq!(refused.errors()[0].code, "25P02");
+        let empty = Frames::new().parse(name, "-- nothing").describe_statement(name).sync();
+        assert_eq!(client.answer(&empty, 1).summary(), "1 t n Z(E)");
+        client.run("ROLLBACK");
+        let run = Frames::new().execute_prepared(name, &[]).sync();
+        assert_eq!(client.answer(&run, 1).summary(), "2 I Z(I)");
+    }
+}
+
+#[test]
 fn types_given_at_parse_are_part_of_the_statement() {
     let rig = Rig::start();
     let (int, text) = (23, 25);
