@@ -138,8 +138,8 @@ impl Engine {
         self.proxy.resume(scope).await
     }
 
-    /// What an administrator asks on the console that only the program around can do: reload, end. A program that never calls
-    /// this has a console that refuses such commands. Cancel safe.
+    /// What an administrator asks on the console that only the program around can do: reload, end. A program that does not call
+    /// this within the first seconds has a console that refuses such commands. Cancel safe.
     pub async fn request(&self) -> Request {
         self.proxy.request().await
     }
@@ -163,7 +163,7 @@ impl Engine {
 
     /// Puts another configuration in force and says what has changed. What needs a restart stays as it was.
     ///
-    /// Cancel safe: the new configuration is in force at the latest when it returns.
+    /// Cancel safe: whoever connects after it has returned is served by the new configuration, which may be in force before.
     pub async fn reload(&self, config: Config) -> Vec<Change> {
         let changes = Config::diff(&self.config.lock(), &config);
         let revision = self.revision.fetch_add(1, Ordering::Relaxed) + 1;

@@ -3,13 +3,17 @@
 //!
 //! Invariant: whoever asks gets an answer, also when nobody listens.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+
+use crate::clock;
 
 /// Requests that may wait for the program.
 const REQUESTS: usize = 16;
+
+/// Clients can come before the program listens: for this long after the start it counts as about to.
+const START: Duration = Duration::from_secs(5);
 
 /// How long reading a configuration may take: commands that print passwords may take ten seconds each.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -60,18 +64,20 @@ pub(crate) enum Unanswered {
 pub(crate) struct Host {
     sender: mpsc::Sender<Request>,
     receiver: Mutex<mpsc::Receiver<Request>>,
-    listens: AtomicBool,
+    listens: watch::Sender<bool>,
+    started: Instant,
 }
 
 impl Host {
     pub(crate) fn new() -> Self {
         let (sender, receiver) = mpsc::channel(REQUESTS);
-        Self { sender, receiver: Mutex::new(receiver), listens: AtomicBool::new(false) }
+        let listens = watch::Sender::new(false);
+        Self { sender, receiver: Mutex::new(receiver), listens, started: clock::now() }
     }
 
     /// The next request; from the first call on the program counts as listening. Cancel safe.
     pub(crate) async fn next(&self) -> Request {
-        self.listens.store(true, Ordering::Relaxed);
+        self.listens.send_if_modified(|listens| !std::mem::replace(listens, true));
         match self.receiver.lock().await.recv().await {
             Some(request) => request,
             // The other end is in this very struct.
@@ -79,8 +85,11 @@ impl Host {
         }
     }
 
-    fn ask(&self, request: Request) -> Result<(), Unanswered> {
-        if !self.listens.load(Ordering::Relaxed) {
+    /// Cancel safe: it is asked or not.
+    async fn ask(&self, request: Request) -> Result<(), Unanswered> {
+        let mut listens = self.listens.subscribe();
+        let starting = START.saturating_sub(clock::now() - self.started);
+        if tokio::time::timeout(starting, listens.wait_for(|listens| *listens)).await.is_err() {
             return Err(Unanswered::NobodyListens);
         }
         let busy = |_| Unanswered::Failed("the program is busy with other requests".to_owned());
@@ -90,7 +99,7 @@ impl Host {
     /// Has the configuration read again. Cancel safe: what was asked is done nevertheless.
     pub(crate) async fn reload(&self) -> Result<(), Unanswered> {
         let (answer, outcome) = oneshot::channel();
-        self.ask(Request::Reload(Answer(answer)))?;
+        self.ask(Request::Reload(Answer(answer))).await?;
         match tokio::time::timeout(PATIENCE, outcome).await {
             Ok(Ok(outcome)) => outcome.map_err(Unanswered::Failed),
             Ok(Err(_)) => Err(Unanswered::Failed("the request was dropped".to_owned())),
@@ -98,7 +107,8 @@ impl Host {
         }
     }
 
-    pub(crate) fn shut_down(&self, when: Shutdown) -> Result<(), Unanswered> {
-        self.ask(Request::Shutdown(when))
+    /// Has the program end. Cancel safe: it is asked or not.
+    pub(crate) async fn shut_down(&self, when: Shutdown) -> Result<(), Unanswered> {
+        self.ask(Request::Shutdown(when)).await
     }
 }

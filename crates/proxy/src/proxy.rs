@@ -162,8 +162,8 @@ impl Proxy {
         report(&self.shared).await
     }
 
-    /// New settings, from now on. Addresses and the number of workers stay. Cancel safe: the settings are in force at the
-    /// latest when it returns.
+    /// New settings: whoever connects after this has returned is served by them. Addresses and the number of workers stay. Cancel
+    /// safe: the settings may be in force.
     pub async fn reload(&self, settings: Settings) {
         reload(&self.shared, settings).await;
     }
@@ -182,8 +182,8 @@ impl Proxy {
         administer::resume(&self.shared, scope).await
     }
 
-    /// What an administrator asks on the console that only the program around can do. Without a caller of this the console
-    /// refuses such commands. Cancel safe.
+    /// What an administrator asks on the console that only the program around can do. Without a caller of this, a few seconds
+    /// after the start, the console refuses such commands. Cancel safe.
     pub async fn request(&self) -> Request {
         self.shared.host.next().await
     }
@@ -247,10 +247,20 @@ pub(crate) async fn tell_all(shared: &Shared, command: impl Fn() -> Command) {
     }
 }
 
-/// Gives all workers new settings.
+/// Gives all workers new settings, and waits until each of them has them in force.
 pub(crate) async fn reload(shared: &Shared, settings: Settings) {
     shared.set_settings(settings);
-    tell_all(shared, || Command::Reload).await;
+    let mut told = Vec::new();
+    for worker in shared.workers() {
+        let (obeyed, answer) = oneshot::channel();
+        if worker.send(Command::Reload(obeyed)).await.is_ok() {
+            told.push(answer);
+        }
+    }
+    for answer in told {
+        // A worker that ends meanwhile needs no settings.
+        let _ = answer.await;
+    }
 }
 
 /// Asks all workers what they look like.

@@ -71,8 +71,10 @@ pub(crate) enum Command {
     Takeover(takeover::Command),
     /// What it looks like now.
     Report(oneshot::Sender<WorkerReport>),
-    /// The settings have changed.
-    Reload,
+    /// The settings have changed; answered when they are in force here.
+    Reload(oneshot::Sender<()>),
+    /// The sizes of pools may have changed.
+    Resize,
     /// Definitions have changed: prepare every text anew.
     ForgetPrepared,
     /// An administrator's command.
@@ -538,7 +540,12 @@ pub(crate) async fn serve_commands(worker: Rc<Worker>, mut commands: mpsc::Recei
             Some(Command::Listen(listeners)) => listeners.spawn(&worker),
             Some(Command::Takeover(command)) => takeover::on_command(&worker, command),
             Some(Command::Report(reply)) => drop(reply.send(worker.report())),
-            Some(Command::Reload) => worker.reload(),
+            Some(Command::Reload(obeyed)) => {
+                worker.reload();
+                // Whoever asked may be gone.
+                let _ = obeyed.send(());
+            }
+            Some(Command::Resize) => worker.resize(),
             Some(Command::ForgetPrepared) => worker.prepared.borrow_mut().clear(),
             Some(Command::Administer(order)) => worker.administer(order),
             Some(Command::Drain) => {

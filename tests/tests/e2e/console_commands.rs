@@ -4,6 +4,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use howdah::Request;
 use howdah_tests::Rig;
 use howdah_tests::raw::{Connection, Frames, Target};
 use rustix::process::Signal;
@@ -348,6 +349,33 @@ fn reload_reads_the_file_and_says_what_is_wrong_with_it() {
     let refused = admin.error("RELOAD");
     assert!(refused.message.contains("nothing has changed"), "{refused:?}");
     assert_eq!(rig.client().value("SELECT 1"), "1");
+}
+
+/// The listeners are open before the program that starts Howdah takes requests.
+#[test]
+fn a_reload_that_is_asked_for_during_the_start_waits_for_the_program() {
+    let rig = Rig::start();
+    let mut admin = console(&rig);
+    admin.send(&Frames::new().query("RELOAD")).unwrap();
+    assert!(admin.is_silent(Duration::from_millis(300)), "it is refused");
+    match rig.block_on(rig.engine().request()) {
+        Request::Reload(answer) => answer.give(Ok(())),
+        other @ Request::Shutdown(_) => panic!("{other:?}"),
+    }
+    assert_eq!(admin.until(b'Z', 1).unwrap().commands(), ["RELOAD"]);
+}
+
+#[test]
+fn whoever_connects_after_a_reload_is_served_by_the_new_configuration() {
+    let rig = Rig::builder().listen("workers", "2").in_process();
+    let open = rig.configuration().to_owned();
+    let closed = open.replace("name = \"*\"", "name = \"somebody\"");
+    for _ in 0..20 {
+        rig.reload(&closed);
+        assert_eq!(rig.target().refusal().code, "28000");
+        rig.reload(&open);
+        assert_eq!(rig.client().value("SELECT 1"), "1");
+    }
 }
 
 #[test]

@@ -90,7 +90,7 @@ impl Console<'_> {
                     Refusal::new(SqlState::INVALID_PARAMETER_VALUE, error.to_string())
                 })?;
             }
-            Command::Shutdown(when) => shared.host.shut_down(*when).map_err(unanswered)?,
+            Command::Shutdown(when) => shared.host.shut_down(*when).await.map_err(unanswered)?,
             Command::Suspend => return Err(no_suspension().into()),
             Command::WaitClose(scope) => {
                 self.check(scope)?;

@@ -136,7 +136,7 @@ pub(super) async fn follow(worker: &Rc<Worker>, line: DetachedLine) {
 
 async fn resize_all(shared: &Shared) {
     for worker in shared.workers() {
-        let _ = worker.send(worker::Command::Reload).await;
+        let _ = worker.send(worker::Command::Resize).await;
     }
 }
 
