@@ -1,6 +1,7 @@
-//! The bounded map from normal forms to analyses. Not shared between threads: every worker has its own.
+//! The bounded map from normal forms to analyses, and a shorter way to the same answers by outline. Not shared between
+//! threads: every worker has its own.
 //!
-//! Invariant: a hit allocates nothing and parses nothing; texts that do not parse are kept by their exact text, apart from
+//! Invariant: an outline leads to the analysis that the normal form of the text has, or nowhere; a hit allocates nothing and parses nothing; texts that do not parse are kept by their exact text, apart from
 //! those that do, so that neither can speak for the other.
 
 use std::sync::Arc;
@@ -10,19 +11,23 @@ use quick_cache::{OptionsBuilder, Weighter};
 
 use crate::classify::{classify, classify_tokens};
 use crate::normal::normalize;
+use crate::outline::{self, outline};
 use crate::parse::{fingerprint, parse};
 use crate::readable::readable;
 use crate::{Analysis, Class, Effect, Fingerprint, MAX_ANALYSED, Statement};
 
-type Map = Cache<Box<[u8]>, Arc<Analysis>, Size, foldhash::quality::RandomState>;
+type Map<Known> = Cache<Box<[u8]>, Known, Size, foldhash::quality::RandomState>;
 
 /// Analyses by normal form, bounded by number and by size.
 #[derive(Debug)]
 pub struct Analyses {
-    parsed: Map,
-    refused: Map,
+    parsed: Map<Arc<Analysis>>,
+    refused: Map<Arc<Analysis>>,
+    /// By outline; `None`: its texts have normal forms of their own.
+    outlines: Map<Option<Arc<Analysis>>>,
     unknown: Arc<Analysis>,
     form: Vec<u8>,
+    outline: Vec<u8>,
 }
 
 /// Long forms count for more, so that the bound holds for memory too.
@@ -34,8 +39,8 @@ impl Size {
     const UNIT: usize = 1024;
 }
 
-impl Weighter<Box<[u8]>, Arc<Analysis>> for Size {
-    fn weight(&self, form: &Box<[u8]>, _: &Arc<Analysis>) -> u64 {
+impl<Known> Weighter<Box<[u8]>, Known> for Size {
+    fn weight(&self, form: &Box<[u8]>, _: &Known) -> u64 {
         u64::try_from(1 + form.len() / Self::UNIT).unwrap_or(u64::MAX)
     }
 }
@@ -50,12 +55,14 @@ impl Analyses {
         Self {
             parsed: Self::map(capacity),
             refused: Self::map(capacity / 8),
+            outlines: Self::map(capacity),
             unknown: Arc::new(Analysis::unknown()),
             form: Vec::new(),
+            outline: Vec::new(),
         }
     }
 
-    fn map(capacity: usize) -> Map {
+    fn map<Known>(capacity: usize) -> Map<Known> {
         let capacity = capacity.max(8);
         let options = OptionsBuilder::new()
             .estimated_items_capacity(capacity)
@@ -84,11 +91,34 @@ impl Analyses {
         if sql.len() > MAX_ANALYSED {
             return Arc::clone(&self.unknown);
         }
+        if !outline(sql, &mut self.outline) {
+            return self.by_form(sql);
+        }
+        match self.outlines.get(self.outline.as_slice()) {
+            Some(Some(known)) => Arc::clone(known),
+            Some(None) => self.by_form(sql),
+            None => self.learn_outline(sql),
+        }
+    }
+
+    fn by_form(&mut self, sql: &[u8]) -> Arc<Analysis> {
         normalize(sql, &mut self.form);
         if let Some(known) = self.parsed.get(self.form.as_slice()) {
             return Arc::clone(known);
         }
         self.learn(sql)
+    }
+
+    /// The analysis stands for the outline if the normal form has none of the literals that the outline blanks out.
+    #[cold]
+    fn learn_outline(&mut self, sql: &[u8]) -> Arc<Analysis> {
+        let analysis = self.by_form(sql);
+        let (mut other, mut form) = (Vec::new(), Vec::new());
+        outline::other(sql, &mut other);
+        normalize(&other, &mut form);
+        let common = (analysis.parsed && form == self.form).then(|| Arc::clone(&analysis));
+        self.outlines.insert(self.outline.as_slice().into(), common);
+        analysis
     }
 
     #[cold]

@@ -2,6 +2,7 @@
 //!
 //! Invariant: panics if and only if a promise is broken.
 
+use crate::outline::{other, outline};
 use crate::{Analyses, MAX_ANALYSED, normalize, split};
 
 /// Checks normal form, split and analysis of these bytes, and of a text that differs in its digits.
@@ -18,6 +19,24 @@ pub fn fuzz(data: &[u8]) {
     let mutated: Vec<u8> =
         data.iter().map(|byte| if byte.is_ascii_digit() { b'7' } else { *byte }).collect();
     check_analysis(data, &mutated);
+    check_outline(data, &mutated);
+}
+
+/// Of three texts of which some have the same outline the one must not change what is said of the others.
+fn check_outline(data: &[u8], mutated: &[u8]) {
+    let (mut outline_of_data, mut changed, mut outline_of_changed) = (vec![], vec![], vec![]);
+    let has_outline = outline(data, &mut outline_of_data);
+    other(data, &mut changed);
+    if has_outline {
+        assert!(outline(&changed, &mut outline_of_changed), "an outline has an outline");
+        assert_eq!(outline_of_data, outline_of_changed, "literals are not part of an outline");
+    }
+    let mut analyses = Analyses::new(100);
+    for text in [data, &changed, mutated] {
+        let (together, alone) = (analyses.analyse(text), Analyses::new(1).analyse(text));
+        // An analysis by normal form is taken for a text that does not parse itself, too.
+        assert!(together == alone || !alone.parsed, "an outline says what the normal form says");
+    }
 }
 
 fn form(data: &[u8]) -> Vec<u8> {

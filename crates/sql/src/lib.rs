@@ -21,6 +21,7 @@ mod lex;
 mod names;
 mod normal;
 mod operand;
+mod outline;
 mod parse;
 mod prepared_name;
 mod readable;

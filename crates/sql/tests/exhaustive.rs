@@ -16,11 +16,17 @@ use howdah_sql::{Analyses, Class, Fingerprint, Statement, normalize, split};
 /// What must be the same for all texts of one normal form.
 type Facts = (Fingerprint, Class, Box<[Statement]>, bool);
 
-/// The facts of the first text of every form.
-#[derive(Default)]
+/// The facts of the first text of every form, and a map that has seen all texts.
 struct Seen {
     first: HashMap<Vec<u8>, (String, Facts)>,
     compared: usize,
+    together: Analyses,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self { first: HashMap::new(), compared: 0, together: Analyses::new(1 << 20) }
+    }
 }
 
 impl Seen {
@@ -28,9 +34,11 @@ impl Seen {
         let form = form(sql.as_bytes());
         assert_eq!(self::form(&form), form, "a normal form is its own normal form: {sql}");
         let analysis = Analyses::new(1).analyse(sql.as_bytes());
+        let together = self.together.analyse(sql.as_bytes());
         if !analysis.parsed {
             return;
         }
+        assert_eq!(together, analysis, "what was seen before does not matter: {sql}");
         assert_eq!(split(&sql).len(), analysis.statements.len(), "{sql}");
         let statements = analysis.statements.clone();
         let facts =
@@ -92,6 +100,30 @@ fn short_expressions() {
 fn short_expressions_with_signs() {
     let tokens = ["-", "+", "1.5", "'x'", "value", "t.*", "t.", "limit", "select", "(", ")"];
     all_of("select", &tokens, 4, 200);
+}
+
+/// Quotes, comments and what looks like them, with nothing between the tokens: contents of strings that are none must not be
+/// taken for literals.
+#[test]
+fn short_texts_with_quotes() {
+    let tokens = [
+        "'", "''", "'a'", "12", "x", "\"", " ", "\n", "--", "/*", "*/", "\\", "$", "E", "U&", ",",
+        "-",
+    ];
+    let mut seen = Seen::default();
+    for number in 0..tokens.len().pow(4) {
+        let mut rest = number;
+        let mut middle = String::new();
+        for _ in 0..4 {
+            middle += tokens[rest % tokens.len()];
+            rest /= tokens.len();
+        }
+        seen.check(format!("SELECT 'b'{middle}"));
+        for between in [" ", ", 12", ", x"] {
+            seen.check(format!("SELECT 1 {middle}{between} {middle}"));
+        }
+    }
+    assert!(seen.compared >= 2_000, "only {} comparisons", seen.compared);
 }
 
 #[test]
