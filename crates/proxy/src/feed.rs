@@ -227,6 +227,10 @@ impl Session {
             Err(serial) => return Ok(self.wait_for(server, serial)),
         };
         self.begin_request(server);
+        if server.queue.is_open() {
+            // PostgreSQL 18 leaves its transaction machinery in a state in which the next BEGIN fails (XX000).
+            server.doomed = Some("a query was sent into an open extended segment");
+        }
         self.on_run_begins(server, &analysis);
         if analysis.calls_unknown_functions {
             self.taint(server);

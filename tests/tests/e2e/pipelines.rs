@@ -215,6 +215,19 @@ fn a_simple_query_inside_an_open_segment_is_answered_as_by_postgresql() {
 }
 
 #[test]
+fn a_server_that_got_a_query_inside_an_open_segment_serves_nobody_else() {
+    let rig = Rig::builder().pool_size(1).in_process();
+    let before = rig.client().value("SELECT pg_backend_pid()");
+    let mut client = rig.client();
+    let seen =
+        client.answer(&Frames::new().parse("", "SELECT 1").query("SELECT pg_backend_pid()"), 1);
+    assert_eq!(seen.values(), [before.clone()]);
+    let mut other = rig.client();
+    assert_eq!(other.run("BEGIN").commands(), ["BEGIN"]);
+    assert_ne!(other.value("SELECT pg_backend_pid()"), before);
+}
+
+#[test]
 fn transactions_inside_a_pipeline_are_one_servers() {
     let rig = Rig::start();
     let setup = "CREATE TABLE IF NOT EXISTS t (a int); TRUNCATE t";
