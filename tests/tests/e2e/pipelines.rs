@@ -201,17 +201,11 @@ fn simple_queries_between_extended_segments_keep_their_place() {
 #[test]
 fn a_simple_query_inside_an_open_segment_is_answered_as_by_postgresql() {
     let rig = Rig::start();
-    let script = Script::new()
-        .until(
-            Frames::new().extended("SELECT 'open'", &[]).query("SELECT 'simple'").sync(),
-            Until::Ready(2),
-        )
-        .until(
-            Frames::new().extended("SELECT 1 / 0", &[]).query("SELECT 'swallowed'").sync(),
-            Until::Ready(1),
-        )
-        .query("SELECT 'end'");
-    rig.same_as_direct("", &script);
+    // One session each: PostgreSQL 18 itself is out of step afterwards.
+    for (inside, readies) in [("SELECT 'open'", 2), ("SELECT 1 / 0", 1)] {
+        let frames = Frames::new().extended(inside, &[]).query("SELECT 'simple'").sync();
+        rig.same_as_direct("", &Script::new().until(frames, Until::Ready(readies)));
+    }
 }
 
 #[test]
