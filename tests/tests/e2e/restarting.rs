@@ -400,7 +400,12 @@ fn pgbench(rig: &Rig, arguments: &[&str]) -> Command {
 
 /// Restarts five times while pgbench works.
 fn rolls(arguments: &[&str]) {
-    let mut rig = Rig::builder().pool_size(6).process();
+    rolls_with("off", arguments);
+}
+
+/// As [`rolls`], with this in `pool.share`.
+fn rolls_with(share: &str, arguments: &[&str]) {
+    let mut rig = Rig::builder().pool_size(6).pool("share", &format!("{share:?}")).process();
     let made = pgbench(&rig, &["-i", "-s", "1", "-q"]).output().expect("pgbench is installed");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let arguments = [arguments, &["-n", "-c", "10", "-T", "30"]].concat();
@@ -436,6 +441,11 @@ fn a_rolling_restart_under_extended_queries_is_not_noticed() {
 #[test]
 fn a_rolling_restart_under_prepared_statements_is_not_noticed() {
     rolls(&["-S", "-M", "prepared"]);
+}
+
+#[test]
+fn a_rolling_restart_under_reads_that_share_servers_is_not_noticed() {
+    rolls_with("reads", &["-S", "-M", "prepared"]);
 }
 
 #[test]

@@ -31,20 +31,28 @@ pub struct Fare {
 pub(super) struct Flights<W> {
     waiting: VecDeque<(Fare, Waiter<W>)>,
     flying: u32,
-    target: u32,
+    /// How many there should be at once, and how many there may be.
+    wanted: u32,
+    limit: u32,
 }
 
 impl<W> Flights<W> {
-    pub(super) const fn new(target: u32) -> Self {
-        Self { waiting: VecDeque::new(), flying: 0, target }
+    pub(super) const fn new(wanted: u32, limit: u32) -> Self {
+        Self { waiting: VecDeque::new(), flying: 0, wanted, limit }
     }
 
-    pub(super) const fn set_target(&mut self, target: u32) {
-        self.target = target;
+    pub(super) const fn set_wanted(&mut self, wanted: u32) {
+        self.wanted = wanted;
     }
 
-    pub(super) const fn target(&self) -> u32 {
-        self.target
+    pub(super) const fn set_limit(&mut self, limit: u32) {
+        self.limit = limit;
+    }
+
+    /// How many flights there may be at once. Never none: a pool may have no room for a while, because another process has
+    /// it, and the requests that wait meanwhile are to fly then.
+    pub(super) fn target(&self) -> u32 {
+        self.wanted.clamp(1, self.limit.max(1))
     }
 
     pub(super) const fn flying(&self) -> u32 {
@@ -61,7 +69,7 @@ impl<W> Flights<W> {
 
     /// Since when the oldest request waits, if one more flight may begin.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.waiting.front().filter(|_| self.flying < self.target).map(|(_, waiter)| waiter.since)
+        self.waiting.front().filter(|_| self.flying < self.target()).map(|(_, waiter)| waiter.since)
     }
 
     pub(super) fn oldest(&self) -> Option<Instant> {
@@ -69,14 +77,14 @@ impl<W> Flights<W> {
     }
 
     /// Servers that waiting requests could use beyond those that fly.
-    pub(super) fn wanted(&self) -> usize {
-        self.waiting.len().min(self.target.saturating_sub(self.flying) as usize)
+    pub(super) fn wanting(&self) -> usize {
+        self.waiting.len().min(self.target().saturating_sub(self.flying) as usize)
     }
 
     /// The next batch: the oldest request and, in order, others with its context, as many as make the flights that may
     /// still begin about equally long. Empty when no flight may begin. The caller says [`Self::on_landed`] afterwards.
     pub(super) fn board(&mut self) -> Vec<W> {
-        let free = self.target.saturating_sub(self.flying) as usize;
+        let free = self.target().saturating_sub(self.flying) as usize;
         let Some((first, _)) = self.waiting.front() else { return Vec::new() };
         if free == 0 {
             return Vec::new();

@@ -102,12 +102,12 @@ impl<S, W> Ledger<S, W> {
     /// An empty pool.
     #[must_use]
     pub fn new(config: PoolConfig) -> Self {
-        let target = config.max_size.min(FLIGHTS);
+        let flights = Flights::new(FLIGHTS, config.max_size);
         Self {
             config,
             idle: Vec::new(),
             waiters: VecDeque::new(),
-            flights: Flights::new(target),
+            flights,
             busy: 0,
             opening: 0,
             failures: 0,
@@ -130,7 +130,8 @@ impl<S, W> Ledger<S, W> {
     }
 
     /// Replaces sizes and times; servers beyond a smaller size leave at their checkin or by [`Self::take_surplus`].
-    pub fn set_config(&mut self, config: PoolConfig) {
+    pub const fn set_config(&mut self, config: PoolConfig) {
+        self.flights.set_limit(config.max_size);
         self.config = config;
     }
 
@@ -254,15 +255,15 @@ impl<S, W> Ledger<S, W> {
         self.flights.on_landed();
     }
 
-    /// How many flights there may be at once.
+    /// How many flights there may be at once: at least one, at most `max_size`.
     #[must_use]
-    pub const fn flight_target(&self) -> u32 {
+    pub fn flight_target(&self) -> u32 {
         self.flights.target()
     }
 
-    /// Sets how many flights there may be at once; at least one.
-    pub fn set_flight_target(&mut self, target: u32) {
-        self.flights.set_target(target.clamp(1, self.config.max_size.max(1)));
+    /// Sets how many flights there should be at once.
+    pub const fn set_flight_target(&mut self, target: u32) {
+        self.flights.set_wanted(target);
     }
 
     /// Takes a waiter out of the queue; `false` when it is not in it (it was served or has expired).
@@ -347,7 +348,7 @@ impl<S, W> Ledger<S, W> {
             return false;
         }
         let open = self.open();
-        let demand = self.waiters.len() + self.flights.wanted();
+        let demand = self.waiters.len() + self.flights.wanting();
         let unserved = self.idle.is_empty() && demand > self.opening as usize;
         let reserve = if self.oldest_wait(now) >= self.config.reserve_after {
             self.config.reserve_size

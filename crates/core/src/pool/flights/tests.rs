@@ -16,7 +16,7 @@ fn waiter(who: u32, since: Instant) -> Waiter<u32> {
 #[test]
 fn a_flight_takes_the_oldest_and_others_with_its_context() {
     let now = Instant::now();
-    let mut flights = Flights::new(1);
+    let mut flights = Flights::new(1, 8);
     for (who, context) in [(1, 7), (2, 8), (3, 7), (4, 7)] {
         flights.enqueue(Fare { context, ..QUICK }, waiter(who, now));
     }
@@ -29,7 +29,7 @@ fn a_flight_takes_the_oldest_and_others_with_its_context() {
 #[test]
 fn waiting_requests_are_spread_over_the_flights_that_may_begin() {
     let now = Instant::now();
-    let mut flights = Flights::new(2);
+    let mut flights = Flights::new(2, 8);
     for who in 0..6 {
         flights.enqueue(QUICK, waiter(who, now));
     }
@@ -40,12 +40,28 @@ fn waiting_requests_are_spread_over_the_flights_that_may_begin() {
 #[test]
 fn a_flight_is_not_longer_than_its_budget_unless_it_is_one_request() {
     let now = Instant::now();
-    let mut flights = Flights::new(1);
+    let mut flights = Flights::new(1, 8);
     let slow = Fare { cost: Duration::from_millis(5), ..QUICK };
     for (who, fare) in [(1, slow), (2, QUICK), (3, QUICK)] {
         flights.enqueue(fare, waiter(who, now));
     }
     assert_eq!(flights.board(), vec![1]);
+}
+
+#[test]
+fn a_pool_that_had_no_room_flies_when_it_gets_some() {
+    let now = Instant::now();
+    let config = PoolConfig { max_size: 0, ..PoolConfig::default() };
+    let mut ledger: Ledger<u32, u32> = Ledger::new(config.clone());
+    for who in 0..2 {
+        ledger.enqueue_shared(who, QUICK, now).expect("room in the queue");
+    }
+    assert!(!ledger.wants_server(now));
+    ledger.set_config(PoolConfig { max_size: 6, ..config });
+    assert!(ledger.wants_server(now));
+    ledger.on_opening();
+    assert_eq!(ledger.on_opened(1, now), Checkin::Fly(vec![0], 1));
+    assert!(ledger.flight_target() > 1, "one flight was enough for a pool without room only");
 }
 
 /// What happens in a pool, at a time of the model's choice.
@@ -61,6 +77,8 @@ enum Step {
     Leave(usize),
     /// Time passes, in milliseconds.
     Wait(u64),
+    /// The pool has this size from now on; 0: another process has its servers.
+    Resize(u32),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -70,6 +88,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..8usize).prop_map(Step::Die),
         1 => (0..40usize).prop_map(Step::Leave),
         2 => (1..20u64).prop_map(Step::Wait),
+        1 => (0..7u32).prop_map(Step::Resize),
     ]
 }
 
@@ -84,6 +103,9 @@ struct Model {
     ended: HashSet<u32>,
     requests: u32,
     servers: u32,
+    /// Servers and flights at most: more than the size only until those of a larger one are gone.
+    most: u32,
+    most_flying: u32,
 }
 
 impl Model {
@@ -98,7 +120,14 @@ impl Model {
             ended: HashSet::new(),
             requests: 0,
             servers: 0,
+            most: size,
+            most_flying: size,
         }
+    }
+
+    fn resize(&mut self, size: u32) {
+        let config = PoolConfig { max_size: size, ..self.ledger.config().clone() };
+        self.ledger.set_config(config);
     }
 
     fn end(&mut self, request: u32) {
@@ -206,19 +235,22 @@ impl Model {
                     self.end(request);
                 }
             }
+            Step::Resize(size) => self.resize(size),
         }
         self.work();
         self.check();
     }
 
-    fn check(&self) {
+    fn check(&mut self) {
         let counts = self.ledger.counts();
         assert_eq!(counts.waiting, self.waiting.len());
         assert_eq!(counts.busy as usize, self.busy.len());
         let flying = self.busy.iter().filter(|(.., flies)| *flies).count();
         assert_eq!(counts.flying as usize, flying);
-        assert!(counts.flying <= self.ledger.flight_target());
-        assert!(self.ledger.open() <= self.ledger.config().max_size);
+        self.most = self.most.min(self.ledger.open()).max(self.ledger.config().max_size);
+        assert!(self.ledger.open() <= self.most);
+        self.most_flying = self.most_flying.min(counts.flying).max(self.ledger.flight_target());
+        assert!(counts.flying <= self.most_flying);
     }
 }
 
@@ -229,7 +261,8 @@ proptest! {
         for step in &steps {
             model.step(step);
         }
-        // From now on servers only answer: everybody who still waits must be served.
+        // From now on there is room and servers only answer: everybody who still waits must be served.
+        model.step(&Step::Resize(size));
         let mut turns = 0;
         while !model.busy.is_empty() {
             model.step(&Step::Answer(0));
