@@ -1,8 +1,6 @@
 //! Server frames on their way to the client: bytes are forwarded in runs as they came; only tags are looked at, and the few
 //! bodies that say something about the session. No waiting here.
 //!
-//! Length: what becomes of each kind of server frame stays in one file.
-//!
 //! Invariant: a frame reaches the client only if the reply queue says that it is the client's.
 //!
 //! Length: all that is done with a reply, from its header to its end, is one walk.
@@ -115,9 +113,9 @@ impl Session {
             let fate = match fate {
                 Ok(fate) => fate,
                 Err(end) => {
-                    let until = self.until_end(&end, run, at, arrived);
-                    let sent = self.send(bytes, run, until);
-                    run = until;
+                    let sent = self.send(bytes, run, self.until_end(&end, run, at, arrived));
+                    // What is left is nobody's.
+                    run = at + arrived;
                     break sent.and(Err(end));
                 }
             };
@@ -139,8 +137,7 @@ impl Session {
                 self.answer_in_place(server);
             }
         };
-        let unseen = matches!(result, Err(End::Elsewhere)) && self.rerun.is_unseen();
-        let sent = if run < at && !unseen { self.send(bytes, run, at) } else { Ok(()) };
+        let sent = if run < at { self.send(bytes, run, at) } else { Ok(()) };
         (at, result.and(sent))
     }
 

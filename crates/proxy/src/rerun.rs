@@ -4,8 +4,7 @@
 //! Or its server goes away: a read without side effects, of which nothing has reached the client, is sent to another one.
 //!
 //! Invariant: only a request that stands alone, outside a transaction, of which nothing was executed, and only once, or a pure
-//! read, a few times. Its bytes
-//! stay in the client's inbox until it is answered, so this costs nothing until it is needed.
+//! read, a few times. Its bytes stay in the client's inbox until it is answered, so this costs nothing until it is needed.
 
 use std::time::{Duration, Instant};
 
