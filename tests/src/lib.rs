@@ -21,6 +21,7 @@ mod process;
 pub mod raw;
 mod rig;
 mod script;
+mod seed;
 mod servers;
 
 pub use authority::{Authority, Files, Signed};
@@ -29,4 +30,5 @@ pub use howdah_simulation::Random;
 pub use process::HowdahProcess;
 pub use rig::{Builder, Rig};
 pub use script::{Script, Until};
+pub use seed::{seed, variable};
 pub use servers::{Login, Servers};

@@ -11,18 +11,12 @@
 
 use std::time::Duration;
 
-use howdah_tests::Rig;
 use howdah_tests::flights::{self, Outcome, Plan};
+use howdah_tests::{Rig, seed, variable};
 
 /// Enough for every kind of request hundreds of times.
 const REQUESTS: u64 = 150_000;
 const CLIENTS: u64 = 48;
-
-fn variable(name: &str) -> Option<u64> {
-    std::env::var(name)
-        .ok()
-        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
-}
 
 fn rig() -> Rig {
     Rig::builder()
@@ -33,10 +27,6 @@ fn rig() -> Rig {
 }
 
 fn plan(rig: &Rig) -> Plan {
-    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let seed = variable("HOWDAH_SOAK_SEED")
-        .unwrap_or_else(|| clock.map_or(1, |time| u64::from(time.subsec_nanos())));
-    println!("seed {seed}: HOWDAH_SOAK_SEED={seed} repeats these clients");
     let requests = variable("HOWDAH_FLIGHT_REQUESTS").unwrap_or(REQUESTS);
     Plan {
         target: rig.target().timeout(Duration::from_secs(40)),
@@ -45,7 +35,7 @@ fn plan(rig: &Rig) -> Plan {
         clients: CLIENTS,
         requests,
         time: Duration::from_secs(if requests == REQUESTS { 40 } else { 3600 }),
-        seed,
+        seed: seed(),
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use howdah_tests::isolation::{self, Outcome, Plan};
 use howdah_tests::raw::Target;
-use howdah_tests::{Rig, Servers};
+use howdah_tests::{Rig, Servers, seed, variable};
 
 /// Long enough for every kind of operation hundreds of times.
 const SECONDS: u64 = 20;
@@ -23,17 +23,8 @@ const SERVERS: u32 = 8;
 /// Sessions that may pin a server at once: the others still have five.
 const PINNED: usize = 3;
 
-fn variable(name: &str) -> Option<u64> {
-    std::env::var(name)
-        .ok()
-        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
-}
-
 fn plan(target: Target, clients: u64, seconds: u64) -> Plan {
-    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let fresh = clock.map_or(1, |time| u64::from(time.subsec_nanos()));
-    let seed = variable("HOWDAH_SOAK_SEED").unwrap_or(fresh);
-    println!("seed {seed}: HOWDAH_SOAK_SEED={seed} repeats these clients");
+    let seed = seed();
     let target = target.timeout(Duration::from_secs(40));
     Plan { target, clients, time: Duration::from_secs(seconds), seed, pinned: PINNED }
 }
