@@ -109,6 +109,8 @@ pub(crate) struct Entry {
     pub(crate) waiting: Cell<Option<Instant>>,
     /// When its last shared request was written to a server.
     pub(crate) boarded: Cell<Instant>,
+    /// When its last shared request was answered.
+    pub(crate) landed: Cell<Instant>,
     /// The wait is so long that the client should be told.
     pub(crate) notice_due: Cell<bool>,
     /// Its settings, as they were when it last gave a server back.
@@ -165,6 +167,7 @@ impl Entry {
             requested: Cell::new(now),
             waiting: Cell::new(None),
             boarded: Cell::new(now),
+            landed: Cell::new(now),
             notice_due: Cell::new(false),
             context: RefCell::default(),
             prepared: Cell::new(0),
@@ -205,7 +208,8 @@ impl Entry {
     }
 
     /// Answers a shared request.
-    pub(crate) fn answer(&self, answer: Answer) {
+    pub(crate) fn answer(&self, answer: Answer, now: Instant) {
+        self.landed.set(now);
         *self.answer.borrow_mut() = answer;
         self.grant(Grant::Answered);
     }

@@ -88,14 +88,14 @@ const OUT_OF_STEP: &str = "it is out of step";
 struct Lost(&'static str);
 
 impl Flight {
-    fn new(server: u32) -> Self {
+    fn new(server: u32, now: Instant) -> Self {
         Self {
             server,
             passengers: RefCell::default(),
             cancel: RefCell::default(),
             counted: Cell::new(true),
             doomed: Cell::new(false),
-            progress: Cell::new(clock::now()),
+            progress: Cell::new(now),
             room: Cell::new(true),
             woken: Cell::new(false),
             waker: RefCell::default(),
@@ -201,7 +201,7 @@ pub(crate) async fn fly(
     (server, stale): (Box<Server>, bool),
     batch: Vec<Rc<Entry>>,
 ) {
-    let flight = Rc::new(Flight::new(server.cancel.facts.id));
+    let flight = Rc::new(Flight::new(server.cancel.facts.id, worker.now()));
     pool.on_take_off(&flight);
     let server =
         if stale { clean::check_alive(&worker, &pool, server).await } else { Some(server) };
@@ -213,8 +213,10 @@ pub(crate) async fn fly(
         }
         return;
     };
+    let now = clock::now();
+    flight.progress.set(now);
     for entry in batch {
-        board(&worker, &pool, &flight, &mut server, entry);
+        board(&worker, &pool, &flight, &mut server, (entry, now));
     }
     let result = answer_all(&worker, &pool, &flight, &mut server).await;
     flight.stop_counting(&pool);
@@ -324,7 +326,7 @@ fn relay(
     server.inbox = inbox;
     let now = clock::now();
     let time = now.saturating_duration_since(flight.progress.replace(now));
-    finish(worker, flight, answered, time);
+    finish(worker, flight, answered, (now, time));
     result?;
     if spill(flight) {
         let runs = flight.passengers.borrow().front().map(|passenger| passenger.owner);
@@ -335,8 +337,8 @@ fn relay(
     Ok(())
 }
 
-/// Hands complete answers over. They came `time` after the ones before.
-fn finish(worker: &Worker, flight: &Flight, answered: usize, time: Duration) {
+/// Hands complete answers over. They came `now`, `time` after the ones before.
+fn finish(worker: &Worker, flight: &Flight, answered: usize, (now, time): (Instant, Duration)) {
     let each = time / u32::try_from(answered.max(1)).unwrap_or(1);
     let mut passengers = flight.passengers.borrow_mut();
     if answered > 1 && faults::is_planted(Fault::SwapAnswers) {
@@ -347,7 +349,7 @@ fn finish(worker: &Worker, flight: &Flight, answered: usize, time: Duration) {
         if passenger.entry.is_some() {
             worker.paces.on_run(passenger.request.fingerprint, each, passenger.answer.bytes.len());
         }
-        passenger.land(worker);
+        passenger.land(worker, now);
     }
 }
 
@@ -363,13 +365,13 @@ fn swap(passengers: &mut VecDeque<Passenger>) {
 }
 
 impl Passenger {
-    fn land(mut self, worker: &Worker) {
+    fn land(mut self, worker: &Worker, now: Instant) {
         if let Some(elsewhere) = self.elsewhere {
             self.leave(elsewhere);
         } else if let Some(entry) = self.entry.take() {
             *entry.flight.borrow_mut() = None;
             entry.set_deadline(None);
-            entry.answer(std::mem::take(&mut self.answer));
+            entry.answer(std::mem::take(&mut self.answer), now);
         }
         worker.shelf.put_outbox(std::mem::take(&mut self.request.frames));
     }

@@ -14,14 +14,9 @@ use howdah_core::pool::Pace;
 pub(crate) struct Paces(RefCell<HashMap<u64, Pace, foldhash::fast::RandomState>>);
 
 impl Paces {
-    /// Whether statements of a form have proven to be short.
-    pub(crate) fn is_short(&self, fingerprint: u64) -> bool {
-        self.0.borrow().get(&fingerprint).is_some_and(Pace::is_short)
-    }
-
-    /// How long a statement of a form runs, as far as is known.
-    pub(crate) fn expected_time(&self, fingerprint: u64) -> Duration {
-        self.0.borrow().get(&fingerprint).map(Pace::cost).unwrap_or_default()
+    /// How long statements of a form run, if they have proven to be short.
+    pub(crate) fn short(&self, fingerprint: u64) -> Option<Duration> {
+        self.0.borrow().get(&fingerprint).filter(|pace| pace.is_short()).map(Pace::cost)
     }
 
     /// A statement of a form ran for `time` and was answered by `bytes`.

@@ -311,8 +311,8 @@ impl Session {
         let now = clock::now();
         self.started = Some(now);
         self.entry.requested.set(now);
-        if let Some(request) = self.shareable() {
-            match self.share(request).await? {
+        if let Some(shareable) = self.shareable() {
+            match self.share(shareable, now).await? {
                 Shared::Answered => return Ok(()),
                 Shared::Alone => {}
                 Shared::Refused(refusal) => {

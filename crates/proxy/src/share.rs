@@ -8,7 +8,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use howdah_core::pool::Fare;
 use howdah_core::session::{Context, Prepared};
@@ -51,6 +51,16 @@ impl SharedRequest {
         let (bind, _) = next(&self.frames)?;
         Some(frontend::bind_names(bind.body).ok()??.statement)
     }
+}
+
+/// A request that may share, and what its session keeps of it.
+#[derive(Debug)]
+pub(crate) struct Shareable {
+    request: SharedRequest,
+    /// Of its statement.
+    analysis: Arc<Analysis>,
+    /// Expected run time.
+    cost: Duration,
 }
 
 /// Why a request that might have waited for a flight did not.
@@ -96,7 +106,7 @@ enum Runs<'a> {
 
 impl Session {
     /// The request in the inbox, if it may share a server and there is something to gain by it.
-    pub(crate) fn shareable(&self) -> Option<SharedRequest> {
+    pub(crate) fn shareable(&self) -> Option<Shareable> {
         {
             let ledger = self.pool.ledger.borrow();
             if !ledger.config().share || ledger.has_room() {
@@ -108,7 +118,7 @@ impl Session {
         request.ok()
     }
 
-    fn classify(&self) -> Result<SharedRequest, Unshared> {
+    fn classify(&self) -> Result<Shareable, Unshared> {
         let unread = self.inbox.unread();
         if unread.len() > LONGEST || !self.outbox.is_empty() || self.pin.is_some() {
             return Err(Unshared::Shape);
@@ -124,65 +134,73 @@ impl Session {
         if !is_pure_read(&analysis) {
             return Err(Unshared::Statement);
         }
-        if !self.worker.paces.is_short(analysis.fingerprint.0) {
-            return Err(Unshared::Slow);
-        }
+        let cost = self.worker.paces.short(analysis.fingerprint.0).ok_or(Unshared::Slow)?;
         let mut frames = self.worker.shelf.take_outbox();
         frames.extend_from_slice(unread);
-        Ok(SharedRequest {
+        let request = SharedRequest {
             frames,
             prepared,
             told,
             context: Arc::clone(self.settings.context()),
             fingerprint: analysis.fingerprint.0,
-        })
+        };
+        Ok(Shareable { request, analysis, cost })
     }
 
-    /// Has a request answered together with those of others.
+    /// Has a request that is complete since `since` answered together with those of others.
     ///
     /// # Errors
     /// The session ends.
-    pub(crate) async fn share(&mut self, request: SharedRequest) -> Result<Shared, End> {
+    pub(crate) async fn share(
+        &mut self,
+        Shareable { request, analysis, cost }: Shareable,
+        since: Instant,
+    ) -> Result<Shared, End> {
         let length = request.frames.len();
-        let fare = Fare {
-            context: Arc::as_ptr(&request.context).addr(),
-            cost: self.worker.paces.expected_time(request.fingerprint),
-        };
+        let fare = Fare { context: Arc::as_ptr(&request.context).addr(), cost };
         *self.entry.shared.borrow_mut() = Some(request);
-        let since = clock::now();
-        let (mut losses, mut turns) = (0, 0);
+        let (mut losses, mut turns, mut waiting) = (0, 0, since);
         while losses <= LOSSES && turns < TURNS {
             if let Err(refusal) = self.pool.enqueue_shared(&self.worker, &self.entry, fare) {
                 return Ok(Shared::Refused(refusal));
             }
             self.entry.activity.set(Activity::Waiting);
-            self.entry.waiting.set(Some(clock::now()));
+            self.entry.waiting.set(Some(waiting));
             self.entry.notice_due.set(false);
             let grant = self.ride().await;
             self.entry.waiting.set(None);
             self.entry.activity.set(Activity::Idle);
             match grant? {
                 Grant::Answered => {
-                    self.on_answered(length, since)?;
+                    self.on_answered(length, since, analysis)?;
                     return Ok(Shared::Answered);
                 }
-                Grant::Alone => return Ok(Shared::Alone),
+                Grant::Alone => return Ok(self.goes_alone()),
                 Grant::Refused(refusal) => return Ok(Shared::Refused(refusal)),
                 Grant::Again => turns += 1,
                 Grant::Lost { told: false } => losses += 1,
                 Grant::Lost { told: true } => return Err(End::Fatal(Refusal::server_lost())),
                 Grant::Server(server) => self.pool.checkin(&self.worker, server),
             }
+            waiting = clock::now();
         }
-        if turns == TURNS { Ok(Shared::Alone) } else { Err(End::Fatal(Refusal::server_lost())) }
+        if turns == TURNS { Ok(self.goes_alone()) } else { Err(End::Fatal(Refusal::server_lost())) }
+    }
+
+    /// The time until now was not that of the server which it will get.
+    fn goes_alone(&mut self) -> Shared {
+        self.granted_at = Some(clock::now());
+        Shared::Alone
     }
 
     /// A request that runs this goes to a server of the session's own. A pure read is measured, because it may prove short
-    /// enough to share, and is sent again if its server goes away.
+    /// enough to share, and is sent again if its server goes away. It runs since it was complete or got its server: no clock is
+    /// read for it.
     pub(crate) fn on_run_begins(&mut self, server: &Server, analysis: &Analysis) {
         let pure = server.status == TransactionStatus::Idle && is_pure_read(analysis);
         self.impure |= !pure;
-        self.running = (!self.impure).then(|| (analysis.fingerprint.0, clock::now()));
+        let since = self.granted_at.max(self.started).unwrap_or_else(|| self.worker.now());
+        self.running = (!self.impure).then_some((analysis.fingerprint.0, since));
         self.relayed = 0;
     }
 
@@ -287,7 +305,12 @@ impl Session {
     }
 
     /// The answer is complete: it is passed on, and the request leaves the inbox.
-    fn on_answered(&mut self, length: usize, since: Instant) -> Result<(), End> {
+    fn on_answered(
+        &mut self,
+        length: usize,
+        since: Instant,
+        analysis: Arc<Analysis>,
+    ) -> Result<(), End> {
         let Answer { bytes: mut answer, failed } = self.entry.take_answer();
         if failed
             && let Some(refusal) = self.overruled.take()
@@ -296,16 +319,16 @@ impl Session {
             answer.clear();
             refusal.write_answer(&mut answer);
         }
-        self.after_unnamed(length, &answer);
+        self.after_unnamed(length, &answer, analysis);
         self.inbox.consume(length);
         self.inbox.rest(&self.worker.shelf);
         let sent = self.outbox.send(&mut self.stream, &self.worker.shelf, &answer);
         self.pool.traffic.on_sent(answer.len());
         self.worker.shelf.put_outbox(answer);
-        let now = clock::now();
-        self.worker.stats.on_request(now.saturating_duration_since(since));
+        let landed = self.entry.landed.get();
+        self.worker.stats.on_request(landed.saturating_duration_since(since));
         let boarded = self.entry.boarded.get().max(since);
-        let served = now.saturating_duration_since(boarded);
+        let served = landed.saturating_duration_since(boarded);
         self.pool.traffic.on_assigned(boarded - since);
         self.pool.traffic.on_request(served, Some(served));
         if failed {
@@ -317,16 +340,13 @@ impl Session {
     }
 
     /// A simple query destroys the session's unnamed statement, a Parse that succeeded makes a new one.
-    fn after_unnamed(&mut self, length: usize, answer: &[u8]) {
+    fn after_unnamed(&mut self, length: usize, answer: &[u8], analysis: Arc<Analysis>) {
         let Some(request) = self.inbox.unread().get(..length) else { return };
         let Ok(Some((first, _))) = frame::split(request) else { return };
         match first.tag {
             tag::QUERY => self.unnamed.clear(),
             tag::PARSE if answer.first() == Some(&backend::tag::PARSE_COMPLETE) => {
-                if let Ok(parse) = frontend::parse(first.body) {
-                    let analysis = self.analyse(parse.sql);
-                    self.unnamed.on_parse(first.bytes, analysis);
-                }
+                self.unnamed.on_parse(first.bytes, analysis);
             }
             tag::PARSE => self.unnamed.clear(),
             _ => {}

@@ -4,6 +4,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use howdah_core::reply::{Disposition, Kind};
 use howdah_core::session::align;
@@ -11,7 +12,6 @@ use howdah_wire::frame;
 use howdah_wire::frontend;
 
 use super::{Elsewhere, Flight, Passenger};
-use crate::clock;
 use crate::entry::{Answer, Deadline, Entry};
 use crate::faults::{self, Fault};
 use crate::pool::Pool;
@@ -25,7 +25,7 @@ pub(super) fn board(
     pool: &Pool,
     flight: &Rc<Flight>,
     server: &mut Server,
-    entry: Rc<Entry>,
+    (entry, now): (Rc<Entry>, Instant),
 ) {
     let Some(request) = entry.shared.borrow_mut().take() else { return };
     let owner = entry.id;
@@ -44,9 +44,9 @@ pub(super) fn board(
     write(worker, server, &passenger, name.as_deref());
     if let Some(entry) = &passenger.entry {
         *entry.flight.borrow_mut() = Some(Rc::clone(flight));
-        entry.on_boarded(clock::now());
+        entry.on_boarded(now);
         if let Some(timeout) = pool.ledger.borrow().config().query_timeout {
-            entry.set_deadline(Some((clock::now() + timeout, Deadline::Query(timeout))));
+            entry.set_deadline(Some((now + timeout, Deadline::Query(timeout))));
         }
     }
     flight.passengers.borrow_mut().push_back(passenger);
