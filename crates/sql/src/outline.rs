@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_text_has_the_same_outline_and_no_literal_in_common() {
+    fn the_other_text_has_the_same_outline_and_other_literals() {
         let sql = "SELECT 7, 77, 'x', 'xx', '' FROM t7";
         let mut out = Vec::new();
         other(sql.as_bytes(), &mut out);
