@@ -215,7 +215,7 @@ fn a_server_that_got_a_query_inside_an_open_segment_serves_nobody_else() {
     let mut client = rig.client();
     let seen =
         client.answer(&Frames::new().parse("", "SELECT 1").query("SELECT pg_backend_pid()"), 1);
-    assert_eq!(seen.values(), [before.clone()]);
+    assert_eq!(seen.values(), std::slice::from_ref(&before));
     let mut other = rig.client();
     assert_eq!(other.run("BEGIN").commands(), ["BEGIN"]);
     assert_ne!(other.value("SELECT pg_backend_pid()"), before);
