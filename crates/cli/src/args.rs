@@ -31,13 +31,13 @@ pub(crate) enum Verb {
     /// Validate the configuration, log in to every node, say what is missing
     Check(cmd::check::Args),
     /// What a running Howdah is doing
-    Status(cmd::status::Args),
+    Status(crate::console::Args),
     /// The pools of a running Howdah
     Pools(cmd::pools::Args),
     /// Who is connected to a running Howdah; disconnect somebody
     Clients(cmd::clients::Args),
     /// Have a running Howdah read its configuration again
-    Reload(cmd::control::Reload),
+    Reload(crate::console::Args),
     /// Hold the clients of a running Howdah back and disconnect it from PostgreSQL, for a restart or a switchover
     Pause(cmd::control::Scope),
     /// Let them go on

@@ -2,20 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use howdah::config::Config;
 use howdah::config::settings::{Login as ClientLogin, NodeAddress, Secret, Settings};
+use howdah::tls::{Connector, NodeMode};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::configuration::Sources;
 use crate::exit::{Exit, Failure};
 use crate::probe::{self, Login};
 
-/// Which console to ask.
+/// Which console to ask, and how to print what it says.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Target {
+pub(crate) struct Args {
     #[command(flatten)]
     sources: Sources,
     /// Where Howdah listens, a host or the directory of its socket [default: from the configuration, else 127.0.0.1:6432]
@@ -24,6 +26,9 @@ pub(crate) struct Target {
     /// Name for the console [default: the first administrator of the configuration]
     #[arg(long, short = 'U')]
     user: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// How long logging in may take, and a command that does not wait for anything: the console answers from memory.
@@ -46,14 +51,14 @@ pub(crate) struct Console {
 
 /// Runs something that asks the console, on a runtime of its own.
 pub(crate) fn ask<T>(
-    target: &Target,
+    args: &Args,
     question: impl AsyncFnOnce(Console) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let login = login(target)?;
+    let login = login(args)?;
     runtime.block_on(async { question(connect(&login).await?).await })
 }
 
@@ -63,7 +68,7 @@ pub(crate) fn quoted(name: &str) -> String {
 }
 
 /// Whom to ask, and as whom. A configuration with mistakes is no reason not to ask: a sound one may be running.
-fn login(args: &Target) -> Result<Login, Failure> {
+fn login(args: &Args) -> Result<Login, Failure> {
     let options = args.sources.options(Vec::new());
     let environment = options.env.clone();
     let settings = match Config::load(options) {
@@ -85,7 +90,9 @@ fn login(args: &Target) -> Result<Login, Failure> {
         .get("PGPASSWORD")
         .cloned()
         .or_else(|| settings.as_ref().and_then(|settings| password(settings, &user)));
-    Ok(Login { address, database: CONSOLE.to_owned(), user, password })
+    // Howdah may want TLS of everybody. Whether it is Howdah cannot be told from its certificate: nothing says who signs that.
+    let tls = Connector::new(NodeMode::Prefer, None, None).context("TLS cannot be used")?;
+    Ok(Login { address, database: CONSOLE.to_owned(), user, password, tls: Some(Arc::new(tls)) })
 }
 
 fn password(settings: &Settings, user: &str) -> Option<String> {
@@ -142,7 +149,7 @@ fn parse(text: &str) -> Result<NodeAddress, Failure> {
 }
 
 async fn connect(login: &Login) -> Result<Console, Failure> {
-    let client = probe::connect(login, LIMIT).await.map_err(|refused| {
+    let (client, _) = probe::connect(login, LIMIT).await.map_err(|refused| {
         let text = if refused.unreachable {
             format!(
                 "no Howdah at {}: {}\n    is it running? howdah up; elsewhere: howdah status --address HOST:PORT",

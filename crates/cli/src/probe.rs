@@ -1,9 +1,11 @@
 //! Looking at a PostgreSQL server directly: can this user log in, which version, which role, how many connections. Changes nothing.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use howdah::config::settings::{Database, NodeAddress, User};
+use howdah::config::settings::{Database, Node, NodeAddress, User};
+use howdah::tls::{self, Connector};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -18,6 +20,8 @@ pub(crate) struct Login {
     pub(crate) user: String,
     /// With which password.
     pub(crate) password: Option<String>,
+    /// Encrypted how; `None`: in clear.
+    pub(crate) tls: Option<Arc<Connector>>,
 }
 
 /// Database that every server has, for looking at one when every name is passed on.
@@ -25,13 +29,14 @@ const ANY_DATABASE: &str = "postgres";
 
 impl Login {
     /// What Howdah itself would use for this user and database of an application.
-    pub(crate) fn of(address: &NodeAddress, database: &Database, user: &User) -> Self {
+    pub(crate) fn of(node: &Node, database: &Database, user: &User) -> Self {
         let name = match database.name.as_str() {
             "*" => ANY_DATABASE,
             name => name,
         };
         Self {
-            address: address.clone(),
+            address: node.address.clone(),
+            tls: node.tls.clone(),
             database: database.server_database.as_deref().unwrap_or(name).to_owned(),
             user: user.server.user.clone().unwrap_or_else(|| user.name.clone()),
             password: user.server.password.clone(),
@@ -39,12 +44,13 @@ impl Login {
     }
 
     /// What Howdah would use to look users of this database up, if it does.
-    pub(crate) fn of_lookups(address: &NodeAddress, database: &Database) -> Option<Self> {
+    pub(crate) fn of_lookups(node: &Node, database: &Database) -> Option<Self> {
         let query = database.auth_query.as_ref()?;
         let name = Some(database.name.as_str()).filter(|name| *name != "*");
         let own = query.database.as_deref().or(database.server_database.as_deref()).or(name);
         Some(Self {
-            address: address.clone(),
+            address: node.address.clone(),
+            tls: node.tls.clone(),
             database: own.unwrap_or(ANY_DATABASE).to_owned(),
             user: query.user.clone(),
             password: query.credentials.password.clone(),
@@ -73,6 +79,8 @@ pub(crate) struct Facts {
     pub(crate) reserved: u32,
     /// Connections of clients now, ours not counted.
     pub(crate) used: u32,
+    /// What the connection is encrypted with, as `TLSv1.3/TLS_AES_256_GCM_SHA384`.
+    pub(crate) tls: Option<String>,
     /// One round trip, in microseconds.
     pub(crate) round_trip_us: u64,
 }
@@ -83,8 +91,11 @@ impl fmt::Display for Facts {
         let away = Duration::from_micros(self.round_trip_us).as_secs_f64() * 1_000.0;
         write!(
             f,
-            "PostgreSQL {}, {role}, {away:.2} ms away; {} of {} connections in use",
-            self.version, self.used, self.max_connections
+            "PostgreSQL {}, {role}, {away:.2} ms away, {}; {} of {} connections in use",
+            self.version,
+            self.tls.as_deref().unwrap_or("not encrypted"),
+            self.used,
+            self.max_connections
         )
     }
 }
@@ -101,25 +112,33 @@ pub(crate) struct Refused {
 }
 
 /// Logs in; the connection is driven by a task until the client is dropped.
-pub(crate) async fn connect(login: &Login, limit: Duration) -> Result<Client, Refused> {
+///
+/// Also says what it is encrypted with.
+pub(crate) async fn connect(
+    login: &Login,
+    limit: Duration,
+) -> Result<(Client, Option<String>), Refused> {
     let mut config = Config::new();
     config.user(&login.user).dbname(&login.database).application_name("howdah");
-    match &login.address {
-        NodeAddress::Tcp { host, port } => config.host(host).port(*port),
-        NodeAddress::Unix { directory, port } => config.host_path(directory).port(*port),
-    };
     if let Some(password) = &login.password {
         config.password(password);
     }
-    match tokio::time::timeout(limit, config.connect(NoTls)).await {
-        Ok(Ok((client, connection))) => {
+    let begin = async {
+        let stream = tls::dial(&login.address, login.tls.as_deref()).await;
+        let stream = stream.map_err(|reason| unreached(reason, login))?;
+        let encryption = stream.tls().map(|tls| tls.to_string());
+        let connected = config.connect_raw(stream, NoTls).await;
+        connected.map_err(|error| explain(&error, login)).map(|pair| (pair, encryption))
+    };
+    match tokio::time::timeout(limit, begin).await {
+        Ok(Ok(((client, connection), encryption))) => {
             tokio::spawn(async move {
                 // It ends with an error when the server goes away; the statement in progress says so as well.
                 let _ = connection.await;
             });
-            Ok(client)
+            Ok((client, encryption))
         }
-        Ok(Err(error)) => Err(explain(&error, login)),
+        Ok(Err(refused)) => Err(refused),
         Err(_) => Err(Refused {
             reason: format!("no answer within {} s", limit.as_secs()),
             fix: "a firewall may drop the packets; pool.connect_timeout is the limit".to_owned(),
@@ -134,7 +153,7 @@ pub(crate) async fn facts(login: &Login, limit: Duration) -> Result<Facts, Refus
         pg_is_in_recovery(), current_setting('max_connections')::int, \
         current_setting('superuser_reserved_connections')::int, \
         (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid())";
-    let client = connect(login, limit).await?;
+    let (client, tls) = connect(login, limit).await?;
     let ask = async {
         let row = client.query_one(ASK, &[]).await?;
         let begin = Instant::now();
@@ -158,6 +177,7 @@ pub(crate) async fn facts(login: &Login, limit: Duration) -> Result<Facts, Refus
         max_connections: count(3),
         reserved: count(4),
         used: count(5),
+        tls,
         round_trip_us: u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX),
     })
 }
@@ -185,27 +205,10 @@ pub(crate) fn text(error: &tokio_postgres::Error) -> String {
 }
 
 fn explain(error: &tokio_postgres::Error, login: &Login) -> Refused {
-    let Login { address, database, user, password } = login;
+    let Login { database, user, .. } = login;
     let reason = text(error);
     let Some(code) = error.code() else {
-        let missing = password.is_none() && reason.contains("password");
-        return Refused {
-            fix: if reason.contains("lookup") {
-                "is the host's name right? the resolver of this machine does not know it".to_owned()
-            } else if missing {
-                format!(
-                    "the server wants a password: user.{user}.server_password_file = \"…\", or one in DATABASE_URL"
-                )
-            } else {
-                format!(
-                    "is PostgreSQL running there? pg_isready -h {} -p {}",
-                    host(address),
-                    port(address)
-                )
-            },
-            unreachable: !missing,
-            reason,
-        };
+        return unreached(reason, login);
     };
     let fix = if *code == SqlState::INVALID_PASSWORD {
         format!(
@@ -232,6 +235,24 @@ fn explain(error: &tokio_postgres::Error, login: &Login) -> Refused {
         format!("SQLSTATE {}; look into the server's log", code.code())
     };
     Refused { reason, fix, unreachable: false }
+}
+
+/// Nobody has answered with a SQLSTATE.
+fn unreached(reason: String, login: &Login) -> Refused {
+    let Login { address, user, password, .. } = login;
+    let missing = password.is_none() && reason.contains("password");
+    let fix = if reason.contains("lookup") {
+        "is the host's name right? the resolver of this machine does not know it".to_owned()
+    } else if missing {
+        format!(
+            "the server wants a password: user.{user}.server_password_file = \"…\", or one in DATABASE_URL"
+        )
+    } else if reason.starts_with("TLS") {
+        "tls, tls_ca, tls_cert and tls_key of the node say what is asked and shown".to_owned()
+    } else {
+        format!("is PostgreSQL running there? pg_isready -h {} -p {}", host(address), port(address))
+    };
+    Refused { fix, unreachable: !missing, reason }
 }
 
 fn quoted(name: &str) -> String {

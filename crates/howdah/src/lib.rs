@@ -16,6 +16,7 @@ pub use howdah_proxy::report::{
     Advice, Counts, DatabaseReport, ListenAddress, NodeReport, NotificationReport, PoolReport,
     Report, Totals,
 };
+pub use howdah_proxy::tls;
 
 /// Bugs that tests plant on purpose; see `howdah_proxy::faults`.
 #[cfg(feature = "planted-bugs")]

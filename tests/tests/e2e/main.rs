@@ -13,6 +13,7 @@
 
 mod authentication;
 mod cancelling;
+mod command_line;
 mod console;
 mod console_commands;
 mod console_rights;

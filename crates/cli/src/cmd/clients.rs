@@ -18,22 +18,13 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// All clients, one a line
-    List {
-        #[command(flatten)]
-        target: console::Target,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
+    List(console::Args),
     /// Disconnect one, and what it runs
     Kill {
         /// Its id, as the list shows it
         id: u32,
         #[command(flatten)]
-        target: console::Target,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
+        console: console::Args,
     },
 }
 
@@ -52,15 +43,15 @@ const COLUMNS: [(&str, &str); 8] = [
 /// Prints them, or ends one.
 pub(crate) fn run(args: &Args) -> Outcome {
     match &args.verb {
-        Verb::List { target, json } => list(target, *json),
-        Verb::Kill { id, target, json } => kill(target, *id, *json),
+        Verb::List(console) => list(console),
+        Verb::Kill { id, console } => kill(*id, console),
     }
 }
 
-fn list(target: &console::Target, as_json: bool) -> Outcome {
+fn list(args: &console::Args) -> Outcome {
     let clients =
-        console::ask(target, async |console| console.rows("SHOW CLIENTS", Some(LIMIT)).await)?;
-    if as_json {
+        console::ask(args, async |console| console.rows("SHOW CLIENTS", Some(LIMIT)).await)?;
+    if args.json {
         terminal::json(&json!({ "schema": "howdah.clients/1", "clients": clients }))?;
         return Ok(Exit::Done);
     }
@@ -72,10 +63,10 @@ fn list(target: &console::Target, as_json: bool) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn kill(target: &console::Target, id: u32, as_json: bool) -> Outcome {
+fn kill(id: u32, args: &console::Args) -> Outcome {
     let command = format!("KILL_CLIENT {id}");
-    console::ask(target, async |console| console.rows(&command, Some(LIMIT)).await)?;
-    if as_json {
+    console::ask(args, async |console| console.rows(&command, Some(LIMIT)).await)?;
+    if args.json {
         terminal::json(&json!({ "schema": "howdah.done/1", "done": "kill", "client": id }))?;
     } else {
         Talk::new().good("killed", &format!("client {id} was disconnected"));

@@ -6,46 +6,33 @@ use crate::console::{self, LIMIT};
 use crate::exit::{Exit, Outcome};
 use crate::terminal::{self, Talk};
 
-/// Arguments of `howdah reload`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Reload {
-    #[command(flatten)]
-    target: console::Target,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
 /// Arguments of `howdah pause` and `howdah resume`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Scope {
     /// One database; left out: all
     database: Option<String>,
     #[command(flatten)]
-    target: console::Target,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    console: console::Args,
 }
 
 /// Has the configuration read again.
-pub(crate) fn reload(args: &Reload) -> Outcome {
+pub(crate) fn reload(args: &console::Args) -> Outcome {
     // Commands that print passwords may take their time.
-    command(&args.target, "RELOAD", false)?;
+    command(args, "RELOAD", false)?;
     said(args.json, "reload", None, "the configuration was read again")
 }
 
 /// Holds clients back, and waits until no server is left.
 pub(crate) fn pause(args: &Scope) -> Outcome {
-    command(&args.target, &scoped("PAUSE", args), false)?;
+    command(&args.console, &scoped("PAUSE", args), false)?;
     let text = "no server is connected; requests wait until howdah resume";
-    said(args.json, "pause", args.database.as_deref(), text)
+    said(args.console.json, "pause", args.database.as_deref(), text)
 }
 
 /// Lets clients go on.
 pub(crate) fn resume(args: &Scope) -> Outcome {
-    command(&args.target, &scoped("RESUME", args), true)?;
-    said(args.json, "resume", args.database.as_deref(), "requests go on")
+    command(&args.console, &scoped("RESUME", args), true)?;
+    said(args.console.json, "resume", args.database.as_deref(), "requests go on")
 }
 
 fn scoped(verb: &str, args: &Scope) -> String {
@@ -53,9 +40,9 @@ fn scoped(verb: &str, args: &Scope) -> String {
     format!("{verb}{}", database.unwrap_or_default())
 }
 
-fn command(target: &console::Target, text: &str, at_once: bool) -> Outcome {
+fn command(args: &console::Args, text: &str, at_once: bool) -> Outcome {
     let limit = at_once.then_some(LIMIT);
-    console::ask(target, async |console| console.rows(text, limit).await)?;
+    console::ask(args, async |console| console.rows(text, limit).await)?;
     Ok(Exit::Done)
 }
 

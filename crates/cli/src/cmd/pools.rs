@@ -21,37 +21,27 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// All pools, one a line
-    List {
-        #[command(flatten)]
-        target: console::Target,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
+    List(console::Args),
     /// The pools of one database, with all that is known of them and of their servers
     Show {
         /// The name clients use
         database: String,
         #[command(flatten)]
-        target: console::Target,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
+        console: console::Args,
     },
 }
 
 /// Prints them.
 pub(crate) fn run(args: &Args) -> Outcome {
     match &args.verb {
-        Verb::List { target, json } => list(target, *json),
-        Verb::Show { database, target, json } => show(target, database, *json),
+        Verb::List(console) => list(console),
+        Verb::Show { database, console } => show(database, console),
     }
 }
 
-fn list(target: &console::Target, as_json: bool) -> Outcome {
-    let pools =
-        console::ask(target, async |console| console.rows("SHOW POOLS", Some(LIMIT)).await)?;
-    if as_json {
+fn list(args: &console::Args) -> Outcome {
+    let pools = console::ask(args, async |console| console.rows("SHOW POOLS", Some(LIMIT)).await)?;
+    if args.json {
         terminal::json(&json!({ "schema": "howdah.pools/1", "pools": pools }))?;
     } else {
         terminal::data(&table(&pools))?;
@@ -59,8 +49,8 @@ fn list(target: &console::Target, as_json: bool) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn show(target: &console::Target, database: &str, as_json: bool) -> Outcome {
-    let (mut pools, mut servers) = console::ask(target, async |console| {
+fn show(database: &str, args: &console::Args) -> Outcome {
+    let (mut pools, mut servers) = console::ask(args, async |console| {
         let pools = console.rows("SHOW POOLS", Some(LIMIT)).await?;
         Ok((pools, console.rows("SHOW SERVERS", Some(LIMIT)).await?))
     })?;
@@ -73,7 +63,7 @@ fn show(target: &console::Target, database: &str, as_json: bool) -> Outcome {
         );
         return Err(Failure::new(Exit::Failed, anyhow!(text)));
     }
-    if as_json {
+    if args.json {
         let value = json!({ "schema": "howdah.pool/1", "pools": pools, "servers": servers });
         terminal::json(&value)?;
         return Ok(Exit::Done);

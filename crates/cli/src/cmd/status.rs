@@ -9,16 +9,6 @@ use crate::console::{self, LIMIT, Row, number};
 use crate::exit::{Exit, Outcome};
 use crate::terminal;
 
-/// Arguments of `howdah status`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    #[command(flatten)]
-    target: console::Target,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
 /// What was asked, by name.
 struct Answers {
     address: String,
@@ -29,8 +19,8 @@ struct Answers {
 }
 
 /// Prints the state.
-pub(crate) fn run(args: &Args) -> Outcome {
-    let answers = console::ask(&args.target, async |console| {
+pub(crate) fn run(args: &console::Args) -> Outcome {
+    let answers = console::ask(args, async |console| {
         let version = console.rows("SHOW VERSION", Some(LIMIT)).await?;
         let version = version.first().and_then(|row| row.values().next().cloned());
         let line = |mut row: Row| Some((row.remove("name")?, row.remove("value")?));

@@ -9,6 +9,7 @@ use anyhow::{Context as _, anyhow};
 use howdah::config::settings::{Database, Settings};
 use howdah::config::{Config, Loaded};
 use howdah::{Engine, ListenAddress, Request, Scope};
+use tokio::task::LocalSet;
 
 use crate::configuration::{self, Sources};
 use crate::ending::{self, Ending};
@@ -67,7 +68,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(serve(args, loaded, &level))
+    LocalSet::new().block_on(&runtime, serve(args, loaded, &level))
 }
 
 async fn serve(args: &Args, loaded: Loaded, level: &Level) -> Outcome {
@@ -83,7 +84,7 @@ async fn serve(args: &Args, loaded: Loaded, level: &Level) -> Outcome {
     let engine = start(args, &loaded.config, socket.as_deref()).await?;
     say_listening(talk, &engine.addresses(), &settings);
     // Looking at the nodes must not keep anybody waiting: neither clients nor signals.
-    let probing = tokio::spawn(say_nodes(talk, loaded.config));
+    let probing = tokio::task::spawn_local(say_nodes(talk, loaded.config));
     if let Some(socket) = &socket {
         offer(&engine, socket, talk).await;
     }
@@ -281,7 +282,7 @@ async fn say_nodes(talk: Talk, config: Config) {
             continue;
         };
         for node in cluster.nodes.clone().filter_map(|at| settings.nodes.get(at)) {
-            let login = Login::of(&node.address, database, user);
+            let login = Login::of(node, database, user);
             match probe::facts(&login, database.pool.connect_timeout).await {
                 Ok(facts) => talk.good("node", &format!("{}: {facts}", node.name)),
                 Err(refused) => talk.bad(

@@ -256,12 +256,13 @@ fn administrators(
 
 fn admins(reader: &mut Reader<'_>, users: &[User], looked_up: bool) -> Vec<String> {
     if !reader.is_given("users") {
-        let Ok([only]) = <&[User; 1]>::try_from(users) else {
-            reader.implied("users", "");
-            return Vec::new();
+        // An entry for everybody is nobody's name.
+        let only = match users {
+            [only] if only.name != "*" => Some(only.name.clone()),
+            _ => None,
         };
-        reader.implied("users", only.name.clone());
-        return vec![only.name.clone()];
+        reader.implied("users", only.clone().unwrap_or_default());
+        return only.into_iter().collect();
     }
     listed(reader, "users", users, looked_up)
 }

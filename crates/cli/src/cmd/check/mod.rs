@@ -134,15 +134,14 @@ fn logins(node: &Node, databases: &[&Database], users: &[User]) -> Vec<(Login, D
     for (index, user) in known.enumerate() {
         for (place, database) in databases.iter().enumerate() {
             if index == 0 || place == 0 {
-                let login = Login::of(&node.address, database, user);
+                let login = Login::of(node, database, user);
                 logins.push((login, database.pool.connect_timeout));
             }
         }
     }
     for database in databases {
         logins.extend(
-            Login::of_lookups(&node.address, database)
-                .map(|login| (login, database.pool.connect_timeout)),
+            Login::of_lookups(node, database).map(|login| (login, database.pool.connect_timeout)),
         );
     }
     logins

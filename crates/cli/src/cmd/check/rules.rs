@@ -96,6 +96,7 @@ mod tests {
             max_connections,
             reserved: 3,
             used,
+            tls: None,
             round_trip_us: 100,
         }
     }
