@@ -22,8 +22,6 @@ mod class {
     pub(super) const DASH: u8 = 16;
     pub(super) const SLASH: u8 = 32;
 
-    pub(super) const NOTABLE: u8 = DIGIT | QUOTE | STRANGE | DASH | SLASH;
-
     pub(super) const TABLE: [u8; 256] = table();
 
     #[allow(
@@ -78,27 +76,45 @@ fn class_at(sql: &[u8], at: usize) -> u8 {
     class::TABLE.get(usize::from(byte)).copied().unwrap_or(0)
 }
 
+/// The first byte from `at` on that may begin a literal, or makes quotes doubtful. Most bytes are neither, so they are looked at
+/// in chunks that the compiler compares all at once.
+#[inline]
+fn notable_from(sql: &[u8], at: usize) -> Option<usize> {
+    const CHUNK: usize = 16;
+    let rest = sql.get(at..)?;
+    let plain = rest
+        .chunks_exact(CHUNK)
+        .take_while(|chunk| !chunk.iter().fold(false, |found, byte| found | is_notable(*byte)));
+    let skipped = plain.count() * CHUNK;
+    let found = rest.get(skipped..)?.iter().position(|byte| is_notable(*byte))?;
+    Some(at + skipped + found)
+}
+
+#[inline]
+const fn is_notable(byte: u8) -> bool {
+    (byte.wrapping_sub(b'0') < 10)
+        | (byte == b'\'')
+        | (byte == b'"')
+        | (byte == b'$')
+        | (byte == b'-')
+        | (byte == b'/')
+        | (byte == b'\\')
+        | (byte == 0)
+}
+
 #[inline]
 fn write(sql: &[u8], out: &mut Vec<u8>, blank: Blank) -> bool {
     out.clear();
-    let (mut at, mut copied, mut before) = (0, 0, 0);
+    let (mut at, mut copied) = (0, 0);
     let (mut has_strings, mut is_strange) = (false, false);
-    while at < sql.len() {
-        let class = class_at(sql, at);
-        if class & class::NOTABLE == 0 || class & before & class::STICKS != 0 {
-            is_strange |= class & class::STRANGE != 0;
-            before = class;
-            at += 1;
-            continue;
-        }
-        let start = at;
-        before = class;
-        at += 1;
+    while let Some(start) = notable_from(sql, at) {
+        let class = class_at(sql, start);
+        at = start + 1;
         if class & class::DIGIT != 0 {
             while class_at(sql, at) & class::DIGIT != 0 {
                 at += 1;
             }
-            if class_at(sql, at) & class::STICKS != 0 {
+            if sticks_before(sql, start) || class_at(sql, at) & class::STICKS != 0 {
                 continue;
             }
             out.extend_from_slice(sql.get(copied..start).unwrap_or_default());
@@ -119,6 +135,12 @@ fn write(sql: &[u8], out: &mut Vec<u8>, blank: Blank) -> bool {
     !(has_strings && is_strange)
 }
 
+/// Whether the byte before is of a word or number to which this one belongs.
+#[inline]
+fn sticks_before(sql: &[u8], at: usize) -> bool {
+    at.checked_sub(1).is_some_and(|before| class_at(sql, before) & class::STICKS != 0)
+}
+
 /// What makes a comment of a byte of this class.
 fn begins_comment(class: u8) -> Option<&'static u8> {
     Some(if class & class::DASH != 0 { &b'-' } else { &b'*' })
@@ -126,9 +148,8 @@ fn begins_comment(class: u8) -> Option<&'static u8> {
 
 /// The closing quote of the string that begins at `start`, if it is a plain one, whole and alone.
 fn string_end(sql: &[u8], start: usize) -> Option<usize> {
-    let is_prefixed = start.checked_sub(1).is_some_and(|before| {
-        class_at(sql, before) & class::STICKS != 0 || matches!(sql.get(before), Some(b'&' | b'\''))
-    });
+    let is_prefixed = sticks_before(sql, start)
+        || matches!(start.checked_sub(1).and_then(|before| sql.get(before)), Some(b'&' | b'\''));
     let inside = sql.get(start + 1..)?;
     let length = inside.iter().position(|byte| matches!(byte, b'\'' | b'\\' | 0))?;
     let (_, after) = inside.split_at_checked(length)?;
@@ -199,6 +220,18 @@ mod tests {
             "'open",
         ] {
             assert_eq!(outline_of(sql), None, "{sql}");
+        }
+    }
+
+    #[test]
+    fn every_byte_of_a_class_that_matters_is_notable_wherever_it_stands() {
+        for byte in 0..=255_u8 {
+            let matters = class::TABLE[usize::from(byte)] & !class::STICKS != 0;
+            for at in 0..40 {
+                let mut text = vec![b'x'; 40];
+                text[at] = byte;
+                assert_eq!(notable_from(&text, 0), matters.then_some(at), "byte {byte} at {at}");
+            }
         }
     }
 
