@@ -168,6 +168,13 @@ impl Inbox {
         Poll::Ready(Ok(count))
     }
 
+    /// Gives memory back with all that is in it.
+    pub(crate) fn discard(&mut self, shelf: &Shelf) {
+        self.kept = None;
+        self.consume(usize::MAX);
+        self.rest(shelf);
+    }
+
     /// Gives memory back if there is nothing to consume.
     pub(crate) fn rest(&mut self, shelf: &Shelf) {
         if self.is_empty() && self.kept.is_none() && !self.memory.is_empty() {

@@ -146,6 +146,7 @@ impl Session {
     /// Says goodbye, and leaves the server to others, clean or closed.
     pub(crate) async fn close(mut self, end: End) {
         self.return_grant();
+        self.inbox.discard(&self.worker.shelf);
         *self.entry.cancel.borrow_mut() = None;
         // Inside a row, the words of a goodbye would be taken for the rest of it.
         let torn = self

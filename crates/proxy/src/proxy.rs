@@ -2,12 +2,14 @@
 //!
 //! Invariant: dropping a [`Proxy`] ends its threads; [`Proxy::stop`] does so after running transactions have ended.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::io::DuplexStream;
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::administer::{self, Order};
@@ -77,11 +79,11 @@ impl Proxy {
     ///
     /// # Errors
     /// The socket cannot be made.
-    pub async fn offer_takeover(&self, path: &Path) -> std::io::Result<()> {
+    pub async fn offer_takeover(&self, path: &Path) -> io::Result<()> {
         let (done, answer) = oneshot::channel();
         let offer = takeover::Command::Offer { path: path.to_owned(), done };
         self.tell_first(Command::Takeover(offer)).await;
-        answer.await.unwrap_or_else(|_| Err(std::io::ErrorKind::BrokenPipe.into()))
+        answer.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
     }
 
     /// Resolves when another process has taken over, and has all clients or as many as could move. Cancel safe.
@@ -112,7 +114,7 @@ impl Proxy {
             let shared = Arc::clone(&shared);
             // The first one accepts.
             let listeners = listeners.take();
-            let run = move |runtime: &tokio::runtime::Runtime| {
+            let run = move |runtime: &LocalRuntime| {
                 worker::run(runtime, index, shared, commands, listeners);
             };
             proxy.spawn(&format!("howdah-worker-{index}"), run)?;
@@ -123,18 +125,26 @@ impl Proxy {
     fn spawn(
         &mut self,
         name: &str,
-        run: impl FnOnce(&tokio::runtime::Runtime) + Send + 'static,
+        run: impl FnOnce(&LocalRuntime) + Send + 'static,
     ) -> Result<(), StartError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(StartError::Worker)?;
-        let thread = std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || run(&runtime))
-            .map_err(StartError::Worker)?;
-        self.threads.push(thread);
-        Ok(())
+        let (told, built) = std::sync::mpsc::sync_channel(1);
+        // A runtime for tasks of one thread has to be made there.
+        let whole = move || {
+            let runtime =
+                Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+            // Whoever asked waits for the answer.
+            match runtime {
+                Ok(runtime) => {
+                    let _ = told.send(Ok(()));
+                    run(&runtime);
+                }
+                Err(error) => drop(told.send(Err(error))),
+            }
+        };
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(whole);
+        self.threads.push(thread.map_err(StartError::Worker)?);
+        let built = built.recv().unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()));
+        built.map_err(StartError::Worker)
     }
 
     /// Where it listens, with the ports that were taken.

@@ -21,8 +21,8 @@ use howdah_core::login::Answers;
 use howdah_core::session::{BySql, Context, Prepared};
 use howdah_core::takeover::ListenerName;
 use howdah_sql::{Analyses, Analysis};
+use tokio::runtime::LocalRuntime;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::LocalSet;
 
 use crate::administer::Order;
 use crate::auth::{Link, Lookups};
@@ -497,15 +497,14 @@ impl Worker {
 
 /// Runs a worker until it is told to stop. One of them accepts the connections.
 pub(crate) fn run(
-    runtime: &tokio::runtime::Runtime,
+    runtime: &LocalRuntime,
     index: usize,
     shared: Arc<Shared>,
     commands: mpsc::Receiver<Command>,
     listeners: Option<Listeners>,
 ) {
-    let local = LocalSet::new();
     let worker = Rc::new(Worker::new(index, shared));
-    local.block_on(runtime, async move {
+    runtime.block_on(async move {
         if let Some(listeners) = listeners {
             listeners.spawn(&worker);
         }
