@@ -1,25 +1,32 @@
 //! PgBouncer's files become configurations that pass, with every line accounted for.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use howdah::config::import::{self, Imported, Verdict};
 use howdah::config::settings::Login;
 use howdah::{Config, config};
 
 /// Files in a directory of their own, removed at the end.
-struct Files(PathBuf);
+pub(crate) struct Files(PathBuf);
 
 impl Files {
-    fn new(name: &str, files: &[(&str, &str)]) -> Self {
-        let directory = std::env::temp_dir().join(format!("howdah-{name}-{}", std::process::id()));
+    pub(crate) fn new(name: &str, files: &[(&str, &str)]) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("howdah-{name}-{}-{count}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&directory).expect("a directory");
-        for (name, text) in files {
-            std::fs::write(directory.join(name), text).expect("a file");
-        }
-        Self(directory)
+        let made = Self(directory);
+        files.iter().for_each(|(name, text)| made.put(name, text));
+        made
     }
 
-    fn import(&self) -> Imported {
+    pub(crate) fn put(&self, name: &str, text: &str) {
+        std::fs::write(self.0.join(name), text).expect("a file");
+    }
+
+    pub(crate) fn import(&self) -> Imported {
         let imported = import::pgbouncer(&self.0.join("pgbouncer.ini"));
         imported.unwrap_or_else(|error| panic!("{error}"))
     }

@@ -9,6 +9,7 @@
 
 mod file;
 mod import;
+mod import_keys;
 mod mistakes;
 mod sources;
 mod url;

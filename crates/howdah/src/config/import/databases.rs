@@ -3,20 +3,24 @@
 //! Invariant: databases on one address share a cluster.
 
 use super::ini::{self, Line};
+use super::lookups::{self, Lookup};
 use super::table::General;
 use super::write::{Tables, Value};
-use super::{Account, Verdict, seconds};
+use super::{Account, NO_LIMIT, Verdict, seconds};
 
 /// Where PgBouncer looks for a server when nothing is said.
 const SOCKETS: &str = "/tmp";
 
 /// One database.
 #[derive(Debug)]
-struct Database {
-    name: String,
+pub(super) struct Database {
+    pub(super) name: String,
     cluster: usize,
-    server_database: Option<String>,
+    pub(super) server_database: Option<String>,
     max_servers: Option<u64>,
+    pub(super) lookup: Lookup,
+    /// Further keys of its own.
+    pub(super) keys: Vec<(&'static str, Value)>,
     pool: Vec<(&'static str, Value)>,
 }
 
@@ -57,6 +61,21 @@ impl Databases {
         databases
     }
 
+    /// Finds out who asks for users, and how.
+    pub(super) fn look_up(
+        &mut self,
+        general: &General<'_>,
+        tables: &mut Tables,
+        account: &mut Account,
+    ) {
+        lookups::write(&mut self.all, general, tables, account);
+    }
+
+    /// Whether users are looked up somewhere.
+    pub(super) fn looks_up(&self, general: &General<'_>) -> bool {
+        lookups::asker(&self.all, general).is_some()
+    }
+
     /// User and password that all clients become on the server.
     pub(super) fn forced(&self) -> Option<(&str, Option<&str>)> {
         match &self.forced {
@@ -80,6 +99,8 @@ impl Databases {
             cluster: 0,
             server_database: None,
             max_servers: general.bound("max_db_connections"),
+            lookup: Lookup::default(),
+            keys: Vec::new(),
             pool: Vec::new(),
         };
         let mut sound = true;
@@ -104,6 +125,15 @@ impl Databases {
                     database.pool.extend(number.map(|n| ("reserve_size", Value::Number(n))));
                 }
                 "pool_mode" => database.pool.push(("mode", Value::Text(value))),
+                "query_wait_timeout" => {
+                    let time =
+                        if number == Some(0) { Some(NO_LIMIT.to_owned()) } else { seconds(&value) };
+                    database.pool.extend(time.map(|t| ("checkout_timeout", Value::Text(t))));
+                }
+                "auth_user" => database.lookup.user = Some((line.clone(), value)),
+                "auth_query" => database.lookup.query = Some((line.clone(), value)),
+                "auth_dbname" => database.lookup.database = Some((line.clone(), value)),
+                "target_session_attrs" if value == "any" => {}
                 "server_lifetime" if number != Some(0) => {
                     database.pool.extend(seconds(&value).map(|t| ("max_lifetime", Value::Text(t))));
                 }
@@ -179,6 +209,8 @@ impl Databases {
             if let Some(other) = &database.server_database {
                 entry.push(("server_database".to_owned(), Value::Text(other.clone())));
             }
+            let keys = database.keys.iter();
+            entry.extend(keys.map(|(key, value)| ((*key).to_owned(), value.clone())));
             if let Some(number) = database.max_servers {
                 entry.push(("max_servers".to_owned(), Value::Number(number)));
             }
@@ -197,10 +229,10 @@ fn why_not(name: &str) -> &'static str {
         "connect_query" | "client_encoding" | "datestyle" | "timezone" | "application_name" => {
             "settings are the session's own here: use ALTER DATABASE … SET or ALTER ROLE … SET"
         }
-        "auth_user" | "auth_query" | "auth_dbname" => {
-            "auth_query is not served: list the users, each with its password or what PostgreSQL stores of it"
-        }
         "load_balance_hosts" => "several hosts in turn are not served",
+        "target_session_attrs" => {
+            "a server is what its node's role says: the first node of a cluster is the primary"
+        }
         "max_db_client_connections" => "clients are bounded by listen.max_clients and by user",
         "server_lifetime" => "0 (a server is used once) has no equivalent: see pool.max_lifetime",
         _ => "not a key of PgBouncer 1.25",

@@ -1,8 +1,8 @@
 //! PgBouncer's configuration as one of Howdah's, with an account of every line: what was taken over, what means something else now,
 //! what has no equivalent and what to do about that. Not a PgBouncer: nothing is kept that Howdah does by itself.
 //!
-//! `ini` reads the files, `table` says what becomes of each key of `[pgbouncer]`, `databases` and `users` read the other sections,
-//! `write` makes the text.
+//! `ini` reads the files, `table` says what becomes of each key of `[pgbouncer]`, `databases`, `lookups` and `users` read the other
+//! sections, `write` makes the text.
 //!
 //! Invariant: a key that is written is in the table of keys (`keys`), and every line of the source is in the account.
 
@@ -13,6 +13,7 @@ use serde::Serialize;
 
 mod databases;
 mod ini;
+mod lookups;
 mod table;
 mod users;
 mod write;
@@ -23,6 +24,9 @@ use databases::Databases;
 use ini::Line;
 use users::Users;
 use write::Tables;
+
+/// Stands for no limit where Howdah wants one.
+const NO_LIMIT: &str = "30d";
 
 /// What became of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -115,9 +119,10 @@ pub fn pgbouncer(path: &Path) -> Result<Imported, ImportError> {
     let mut tables = Tables::default();
     let general = table::read(&lines, &mut tables, &mut account);
     let users = Users::read(&lines, &general, path, &mut account)?;
-    let databases = Databases::read(&lines, &general, &mut account);
+    let mut databases = Databases::read(&lines, &general, &mut account);
+    databases.look_up(&general, &mut tables, &mut account);
     databases.write(&mut tables);
-    users.write(&databases, &general, &mut tables, &mut account);
+    users.write(path, &databases, &general, &mut tables, &mut account);
     let toml = tables.text(path);
     let mut remarks = account.0;
     remarks.sort_by(|a, b| (a.verdict, &a.file, a.line).cmp(&(b.verdict, &b.file, b.line)));

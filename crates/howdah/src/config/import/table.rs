@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::ini::Line;
 use super::write::{Tables, Value};
-use super::{Account, Verdict, has_key, seconds};
+use super::{Account, NO_LIMIT, Verdict, has_key, seconds};
 
 /// What becomes of a key.
 #[derive(Debug, Clone, Copy)]
@@ -21,11 +21,17 @@ enum Fate {
     Text(&'static str),
     /// A comma-separated list at this path.
     List(&'static str),
-    /// Read by the part that needs it, and accounted for there or here with this sentence.
+    /// Read by the part that needs it, and accounted for here with this sentence.
     Elsewhere(Verdict, &'static str),
+    /// Read and accounted for by the part that needs it.
+    Later,
+    /// `sslmode` of the servers.
+    ServerTls,
+    /// Versions of TLS; with only 1.3, this key is set, if there is one.
+    Protocols(Option<&'static str>),
 }
 
-use Fate::{Elsewhere, List, Long, Number, Text, Time};
+use Fate::{Elsewhere, Later, List, Long, Number, Protocols, ServerTls, Text, Time};
 use Verdict::{Changed, Dropped, Needless, Taken};
 
 const LOG: &str = "the log goes to standard error; the service manager keeps it";
@@ -34,7 +40,6 @@ const OWN: &str = "Howdah does this by itself";
 const BUFFERS: &str = "buffers exist only while bytes are in flight";
 const CIPHERS: &str =
     "only the safe suites of TLS 1.2 and 1.3 are spoken; see listen.tls_min_version";
-const QUERY: &str = "auth_query is not served: list the users, each with its password or what PostgreSQL stores of it";
 
 /// Every key.
 const KEYS: &[(&str, Fate)] = &[
@@ -43,20 +48,14 @@ const KEYS: &[(&str, Fate)] = &[
         "application_name_add_host",
         Elsewhere(Dropped, "application_name stays the client's; SHOW CLIENTS has the address"),
     ),
-    ("auth_dbname", Elsewhere(Dropped, QUERY)),
-    ("auth_file", Elsewhere(Taken, "its users were taken over")),
-    (
-        "auth_hba_file",
-        Elsewhere(
-            Dropped,
-            "rules by address are not served: restrict addresses with listen.address and the firewall",
-        ),
-    ),
+    ("auth_dbname", Later),
+    ("auth_file", Later),
+    ("auth_hba_file", Later),
     ("auth_ident_file", Elsewhere(Dropped, "names are not mapped: list the users")),
     ("auth_ldap_options", Elsewhere(Dropped, "LDAP is not served: list the users with passwords")),
-    ("auth_query", Elsewhere(Dropped, QUERY)),
-    ("auth_type", Elsewhere(Taken, "auth of each [[user]]")),
-    ("auth_user", Elsewhere(Dropped, QUERY)),
+    ("auth_query", Later),
+    ("auth_type", Later),
+    ("auth_user", Later),
     ("autodb_idle_timeout", Elsewhere(Needless, "an unused pool costs nothing and goes by itself")),
     ("cancel_wait_timeout", Elsewhere(Needless, "a cancel request never waits in line")),
     ("client_idle_timeout", Time("listen.client_idle_timeout")),
@@ -68,7 +67,7 @@ const KEYS: &[(&str, Fate)] = &[
     ("client_tls_dheparams", Elsewhere(Needless, CIPHERS)),
     ("client_tls_ecdhcurve", Elsewhere(Needless, CIPHERS)),
     ("client_tls_key_file", Text("listen.tls_key")),
-    ("client_tls_protocols", Elsewhere(Needless, CIPHERS)),
+    ("client_tls_protocols", Protocols(Some("listen.tls_min_version"))),
     ("client_tls_sslmode", Text("listen.tls")),
     ("conffile", Elsewhere(Needless, "a reload reads the file of the start")),
     ("default_pool_size", Number("pool.max_size")),
@@ -114,6 +113,13 @@ const KEYS: &[(&str, Fate)] = &[
     ),
     ("log_stats", Elsewhere(Needless, "SHOW STATS and howdah status have the figures")),
     ("logfile", Elsewhere(Needless, LOG)),
+    (
+        "login_notify_message",
+        Elsewhere(
+            Dropped,
+            "clients are not greeted: what tells a pooler apart is SHOW VERSION on the console",
+        ),
+    ),
     ("max_client_conn", Number("listen.max_clients")),
     (
         "max_db_client_connections",
@@ -140,6 +146,13 @@ const KEYS: &[(&str, Fate)] = &[
     ),
     ("pidfile", Elsewhere(Needless, "the service manager knows the process")),
     ("pkt_buf", Elsewhere(Needless, BUFFERS)),
+    (
+        "pool_idle_timeout",
+        Elsewhere(
+            Needless,
+            "an unused pool costs nothing, goes by itself, and leaves its counts behind",
+        ),
+    ),
     ("pool_mode", Text("pool.mode")),
     ("query_timeout", Time("pool.query_timeout")),
     ("query_wait_notify", Time("pool.wait_notice")),
@@ -197,8 +210,8 @@ const KEYS: &[(&str, Fate)] = &[
     ("server_tls_cert_file", Text("cluster.node.tls_cert")),
     ("server_tls_ciphers", Elsewhere(Needless, CIPHERS)),
     ("server_tls_key_file", Text("cluster.node.tls_key")),
-    ("server_tls_protocols", Elsewhere(Needless, CIPHERS)),
-    ("server_tls_sslmode", Text("cluster.node.tls")),
+    ("server_tls_protocols", Protocols(None)),
+    ("server_tls_sslmode", ServerTls),
     ("service_name", Elsewhere(Needless, LOG)),
     (
         "so_reuseport",
@@ -297,6 +310,10 @@ pub(super) fn read<'a>(
         }
     }
     listen(&general, tables, account);
+    if general.get("client_tls_cert_file").is_some() && general.get("client_tls_sslmode").is_none()
+    {
+        tables.set("listen.tls", Value::Text("disable".to_owned()));
+    }
     if let Some(level) = general.bound("verbose") {
         let level = if level > 1 { "trace" } else { "debug" };
         tables.set("log.level", Value::Text(level.to_owned()));
@@ -321,6 +338,14 @@ pub(super) fn read<'a>(
 fn apply(fate: Fate, line: &Line, tables: &mut Tables, account: &mut Account) {
     let (path, value) = match fate {
         Elsewhere(verdict, text) => return account.add(line, &line.key, verdict, text),
+        Later => return,
+        ServerTls if line.value == "allow" => {
+            tables.set(NODE_TLS, Value::Text("prefer".to_owned()));
+            let text = "cluster.node.tls = \"prefer\": TLS with servers that speak it";
+            return account.add(line, &line.key, Changed, text);
+        }
+        ServerTls => (NODE_TLS, Some(Value::Text(line.value.clone()))),
+        Protocols(key) => return protocols(key, line, tables, account),
         Number(path) => (path, line.value.parse().ok().map(Value::Number)),
         Time(path) => {
             let zero = line.value.parse::<f64>().is_ok_and(|number| number == 0.0);
@@ -329,8 +354,8 @@ fn apply(fate: Fate, line: &Line, tables: &mut Tables, account: &mut Account) {
             (path, value.map(Value::Text))
         }
         Long(path, meaning) if line.value.parse::<f64>().is_ok_and(|number| number == 0.0) => {
-            tables.set(path, Value::Text("30d".to_owned()));
-            let text = format!("0 means {meaning} there; {path} = \"30d\" here");
+            tables.set(path, Value::Text(NO_LIMIT.to_owned()));
+            let text = format!("0 means {meaning} there; {path} = {NO_LIMIT:?} here");
             return account.add(line, &line.key, Changed, text);
         }
         Long(path, _) => (path, seconds(&line.value).map(Value::Text)),
@@ -352,6 +377,24 @@ fn apply(fate: Fate, line: &Line, tables: &mut Tables, account: &mut Account) {
             tables.set(path, value);
             account.add(line, &line.key, Taken, path);
         }
+    }
+}
+
+const NODE_TLS: &str = "cluster.node.tls";
+
+/// Versions of TLS: 1.2 and 1.3 are spoken, or with clients 1.3 alone.
+fn protocols(key: Option<&'static str>, line: &Line, tables: &mut Tables, account: &mut Account) {
+    let names = list(&line.value);
+    let is = |known: &[&str]| names.iter().all(|name| known.contains(&name.as_str()));
+    match key {
+        _ if is(&["secure", "tlsv1.2", "tlsv1.3"]) && !is(&["tlsv1.3"]) => {
+            account.add(line, &line.key, Needless, "TLS 1.2 and 1.3 are spoken");
+        }
+        Some(path) if is(&["tlsv1.3"]) => {
+            tables.set(path, Value::Text("1.3".to_owned()));
+            account.add(line, &line.key, Taken, path);
+        }
+        _ => account.add(line, &line.key, Changed, "TLS 1.2 and 1.3 are spoken, and no other"),
     }
 }
 

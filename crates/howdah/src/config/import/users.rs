@@ -1,27 +1,39 @@
-//! `[users]` and the `auth_file`: who may log in, and how. Not what they may do.
+//! `[users]` and the `auth_file`: who may log in, and how. Not what they may do, nor who asks for users (`lookups`).
 //!
-//! Invariant: a secret goes into the configuration and nowhere else.
+//! Invariant: a secret of the `auth_file` stays there.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+
+use howdah_proxy::settings::Secret;
 
 use super::databases::Databases;
 use super::ini::{self, Line};
 use super::table::{General, list};
 use super::write::{Tables, Value};
 use super::{Account, ImportError, Verdict};
+use crate::config::userlist::{self, Userlist};
 
-/// One user.
+/// What `[users]` says of one.
 #[derive(Debug, Default)]
-struct User {
-    secret: Option<String>,
+struct Own {
     pool_mode: Option<String>,
     max_clients: Option<u64>,
 }
 
+/// What decides over all users.
+struct Around<'a> {
+    kind: &'a str,
+    databases: &'a Databases,
+    general: &'a General<'a>,
+}
+
 /// All users by name.
 #[derive(Debug, Default)]
-pub(super) struct Users(BTreeMap<String, User>);
+pub(super) struct Users {
+    listed: Userlist,
+    own: BTreeMap<String, Own>,
+}
 
 impl Users {
     pub(super) fn read(
@@ -31,10 +43,19 @@ impl Users {
         account: &mut Account,
     ) -> Result<Self, ImportError> {
         let mut users = Self::default();
-        if let Some(name) = general.get("auth_file") {
-            let file = ini::relative(path, name);
-            for (name, secret) in secrets(&ini::text(&file)?) {
-                users.0.entry(name).or_default().secret = secret;
+        if let Some(line) = general.line("auth_file").filter(|line| !line.value.is_empty()) {
+            let file = ini::relative(path, &line.value);
+            let mut errors = Vec::new();
+            users.listed = userlist::parse(&ini::text(&file)?, &file, &mut errors);
+            account.add(
+                line,
+                "auth_file",
+                Verdict::Taken,
+                "auth.file, which is read by each reload",
+            );
+            for error in errors {
+                let text = format!("{}: {}: {}", error.origin, error.reason, error.fix);
+                account.add(line, "auth_file", Verdict::Changed, text);
             }
         }
         for line in lines.iter().filter(|line| line.section == "users") {
@@ -48,7 +69,7 @@ impl Users {
         let Some(pairs) = ini::pairs(&line.value) else {
             return account.add(line, key, Verdict::Dropped, "not a list of key=value");
         };
-        let user = self.0.entry(line.key.clone()).or_default();
+        let user = self.own.entry(line.key.clone()).or_default();
         let mut sound = true;
         for (name, value) in pairs {
             match name.as_str() {
@@ -64,7 +85,10 @@ impl Users {
                 }
             }
         }
-        if sound {
+        if !self.listed.contains_key(&line.key) {
+            let text = "not in the auth_file: add a password to the [[user]], if one is to log in";
+            account.add(line, key, Verdict::Dropped, text);
+        } else if sound {
             account.add(line, key, Verdict::Taken, format!("[[user]] {}", line.key));
         }
     }
@@ -72,74 +96,102 @@ impl Users {
     /// The users, and those of them that may use the console.
     pub(super) fn write(
         &self,
+        path: &Path,
         databases: &Databases,
         general: &General<'_>,
         tables: &mut Tables,
         account: &mut Account,
     ) {
         let kind = general.get("auth_type").unwrap_or("md5");
-        let line = general.line("auth_type");
-        let mut note = |verdict, text: String| {
-            if let Some(line) = line.or_else(|| general.line("auth_file")) {
-                account.add(line, "auth_type", verdict, text);
-            }
+        let looked_up = databases.looks_up(general);
+        let absolute = |name: &str| {
+            let file = ini::relative(path, name);
+            let absolute = std::path::absolute(&file).unwrap_or(file);
+            Value::Text(absolute.display().to_string())
         };
-        let all = matches!(kind, "trust" | "any");
-        match kind {
-            "trust" | "any" => note(
-                Verdict::Changed,
-                format!(
-                    "{kind} admits clients of this machine only, and as any user: give users passwords for others"
-                ),
-            ),
-            "plain" | "md5" | "scram-sha-256" => {}
-            other => note(
-                Verdict::Changed,
-                format!(
-                    "{other} is not served: users prove themselves by what auth_file has of their passwords"
-                ),
-            ),
+        if let Some(name) = general.get("auth_file") {
+            tables.set("auth.file", absolute(name));
         }
-        let mut written = Vec::new();
-        for (name, user) in &self.0 {
-            let method = if all { Some("trust") } else { method(kind, user.secret.as_deref()) };
-            let Some(method) = method else {
-                note(
-                    Verdict::Dropped,
-                    format!("user {name} has no password in auth_file: add a [[user]]"),
-                );
-                continue;
-            };
-            written.push(name);
-            let secret = user.secret.as_deref();
-            let stored = secret.is_some_and(|text| is_md5(text) || is_verifier(text));
-            if stored && databases.forced().and_then(|(_, password)| password).is_none() {
-                note(
-                    Verdict::Changed,
-                    format!(
-                        "user {name}: what auth_file has of the password cannot be used to log in to servers: set server_password, or let the servers trust Howdah"
-                    ),
-                );
+        if let Some(line) = general.line("auth_hba_file") {
+            if kind == "hba" {
+                tables.set("auth.hba_file", absolute(&line.value));
+                account.add(line, "auth_hba_file", Verdict::Taken, "auth.hba_file");
+            } else {
+                let text = "it counts with auth_type = hba only";
+                account.add(line, "auth_hba_file", Verdict::Needless, text);
             }
-            if stored && kind == "plain" {
-                note(
-                    Verdict::Taken,
-                    format!("user {name}: the stored form serves auth = \"{method}\""),
-                );
-            }
-            entry(tables, (name, method, user), databases, general);
         }
-        if all {
-            entry(tables, ("*", "trust", &User::default()), databases, general);
-        } else if written.is_empty() {
-            note(Verdict::Dropped, "no user was found: add a [[user]] with a password".to_owned());
+        method(kind, general, tables, account);
+        let around = Around { kind, databases, general };
+        let everybody = matches!(kind, "trust" | "any");
+        for (name, secret) in &self.listed {
+            self.entry(name, secret.as_ref(), &around, tables);
+            remark(name, secret.as_ref(), &around, account);
         }
+        let all = if everybody { Some("trust") } else { None };
+        let all = all.or_else(|| (kind == "cert" && looked_up).then_some("cert"));
+        if let Some(method) = all {
+            let entry = tables.begin("user");
+            entry.push(("name".to_owned(), Value::Text("*".to_owned())));
+            entry.push(("auth".to_owned(), Value::Text(method.to_owned())));
+            server(entry, databases);
+        } else if self.listed.values().all(Option::is_none) && !looked_up {
+            note(
+                general,
+                account,
+                Verdict::Dropped,
+                "no user was found: add a [[user]] with a password",
+            );
+        }
+        if looked_up && databases.forced().is_some() {
+            let text =
+                "users that are looked up log in to servers as themselves, and not as user= says";
+            note(general, account, Verdict::Changed, text);
+        }
+        if !everybody && !looked_up {
+            self.console(general, tables, account);
+        }
+    }
+
+    /// An entry for a user of whom there is more to say than the file does.
+    fn entry(&self, name: &str, secret: Option<&Secret>, around: &Around<'_>, tables: &mut Tables) {
+        let Around { kind, databases, general } = *around;
+        let auth = match (kind, secret) {
+            ("trust" | "any", _) => "trust",
+            ("cert", _) => "cert",
+            // Nobody can log in with an empty password: the file says so.
+            (_, None) => return,
+            (_, Some(Secret::ScramVerifier(_))) => "scram-sha-256",
+            (_, Some(Secret::Md5(_))) => "md5",
+            ("plain", _) => "password",
+            ("md5", _) => "md5",
+            _ => "scram-sha-256",
+        };
+        let own = self.own.get(name);
+        let clients = own.and_then(|own| own.max_clients);
+        let clients = clients.or_else(|| general.bound("max_user_client_connections"));
+        let plain = !matches!(auth, "trust" | "cert") && databases.forced().is_none();
+        if plain && own.is_none() && clients.is_none() {
+            return;
+        }
+        let entry = tables.begin("user");
+        entry.push(("name".to_owned(), Value::Text(name.to_owned())));
+        entry.push(("auth".to_owned(), Value::Text(auth.to_owned())));
+        server(entry, databases);
+        if let Some(mode) = own.and_then(|own| own.pool_mode.as_ref()) {
+            entry.push(("pool_mode".to_owned(), Value::Text(mode.clone())));
+        }
+        if let Some(number) = clients {
+            entry.push(("max_clients".to_owned(), Value::Number(number)));
+        }
+    }
+
+    /// Names for the console are of users that there are.
+    fn console(&self, general: &General<'_>, tables: &mut Tables, account: &mut Account) {
         for (key, path) in [("admin_users", "admin.users"), ("stats_users", "admin.stats_users")] {
-            let Some(line) = general.line(key).filter(|_| !all && super::has_key(path)) else {
-                continue;
-            };
+            let Some(line) = general.line(key) else { continue };
             let (known, unknown): (Vec<_>, Vec<_>) =
-                list(&line.value).into_iter().partition(|name| written.contains(&name));
+                list(&line.value).into_iter().partition(|name| self.listed.contains_key(name));
             if !unknown.is_empty() {
                 let text = format!("not among the users, and left out: {}", unknown.join(", "));
                 account.add(line, key, Verdict::Changed, text);
@@ -152,114 +204,63 @@ impl Users {
     }
 }
 
-fn entry(
-    tables: &mut Tables,
-    (name, method, user): (&str, &str, &User),
-    databases: &Databases,
-    general: &General<'_>,
-) {
-    let entry = tables.begin("user");
-    let mut text = |key: &str, value: &str| {
-        entry.push((key.to_owned(), Value::Text(value.to_owned())));
+/// What is different for a user.
+fn remark(name: &str, secret: Option<&Secret>, around: &Around<'_>, account: &mut Account) {
+    let kind = around.kind;
+    let forced = around.databases.forced().is_some_and(|(_, password)| password.is_none());
+    let text = match secret {
+        None if !matches!(kind, "trust" | "any" | "cert") => {
+            format!("user {name} has no password in the auth_file, and cannot log in")
+        }
+        Some(Secret::Md5(_)) if kind == "scram-sha-256" => format!(
+            "user {name}: what is stored is of md5, and cannot prove anybody with SCRAM: store the password anew"
+        ),
+        Some(Secret::Md5(_) | Secret::ScramVerifier(_)) if forced => format!(
+            "user {name}: what is stored cannot log in to servers as another user: set server_password, or let the servers trust Howdah"
+        ),
+        Some(_) | None => return,
     };
-    text("name", name);
-    text("auth", method);
-    if let Some(secret) = &user.secret {
-        text("password", secret);
-    }
+    note(around.general, account, Verdict::Changed, &text);
+}
+
+/// What all users are logged in to servers with.
+fn server(entry: &mut Vec<(String, Value)>, databases: &Databases) {
     if let Some((user, password)) = databases.forced() {
-        text("server_user", user);
+        entry.push(("server_user".to_owned(), Value::Text(user.to_owned())));
         if let Some(password) = password {
-            text("server_password", password);
+            entry.push(("server_password".to_owned(), Value::Text(password.to_owned())));
         }
     }
-    if let Some(mode) = &user.pool_mode {
-        text("pool_mode", mode);
-    }
-    let clients = user.max_clients.or_else(|| general.bound("max_user_client_connections"));
-    if let Some(number) = clients.filter(|_| name != "*") {
-        entry.push(("max_clients".to_owned(), Value::Number(number)));
-    }
 }
 
-fn is_md5(secret: &str) -> bool {
-    secret.len() == 35 && secret.starts_with("md5")
-}
-
-fn is_verifier(secret: &str) -> bool {
-    secret.starts_with("SCRAM-SHA-256$")
-}
-
-/// How a user proves himself; `None`: nothing is known of his password.
-fn method(kind: &str, secret: Option<&str>) -> Option<&'static str> {
-    let secret = secret?;
-    Some(match kind {
-        _ if is_verifier(secret) => "scram-sha-256",
-        _ if is_md5(secret) => "md5",
+/// How users prove who they are.
+fn method(kind: &str, general: &General<'_>, tables: &mut Tables, account: &mut Account) {
+    let word = match kind {
         "plain" => "password",
-        "md5" => "md5",
-        _ => "scram-sha-256",
-    })
-}
-
-/// Names and secrets of an `auth_file`: two quoted texts a line, a doubled quote stands for itself.
-fn secrets(text: &str) -> Vec<(String, Option<String>)> {
-    let quoted = |text: &str| -> Option<(String, String)> {
-        let (mut value, mut rest) = (String::new(), text.trim_start().strip_prefix('"')?);
-        loop {
-            let (part, after) = rest.split_once('"')?;
-            value.push_str(part);
-            match after.strip_prefix('"') {
-                Some(more) => {
-                    value.push('"');
-                    rest = more;
-                }
-                None => return Some((value, after.to_owned())),
-            }
+        "md5" | "scram-sha-256" => kind,
+        "hba" => return note(general, account, Verdict::Taken, "the methods of auth.hba_file"),
+        "cert" => return note(general, account, Verdict::Taken, "auth of each [[user]]"),
+        "trust" | "any" => {
+            let text = format!(
+                "{kind} admits clients of this machine only, and as any user: give users passwords for others"
+            );
+            return note(general, account, Verdict::Changed, &text);
+        }
+        other => {
+            let text = format!(
+                "{other} is not served: users prove themselves by what the auth_file has of their passwords; with pass_through = true PostgreSQL judges, by whatever its pg_hba.conf says"
+            );
+            return note(general, account, Verdict::Dropped, &text);
         }
     };
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with(';'));
-    lines
-        .filter_map(|line| {
-            let (name, rest) = quoted(line)?;
-            let secret = quoted(&rest).map(|(secret, _)| secret);
-            Some((name, secret.filter(|secret| !secret.is_empty())))
-        })
-        .collect()
+    tables.set("auth.method", Value::Text(word.to_owned()));
+    note(general, account, Verdict::Taken, "auth.method");
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_auth_file_is_read_with_its_quotes() {
-        let text = "; comment\n\"a\" \"p\"\"w\" \"\"\n\n\"b\"  \"md5x\"\n\"c\" \"\"\nnonsense\n";
-        let some = |text: &str| Some(text.to_owned());
-        assert_eq!(
-            secrets(text),
-            [
-                ("a".to_owned(), some("p\"w")),
-                ("b".to_owned(), some("md5x")),
-                ("c".to_owned(), None)
-            ]
-        );
-    }
-
-    #[test]
-    fn the_stored_form_decides_how_a_user_proves_himself() {
-        let md5 = format!("md5{}", "0".repeat(32));
-        let rows = [
-            ("md5", "plain", Some("md5")),
-            ("plain", "plain", Some("password")),
-            ("scram-sha-256", "plain", Some("scram-sha-256")),
-            ("hba", "plain", Some("scram-sha-256")),
-            ("scram-sha-256", md5.as_str(), Some("md5")),
-            ("md5", "SCRAM-SHA-256$4096:a$b:c", Some("scram-sha-256")),
-        ];
-        for (kind, secret, expected) in rows {
-            assert_eq!(method(kind, Some(secret)), expected, "{kind} {secret}");
-        }
-        assert_eq!(method("md5", None), None);
+/// A remark on `auth_type`, wherever that is said.
+fn note(general: &General<'_>, account: &mut Account, verdict: Verdict, text: &str) {
+    let line = general.line("auth_type").or_else(|| general.line("auth_file"));
+    if let Some(line) = line {
+        account.add(line, "auth_type", verdict, text);
     }
 }
