@@ -31,6 +31,7 @@ mod lookups;
 mod modes;
 mod notifications;
 mod operating;
+mod password_rotation;
 mod pinning;
 mod pipelines;
 mod pools;
