@@ -10,13 +10,15 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use howdah_core::session::{Context as SessionContext, PinReason};
+use howdah_core::session::Context as SessionContext;
 
 use crate::error::Refusal;
 use crate::flight::Flight;
+use crate::rows;
 use crate::server::{CancelTarget, Server, SessionId};
 use crate::share::SharedRequest;
 use crate::stream::Peer;
+use crate::tenure::Tenure;
 use crate::tls::TlsInfo;
 
 /// What somebody else wants of a session.
@@ -43,6 +45,8 @@ pub(crate) enum Deadline {
     Query(Duration),
     /// The request was cancelled for that, and the server does not answer.
     Unanswered(Duration),
+    /// The transaction was open longer than `pool.transaction_timeout`.
+    Transaction(Duration),
     /// The client was idle in a transaction.
     IdleInTransaction(Duration),
     /// The client was idle.
@@ -118,7 +122,8 @@ pub(crate) struct Entry {
     /// Named statements, as above.
     pub(crate) prepared: Cell<usize>,
     pub(crate) activity: Cell<Activity>,
-    pub(crate) pin: Cell<Option<PinReason>>,
+    /// How long it has had its server, and whether it keeps it.
+    pub(crate) tenure: Tenure,
     pub(crate) requests: Cell<u64>,
     /// Where a cancel request for what it runs now goes.
     pub(crate) cancel: RefCell<Option<Rc<CancelTarget>>>,
@@ -172,7 +177,7 @@ impl Entry {
             context: RefCell::default(),
             prepared: Cell::new(0),
             activity: Cell::new(Activity::Login),
-            pin: Cell::new(None),
+            tenure: Tenure::default(),
             requests: Cell::new(0),
             cancel: RefCell::new(None),
             granted: RefCell::new(None),
@@ -221,6 +226,13 @@ impl Entry {
         self.activity.set(Activity::Active);
     }
 
+    /// A shared request is not with a server any more.
+    pub(crate) fn on_off_board(&self) {
+        *self.flight.borrow_mut() = None;
+        self.set_deadline(None);
+        self.tenure.end();
+    }
+
     /// Takes the answer to a shared request.
     pub(crate) fn take_answer(&self) -> Answer {
         self.answer.take()
@@ -266,13 +278,30 @@ impl Entry {
         self.deadline.set(deadline);
     }
 
-    /// Signals a deadline that has passed.
-    pub(crate) fn tick(&self, now: Instant) {
+    /// Signals a deadline that has passed. Whether its transaction has just become a leak.
+    pub(crate) fn tick(&self, now: Instant) -> bool {
         if let Some((at, deadline)) = self.deadline.get()
             && now >= at
         {
             self.deadline.set(None);
             self.signal(Signal::Deadline(deadline));
         }
+        if let Some(timeout) = self.tenure.take_end(now) {
+            self.signal(Signal::Deadline(Deadline::Transaction(timeout)));
+        }
+        let leak = self.tenure.take_leak(now);
+        if let Some(leak) = leak {
+            tracing::warn!(
+                client = %self.peer,
+                user = ?self.user,
+                database = ?self.database,
+                application = ?rows::application(self),
+                state = leak.state,
+                age = ?leak.age,
+                server_pid = self.cancel.borrow().as_ref().map(|target| target.process_id),
+                "a client holds a server for longer than pool.leak_threshold"
+            );
+        }
+        leak.is_some()
     }
 }

@@ -95,6 +95,17 @@ impl Refusal {
         .hint(format!("Close connections that are not needed, or raise {key}."))
     }
 
+    pub(crate) fn transaction_timeout(timeout: Duration) -> Self {
+        let limit = seconds(timeout);
+        Self::new(
+            SqlState::TRANSACTION_TIMEOUT,
+            format!(
+                "terminating connection: transaction longer than pool.transaction_timeout ({limit})"
+            ),
+        )
+        .hint("Make the transaction shorter, or raise pool.transaction_timeout for this database.")
+    }
+
     pub(crate) fn shutting_down() -> Self {
         Self::new(SqlState::ADMIN_SHUTDOWN, "terminating connection: Howdah is shutting down")
             .hint("Connect again in a moment.")

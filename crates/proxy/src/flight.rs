@@ -182,9 +182,8 @@ impl Passenger {
     /// Its session goes elsewhere; the answer that may still come is dropped.
     fn leave(&mut self, elsewhere: Elsewhere) {
         let Some(entry) = self.entry.take() else { return };
-        *entry.flight.borrow_mut() = None;
+        entry.on_off_board();
         *entry.shared.borrow_mut() = Some(std::mem::take(&mut self.request));
-        entry.set_deadline(None);
         entry.grant(match elsewhere {
             _ if self.spilled => Grant::Lost { told: true },
             Elsewhere::Again => Grant::Again,
@@ -369,8 +368,7 @@ impl Passenger {
         if let Some(elsewhere) = self.elsewhere {
             self.leave(elsewhere);
         } else if let Some(entry) = self.entry.take() {
-            *entry.flight.borrow_mut() = None;
-            entry.set_deadline(None);
+            entry.on_off_board();
             entry.answer(std::mem::take(&mut self.answer), now);
         }
         worker.shelf.put_outbox(std::mem::take(&mut self.request.frames));

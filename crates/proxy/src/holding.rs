@@ -4,6 +4,7 @@
 //! Invariant: a server leaves a session in one of two ways only: free, to the pool ([`Session::release`]), or with the end of
 //! the session, through `clean`.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use howdah_core::reply::Delivery;
@@ -16,14 +17,25 @@ use crate::clean::{self, Leaving};
 use crate::clock;
 use crate::entry::{Activity, Deadline, Signal};
 use crate::error::{Refusal, seconds};
+use crate::server::Server;
 use crate::session::{End, Session};
 
 impl Session {
+    /// A server was taken for the session.
+    pub(crate) fn hold(&mut self, server: Box<Server>) {
+        *self.entry.cancel.borrow_mut() = Some(Rc::clone(&server.cancel));
+        self.entry.activity.set(Activity::Active);
+        self.begin_tenure();
+        self.checked_out_at = server.queue.next_serial();
+        self.server = Some(server);
+    }
+
     /// The server is free: back to the pool.
     pub(crate) fn release(&mut self) {
         *self.entry.cancel.borrow_mut() = None;
         self.entry.activity.set(Activity::Idle);
         self.show_state();
+        self.entry.tenure.end();
         self.statements.on_server_released();
         self.effects.clear();
         self.portals.clear();
@@ -51,7 +63,7 @@ impl Session {
     pub(crate) fn set_pin(&mut self, reason: PinReason) {
         if self.pin.is_none() {
             self.pin = Some(reason);
-            self.entry.pin.set(Some(reason));
+            self.entry.tenure.set_pin(Some((self.worker.now(), reason)));
             self.pool.on_pin(reason);
         }
     }
@@ -65,7 +77,7 @@ impl Session {
 
     fn drop_pin(&mut self) {
         if let Some(reason) = self.pin.take() {
-            self.entry.pin.set(None);
+            self.entry.tenure.set_pin(None);
             self.pool.on_unpin(reason);
         }
     }
@@ -108,6 +120,13 @@ impl Session {
                     server.doomed = Some("it does not answer");
                 }
                 Err(End::Fatal(Refusal::query_timeout(timeout)))
+            }
+            Signal::Deadline(Deadline::Transaction(_)) if !self.entry.tenure.is_overdue() => Ok(()),
+            Signal::Deadline(Deadline::Transaction(timeout)) => {
+                if self.entry.tenure.is_asking() {
+                    cancel::send(&self.worker, &self.pool, &self.entry, None);
+                }
+                Err(End::Fatal(Refusal::transaction_timeout(timeout)))
             }
             Signal::Deadline(Deadline::IdleInTransaction(timeout)) => {
                 Err(End::Fatal(Refusal::new(
@@ -183,6 +202,30 @@ impl Session {
         }
     }
 
+    /// A server is taken, or a request is sent to it: from here on the client holds it.
+    fn begin_tenure(&self) {
+        if self.entry.tenure.goes_on() {
+            return;
+        }
+        let ledger = self.pool.ledger.borrow();
+        let config = ledger.config();
+        // A report may be a tick late; a limit must not pass a tick early.
+        let exact = config.transaction_timeout.is_some();
+        self.entry.tenure.begin(if exact { clock::now() } else { self.worker.now() }, config);
+    }
+
+    /// A request was answered; `more`: others are on their way.
+    pub(crate) fn watch_tenure(&self, status: TransactionStatus, more: bool) {
+        if status == TransactionStatus::Idle {
+            self.entry.tenure.end();
+            if more {
+                self.begin_tenure();
+            }
+        } else if !more {
+            self.entry.tenure.on_idle_in_transaction();
+        }
+    }
+
     /// When the client has to end its transaction; the deadline of what was answered holds no longer.
     pub(crate) fn watch_transaction(&self, status: TransactionStatus) {
         let ledger = self.pool.ledger.borrow();
@@ -197,6 +240,7 @@ impl Session {
 
     /// When the request that is being sent has to be answered.
     pub(crate) fn watch_request(&self) {
+        self.begin_tenure();
         let ledger = self.pool.ledger.borrow();
         if let Some(timeout) = ledger.config().query_timeout {
             self.entry.set_deadline(Some((clock::now() + timeout, Deadline::Query(timeout))));

@@ -50,6 +50,7 @@ pub mod simulation;
 mod stats;
 mod stream;
 mod takeover;
+mod tenure;
 pub mod tls;
 mod traffic;
 mod words;

@@ -149,11 +149,9 @@ async fn arrive(worker: &Rc<Worker>, slot: &mut Option<Link>) -> Result<Arrival,
     if worker.shared.holds().is_disabled(&request.database) {
         return Err(Refusal::disabled(&request.database));
     }
-    let cap = settings.user(&request.user).and_then(|user| user.max_clients);
-    let Some(seat) = worker.shared.seat(&request.user, cap) else {
-        let max = cap.unwrap_or_default();
-        return Err(Refusal::too_many_clients(max, "max_clients of this user"));
-    };
+    let of_user = settings.user(&request.user).and_then(|user| user.max_clients);
+    let of_database = settings.database(&request.database).and_then(|found| found.max_clients);
+    let seat = worker.shared.seat(&request.user, of_user, &request.database, of_database)?;
     open_session(worker, slot, &settings, request, (seat, client))
 }
 

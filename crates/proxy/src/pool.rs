@@ -178,6 +178,8 @@ impl Pool {
     }
 
     pub(crate) fn set_quotas(&self, quotas: Vec<Arc<Quota>>) {
+        // It may starve for other caps now, or for none.
+        self.set_starving(false);
         *self.quotas.borrow_mut() = quotas;
     }
 
@@ -340,11 +342,14 @@ impl Pool {
             let mut ledger = self.ledger.borrow_mut();
             ledger.notify_waiters(now).iter().for_each(|waiter| waiter.notify());
             let expired = ledger.take_expired_waiters(now);
-            let wanted =
-                !self.starving.get() && self.quotas.borrow().iter().any(|quota| quota.is_wanted());
-            self.yields.set(if wanted { Yield::Owed } else { Yield::Nothing });
-            let surplus =
-                ledger.take_surplus(now, |server| wanted || !server.is_reusable(now, generation));
+            let quotas = self.quotas.borrow();
+            let wanted = !self.starving.get() && quotas.iter().any(|quota| quota.is_wanted());
+            let excess = quotas.iter().map(|quota| quota.excess()).max().unwrap_or(0);
+            let excess = Cell::new(if wanted { u32::MAX } else { excess });
+            let is_beyond = || excess.replace(excess.get().saturating_sub(1)) > 0;
+            let surplus = ledger
+                .take_surplus(now, |server| !server.is_reusable(now, generation) || is_beyond());
+            self.yields.set(if excess.get() > 0 { Yield::Owed } else { Yield::Nothing });
             (expired, surplus, ledger.config().clone(), ledger.is_paused())
         };
         for entry in expired {
@@ -515,12 +520,19 @@ impl Pool {
                 .filter(|(_, count)| **count > 0)
                 .map(|(reason, count)| (reason.as_str(), *count))
                 .collect(),
+            leaks: 0,
             last_error: self.last_error.borrow().as_ref().map(ToString::to_string),
             flight_target: ledger.flight_target(),
             ..PoolReport::default()
         };
         self.flying.report(&mut report);
         report
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.set_starving(false);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Caps on open servers that hold over all workers: per pool, per database, per node. Touched when a server is opened or
+//! Caps on open servers that hold over all workers: per user, per database, per node. Touched when a server is opened or
 //! closed, never per request.
 //!
 //! Invariant: the count of a quota is the number of permits that exist for it.
@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A cap shared by all workers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Quota {
+    /// 0: no cap.
     max: AtomicU32,
     taken: AtomicU32,
     /// Workers that have waiters, no server, and got no permit: others give idle servers up for them.
@@ -16,16 +17,24 @@ pub(crate) struct Quota {
 }
 
 impl Quota {
-    pub(crate) const fn new(max: u32) -> Self {
-        Self { max: AtomicU32::new(max), taken: AtomicU32::new(0), starving: AtomicU32::new(0) }
+    pub(crate) fn set_max(&self, max: Option<u32>) {
+        self.max.store(max.unwrap_or(0), Ordering::Relaxed);
     }
 
-    pub(crate) fn set_max(&self, max: u32) {
-        self.max.store(max, Ordering::Relaxed);
+    fn max(&self) -> u32 {
+        match self.max.load(Ordering::Relaxed) {
+            0 => u32::MAX,
+            max => max,
+        }
+    }
+
+    /// Servers beyond a cap that was lowered.
+    pub(crate) fn excess(&self) -> u32 {
+        self.taken.load(Ordering::Relaxed).saturating_sub(self.max())
     }
 
     fn take(&self) -> bool {
-        let max = self.max.load(Ordering::Relaxed);
+        let max = self.max();
         self.taken
             .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |taken| {
                 (taken < max).then_some(taken + 1)
@@ -84,7 +93,8 @@ mod tests {
 
     #[test]
     fn a_permit_takes_a_place_in_all_quotas_or_in_none() {
-        let (wide, narrow) = (Arc::new(Quota::new(5)), Arc::new(Quota::new(1)));
+        let (wide, narrow) = (Arc::new(Quota::default()), Arc::new(Quota::default()));
+        narrow.set_max(Some(1));
         let both = [Arc::clone(&wide), Arc::clone(&narrow)];
         let first = Permit::take(&both);
         assert!(first.is_some());
@@ -97,5 +107,18 @@ mod tests {
         drop(first);
         assert!(Permit::take(&both).is_some());
         assert_eq!(narrow.taken.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_cap_that_comes_later_counts_the_servers_that_are_open() {
+        let quota = [Arc::new(Quota::default())];
+        let [first, second] = [(), ()].map(|()| Permit::take(&quota));
+        assert!(first.is_some() && second.is_some() && quota[0].excess() == 0);
+        quota[0].set_max(Some(1));
+        assert!(quota[0].excess() == 1 && Permit::take(&quota).is_none());
+        drop(first);
+        assert!(quota[0].excess() == 0 && Permit::take(&quota).is_none());
+        drop(second);
+        assert!(Permit::take(&quota).is_some());
     }
 }

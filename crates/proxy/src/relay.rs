@@ -420,6 +420,7 @@ impl Session {
             self.relax();
         }
         while self.shifts.pop_front_if(|shift| shift.serial < until).is_some() {}
+        self.watch_tenure(status, !server.queue.is_empty());
         if server.queue.is_empty() {
             if self.overruled.take().is_some() {
                 self.entry.set_deadline(None);

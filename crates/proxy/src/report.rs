@@ -159,6 +159,8 @@ pub struct PoolReport {
     pub unshared: BTreeMap<&'static str, u64>,
     /// Flights at once at most, as learned.
     pub flight_target: u32,
+    /// Clients that hold a server for longer than `pool.leak_threshold` now, in a transaction or pinned.
+    pub leaks: usize,
     /// Why the last attempt to open a server failed, while it is still failing.
     pub last_error: Option<String>,
 }
@@ -188,6 +190,8 @@ pub struct Totals {
     pub open_failures: u64,
     /// Servers closed.
     pub servers_closed: u64,
+    /// Transactions that were open for longer than `pool.leak_threshold`.
+    pub leaks: u64,
     /// Request time, from the complete request to its ReadyForQuery, waiting included.
     pub request_us: Histogram<u64>,
     /// Time clients waited for a server; checkouts without a wait are not in it.
@@ -214,6 +218,7 @@ impl PoolReport {
             (Some(_), None) => {}
             (None, other) => self.advice.clone_from(other),
         }
+        self.leaks += other.leaks;
         self.oldest_wait = self.oldest_wait.max(other.oldest_wait);
         for (reason, count) in &other.pinned {
             *self.pinned.entry(reason).or_default() += count;

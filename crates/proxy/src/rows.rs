@@ -15,6 +15,7 @@ use crate::pool::{Pool, PoolKey};
 use crate::report::{Counts, DatabaseReport, PoolReport};
 use crate::settings::NodeAddress;
 use crate::stream::Peer;
+use crate::tenure::Leak;
 use crate::tls::TlsInfo;
 use crate::worker::{Worker, WorkerReport};
 
@@ -39,9 +40,12 @@ pub(crate) struct ClientRow {
     pub(crate) prepared: usize,
     /// What it is encrypted with.
     pub(crate) tls: Option<TlsInfo>,
+    /// What it holds for too long.
+    pub(crate) leak: Option<Leak>,
 }
 
-fn application(entry: &Entry) -> String {
+/// The `application_name` of a session, as it was when it last gave a server back.
+pub(crate) fn application(entry: &Entry) -> String {
     entry.context.borrow().get("application_name").map(last_literal).unwrap_or_default()
 }
 
@@ -69,7 +73,7 @@ fn last_literal(statement: &str) -> String {
 }
 
 impl ClientRow {
-    pub(crate) fn of(entry: &Entry) -> Self {
+    pub(crate) fn of(entry: &Entry, leak: Option<Leak>) -> Self {
         let server = entry.cancel.borrow();
         Self {
             user: entry.user.to_string(),
@@ -88,10 +92,11 @@ impl ClientRow {
             requests: entry.requests.get(),
             process_id: entry.process_id,
             server: server.as_ref().map(|target| (target.facts.id, target.process_id)),
-            pin: entry.pin.get().map(PinReason::as_str),
+            pin: entry.tenure.pin().map(PinReason::as_str),
             application: application(entry),
             prepared: entry.prepared.get(),
             tls: entry.tls,
+            leak,
         }
     }
 }
@@ -202,26 +207,31 @@ impl Worker {
         let mut pools: BTreeMap<PoolKey, PoolReport> =
             self.pools.borrow().iter().map(|(key, pool)| (key.clone(), pool.report(now))).collect();
         let entries = self.entries.borrow();
+        let mut clients = Vec::with_capacity(entries.len());
         for entry in entries.values() {
+            let mut leak = None;
             let key = PoolKey { database: entry.database.clone(), user: entry.user.clone() };
             if let Some(report) = pools.get_mut(&key) {
                 if entry.cancel.borrow().is_some() {
                     report.servers_active += 1;
                     report.servers_tested = report.servers_tested.saturating_sub(1);
                 }
+                leak = self.leak_of(&key, entry, now);
+                report.leaks += usize::from(leak.is_some());
                 match entry.activity.get() {
                     Activity::Active => report.clients_active += 1,
                     Activity::Idle => report.clients_idle += 1,
                     Activity::Waiting | Activity::Login => {}
                 }
             }
+            clients.push(ClientRow::of(entry, leak));
         }
         let databases = self.databases(now);
         let counts = databases.iter().fold(Counts::default(), |sum, one| sum.plus(one.counts));
         WorkerReport {
             pools: pools.into_values().collect(),
             totals: self.stats.totals(counts),
-            clients: entries.values().map(|entry| ClientRow::of(entry)).collect(),
+            clients,
             servers: self
                 .pools
                 .borrow()
@@ -260,6 +270,11 @@ impl Worker {
             add(&pool.key.database, pool.traffic.counts(), pool.traffic.recent());
         }
         found.into_values().collect()
+    }
+
+    fn leak_of(&self, key: &PoolKey, entry: &Entry, now: Instant) -> Option<Leak> {
+        let threshold = self.pools.borrow().get(key)?.ledger.borrow().config().leak_threshold?;
+        entry.tenure.leak(now, threshold)
     }
 }
 

@@ -376,10 +376,7 @@ impl Session {
                 Err(refusal) => return Ok(Err(refusal)),
             },
         };
-        *self.entry.cancel.borrow_mut() = Some(Rc::clone(&server.cancel));
-        self.entry.activity.set(Activity::Active);
-        self.checked_out_at = server.queue.next_serial();
-        self.server = Some(server);
+        self.hold(server);
         self.fed = 0;
         (self.running, self.impure) = (None, false);
         self.rerun.open();

@@ -232,6 +232,8 @@ pub struct Database {
     pub max_servers: Option<u32>,
     /// How users of it who are not configured are found; `None`: they are unknown.
     pub auth_query: Option<AuthQuery>,
+    /// Clients of this database at most (with `*`: of each database); `None`: no cap.
+    pub max_clients: Option<usize>,
 }
 
 /// A user that clients may log in as.
@@ -250,6 +252,8 @@ pub struct User {
     pub pool_mode: Option<howdah_core::pool::PoolMode>,
     /// Clients of this user at most; `None`: no cap.
     pub max_clients: Option<usize>,
+    /// Servers of all pools of this user at most (with `*`: of each user), over all databases and workers; `None`: no cap.
+    pub max_servers: Option<u32>,
 }
 
 impl User {

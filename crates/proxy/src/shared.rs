@@ -16,6 +16,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::mpsc;
 
 use crate::clock;
+use crate::error::Refusal;
 use crate::holds::Holds;
 use crate::host::Host;
 use crate::node::NodeState;
@@ -27,9 +28,10 @@ use crate::settings::Settings;
 use crate::takeover;
 use crate::worker::{Command, worker_of};
 
-/// What a quota is for.
+/// What a quota or a number of clients is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Scope {
+    User(String),
     Database(String),
     Node(String),
 }
@@ -37,20 +39,22 @@ enum Scope {
 /// A pool is spread over more workers only if each gets this many servers.
 const SERVERS_PER_WORKER: u32 = 4;
 
-/// A logged-in client of a user; its place is free again when this is dropped.
+/// A logged-in client among those of its user and its database; its place is free again when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Seat {
     shared: Arc<Shared>,
-    user: String,
+    scopes: [Scope; 2],
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut seats = self.shared.seats.lock();
-        if let Some(taken) = seats.get_mut(&self.user) {
-            *taken -= 1;
-            if *taken == 0 {
-                seats.remove(&self.user);
+        for scope in &self.scopes {
+            if let Some(taken) = seats.get_mut(scope) {
+                *taken -= 1;
+                if *taken == 0 {
+                    seats.remove(scope);
+                }
             }
         }
     }
@@ -83,8 +87,8 @@ pub(crate) struct Shared {
     consoles: AtomicUsize,
     holds: Mutex<Holds>,
     pub(crate) host: Host,
-    /// Clients by user.
-    seats: Mutex<HashMap<String, usize>>,
+    /// Clients by user, and by database.
+    seats: Mutex<HashMap<Scope, usize>>,
     commands: Vec<mpsc::Sender<Command>>,
     listening: Mutex<Vec<ListenAddress>>,
     /// SCRAM verifiers made from plain passwords, by user.
@@ -213,15 +217,32 @@ impl Shared {
         }
     }
 
-    /// Counts a client of a user, unless there are `max` already.
-    pub(crate) fn seat(self: &Arc<Self>, user: &str, max: Option<usize>) -> Option<Seat> {
+    /// Counts a client of a user and of a database, by the names that it gave.
+    ///
+    /// # Errors
+    /// There are as many as either may have.
+    pub(crate) fn seat(
+        self: &Arc<Self>,
+        user: &str,
+        of_user: Option<usize>,
+        database: &str,
+        of_database: Option<usize>,
+    ) -> Result<Seat, Refusal> {
+        let scopes = [Scope::User(user.to_owned()), Scope::Database(database.to_owned())];
+        let caps =
+            [(of_user, "max_clients of this user"), (of_database, "max_clients of this database")];
         let mut seats = self.seats.lock();
-        let taken = seats.entry(user.to_owned()).or_default();
-        if max.is_some_and(|max| *taken >= max) {
-            return None;
+        for (scope, (max, key)) in scopes.iter().zip(caps) {
+            let taken = seats.get(scope).copied().unwrap_or_default();
+            if let Some(max) = max.filter(|max| taken >= *max) {
+                return Err(Refusal::too_many_clients(max, key));
+            }
         }
-        *taken += 1;
-        Some(Seat { shared: Arc::clone(self), user: user.to_owned() })
+        for scope in &scopes {
+            *seats.entry(scope.clone()).or_default() += 1;
+        }
+        drop(seats);
+        Ok(Seat { shared: Arc::clone(self), scopes })
     }
 
     /// What administrators hold back. Touched when they do, when a pool is made, and when a client logs in.
@@ -289,11 +310,13 @@ impl Shared {
         self.nodes.lock().clone()
     }
 
-    /// The caps that servers of a pool count against, with the sizes of these settings.
+    /// The caps that servers of a pool count against, with the sizes of these settings. Servers are counted without a cap, too,
+    /// so that one that comes with a reload knows those that are open.
     pub(crate) fn quotas(&self, settings: &Settings, key: &PoolKey) -> Vec<Arc<Quota>> {
         let mut quotas = self.quotas.lock();
-        let mut quota = |scope: Scope, max: u32| {
-            let quota = quotas.entry(scope).or_insert_with(|| Arc::new(Quota::new(max)));
+        quotas.retain(|_, quota| Arc::strong_count(quota) > 1);
+        let mut quota = |scope: Scope, max: Option<u32>| {
+            let quota = quotas.entry(scope).or_default();
             quota.set_max(max);
             Arc::clone(quota)
         };
@@ -301,13 +324,12 @@ impl Shared {
         let Some(database) = settings.database(&key.database) else {
             return found;
         };
-        if let Some(max) = database.max_servers {
-            found.push(quota(Scope::Database(database.name.clone()), max));
+        if let Some(user) = settings.user(&key.user) {
+            found.push(quota(Scope::User(key.user.to_string()), user.max_servers));
         }
-        if let Some(node) = settings.nodes.get(database.primary)
-            && let Some(max) = node.max_servers
-        {
-            found.push(quota(Scope::Node(node.name.clone()), max));
+        found.push(quota(Scope::Database(database.name.clone()), database.max_servers));
+        if let Some(node) = settings.nodes.get(database.primary) {
+            found.push(quota(Scope::Node(node.name.clone()), node.max_servers));
         }
         found
     }

@@ -21,6 +21,7 @@ pub(crate) struct Stats {
     servers_opened: Cell<u64>,
     open_failures: Cell<u64>,
     servers_closed: Cell<u64>,
+    leaks: Cell<u64>,
     request_us: RefCell<Histogram<u64>>,
     wait_us: RefCell<Histogram<u64>>,
 }
@@ -42,6 +43,7 @@ impl Default for Stats {
             servers_opened: Cell::new(0),
             open_failures: Cell::new(0),
             servers_closed: Cell::new(0),
+            leaks: Cell::new(0),
             request_us: RefCell::new(histogram()),
             wait_us: RefCell::new(histogram()),
         }
@@ -90,6 +92,11 @@ impl Stats {
         add(&self.servers_closed, 1);
     }
 
+    /// A transaction was open for too long.
+    pub(crate) fn on_leak(&self) {
+        add(&self.leaks, 1);
+    }
+
     /// With what has passed through the worker's pools.
     pub(crate) fn totals(&self, counts: Counts) -> Totals {
         Totals {
@@ -104,6 +111,7 @@ impl Stats {
             servers_opened: self.servers_opened.get(),
             open_failures: self.open_failures.get(),
             servers_closed: self.servers_closed.get(),
+            leaks: self.leaks.get(),
             request_us: self.request_us.borrow().clone(),
             wait_us: self.wait_us.borrow().clone(),
         }
@@ -129,6 +137,7 @@ impl Totals {
         self.servers_opened += other.servers_opened;
         self.open_failures += other.open_failures;
         self.servers_closed += other.servers_closed;
+        self.leaks += other.leaks;
         // Both have the same bounds: adding cannot fail.
         let _ = self.request_us.add(&other.request_us);
         let _ = self.wait_us.add(&other.wait_us);

@@ -429,7 +429,9 @@ impl Worker {
             self.pools.borrow().values().for_each(|pool| pool.traffic.turn());
         }
         for entry in self.entries.borrow().values() {
-            entry.tick(now);
+            if entry.tick(now) {
+                self.stats.on_leak();
+            }
         }
     }
 

@@ -51,6 +51,8 @@ states! {
     IN_FAILED_TRANSACTION = b"25P02";
     /// 25P03
     IDLE_IN_TRANSACTION_TIMEOUT = b"25P03";
+    /// 25P04
+    TRANSACTION_TIMEOUT = b"25P04";
     /// 26000: there is no such prepared statement.
     INVALID_STATEMENT_NAME = b"26000";
     /// 28000

@@ -6,7 +6,7 @@ use howdah_tests::Rig;
 use howdah_tests::raw::{Address, Connection, Target};
 
 /// Commands that look.
-const LOOKING: [&str; 23] = [
+const LOOKING: [&str; 24] = [
     "SHOW ACTIVE_SOCKETS",
     "SHOW CLIENTS",
     "SHOW CONFIG",
@@ -14,6 +14,7 @@ const LOOKING: [&str; 23] = [
     "SHOW DNS_HOSTS",
     "SHOW DNS_ZONES",
     "SHOW HELP",
+    "SHOW LEAKS",
     "SHOW LISTS",
     "SHOW MEM",
     "SHOW NODES",

@@ -13,6 +13,7 @@
 
 mod authentication;
 mod cancelling;
+mod caps;
 mod command_line;
 mod console;
 mod console_commands;
@@ -26,6 +27,7 @@ mod known_bugs_odyssey;
 mod known_bugs_pgbouncer;
 mod known_bugs_pgcat;
 mod known_bugs_pgdog;
+mod leaks;
 mod leaving;
 mod lookups;
 mod modes;

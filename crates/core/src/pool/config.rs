@@ -56,6 +56,10 @@ pub struct PoolConfig {
     pub idle_timeout: Duration,
     /// Longest idle time of a client inside a transaction; `None`: unlimited.
     pub idle_in_transaction_timeout: Option<Duration>,
+    /// Longest transaction of a client; `None`: unlimited.
+    pub transaction_timeout: Option<Duration>,
+    /// A transaction open for longer is reported; `None`: none is.
+    pub leak_threshold: Option<Duration>,
     /// A server older than this is closed at its next checkin; the pool spreads it by up to a tenth.
     pub max_lifetime: Duration,
     /// A server idle for longer is asked for a sign of life before it is used.
@@ -87,6 +91,8 @@ impl Default for PoolConfig {
             query_timeout: None,
             idle_timeout: Duration::from_secs(600),
             idle_in_transaction_timeout: None,
+            transaction_timeout: None,
+            leak_threshold: Some(Duration::from_secs(60)),
             max_lifetime: Duration::from_secs(3600),
             check_after_idle: Duration::from_secs(30),
             max_opening: 4,

@@ -153,5 +153,13 @@ impl Read {
 pub(crate) fn user(name: &str, secret: Option<&Secret>, auth: &Auth) -> User {
     let (login, server) = users::of_stored(secret, auth.method);
     let name = name.to_owned();
-    User { name, login, server, read_server: None, pool_mode: None, max_clients: None }
+    User {
+        name,
+        login,
+        server,
+        read_server: None,
+        pool_mode: None,
+        max_clients: None,
+        max_servers: None,
+    }
 }

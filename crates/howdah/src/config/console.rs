@@ -42,6 +42,7 @@ const PGBOUNCER: &[(&str, &str, As)] = &[
     ("server_idle_timeout", "pool.idle_timeout", As::Seconds),
     ("server_lifetime", "pool.max_lifetime", As::Seconds),
     ("stats_users", "admin.stats_users", As::Is),
+    ("transaction_timeout", "pool.transaction_timeout", As::Seconds),
     ("unix_socket_dir", "listen.unix_socket", As::Is),
 ];
 

@@ -44,6 +44,7 @@ pub(crate) fn read(
             pool: pool.clone(),
             max_servers: None,
             auth_query: None,
+            max_clients: None,
         }];
     }
     let mut databases = Vec::with_capacity(tables.len());
@@ -91,9 +92,11 @@ fn database(
         let fix = format!("at least min_size of its pools, {}", pool.min_size);
         reader.fail(Mistake::Conflict, "max_servers", "less than min_size", fix);
     }
-    // Look-ups come later: they need the users.
+    let max_clients = reader.integer("max_clients");
     let (name, primary) = (name?, primary?);
-    Some(Database { name, server_database, primary, pool, max_servers, auth_query: None })
+    // Look-ups come later: they need the users.
+    let auth_query = None;
+    Some(Database { name, server_database, primary, pool, max_servers, max_clients, auth_query })
 }
 
 /// The primary of the cluster that a database is in.

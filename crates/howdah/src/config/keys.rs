@@ -237,6 +237,12 @@ pub(crate) static DATABASE: Section = Section {
             "Connections of all its pools at most. Left out: no cap beyond the pools' own.",
         )
         .example("40"),
+        Key::new(
+            "max_clients",
+            COUNT,
+            "Clients of this database at most. Left out: no cap beyond listen.max_clients.",
+        )
+        .example("300"),
     ],
 };
 
@@ -267,6 +273,7 @@ pub(crate) static USER: Section = Section {
         Key::new("read_server_password_command", Kind::Text, "Shell command that prints it.").example("pass show app_ro"),
         Key::new("pool_mode", MODES, "Overrides the mode of the database's pool.").example("session"),
         Key::new("max_clients", COUNT, "Clients of this user at most. Left out: no cap beyond listen.max_clients.").example("500"),
+        Key::new("max_servers", COUNT, "Connections of all its pools at most, over all databases. Left out: no cap beyond the pools' own.").example("30"),
     ],
 };
 
@@ -330,6 +337,8 @@ pub(crate) static POOL: Section = Section {
         Key::new("query_timeout", Kind::Duration(Zero::Off), "Longest run of one request. Off: only the application knows; statement_timeout of PostgreSQL works as usual.").default("off"),
         Key::new("idle_timeout", Kind::Duration(Zero::Refused), "Closes servers beyond min_size that nobody used for this long: after a spike PostgreSQL gets its memory back.").default("10m"),
         Key::new("idle_in_transaction_timeout", Kind::Duration(Zero::Off), "Longest idle time of a client inside a transaction, where it holds a server and its locks. Off: as PostgreSQL.").default("off"),
+        Key::new("transaction_timeout", Kind::Duration(Zero::Off), "Longest transaction of a client; one that is open for longer is rolled back and the client disconnected. Off: as PostgreSQL.").default("off"),
+        Key::new("leak_threshold", Kind::Duration(Zero::Off), "A transaction open for longer is logged once, counted, and listed by SHOW LEAKS: somebody forgot to end it. Off: none is.").default("1m"),
         Key::new("max_lifetime", Kind::Duration(Zero::Refused), "Closes older servers when they come back: caches of a backend grow with its age. Spread by up to a tenth.").default("1h"),
         Key::new("check_after_idle", Kind::Duration(Zero::Allowed), "Asks a server idle for longer for a sign of life before it is used: firewalls forget quiet connections.").default("30s"),
         Key::new("max_opening", COUNT, "Servers being opened at once: a login costs PostgreSQL a new process, and a storm of them everything else.").default("4"),
@@ -416,8 +425,6 @@ pub(crate) const LATER: &[&str] = &[
     "database.route",
     "database.consistency",
     "database.aliases",
-    "database.pool.leak_threshold",
-    "pool.leak_threshold",
 ];
 
 #[cfg(test)]

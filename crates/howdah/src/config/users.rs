@@ -76,6 +76,7 @@ fn user(reader: &mut Reader<'_>, around: &Around<'_>) -> Option<User> {
     let read_server = read_server(reader, &server, around.environment);
     let pool_mode: Option<PoolMode> = reader.word("pool_mode").map(mode);
     let max_clients = reader.integer("max_clients");
+    let max_servers = reader.integer("max_servers");
     let name = name?;
     let many = matches!(login, Login::Trust | Login::Certificate(None) | Login::PassThrough);
     if name == "*" && !many {
@@ -86,7 +87,7 @@ fn user(reader: &mut Reader<'_>, around: &Around<'_>) -> Option<User> {
             "auth = \"trust\" for clients of this machine, pass_through = true, [auth] query_user, or an entry for each user",
         );
     }
-    Some(User { name, login, server, read_server, pool_mode, max_clients })
+    Some(User { name, login, server, read_server, pool_mode, max_clients, max_servers })
 }
 
 /// The password is PostgreSQL's business alone, so nothing else can be said about it.

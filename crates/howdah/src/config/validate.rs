@@ -173,6 +173,10 @@ pub(crate) fn pool(reader: &mut Reader<'_>, base: PoolConfig) -> PoolConfig {
         idle_in_transaction_timeout: reader
             .limit("idle_in_transaction_timeout")
             .unwrap_or(base.idle_in_transaction_timeout),
+        transaction_timeout: reader
+            .limit("transaction_timeout")
+            .unwrap_or(base.transaction_timeout),
+        leak_threshold: reader.limit("leak_threshold").unwrap_or(base.leak_threshold),
         max_lifetime: reader.duration("max_lifetime").unwrap_or(base.max_lifetime),
         check_after_idle: reader.duration("check_after_idle").unwrap_or(base.check_after_idle),
         max_opening: reader.integer("max_opening").unwrap_or(base.max_opening),

@@ -55,12 +55,12 @@ const USERLIST: &str = "\"app\" \"secret \"\"quoted\"\"\"\n\"admin\" \"boss\"\n"
 #[test]
 fn a_usual_file_keeps_its_meaning() {
     let ini = "[databases]\nshop = host=10.0.0.5 port=5433 dbname=shop_production pool_size=50 reserve_pool=5\n\
-        reports = host=10.0.0.5 port=5433 pool_mode=session max_db_connections=7\n* = host=10.0.0.6\n\
-        [users]\napp = pool_mode=statement max_user_client_connections=40\n\
+        reports = host=10.0.0.5 port=5433 pool_mode=session max_db_connections=7 max_db_client_connections=90\n* = host=10.0.0.6\n\
+        [users]\napp = pool_mode=statement max_user_client_connections=40 max_user_connections=12\n\
         [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = 6543\nauth_type = scram-sha-256\nauth_file = userlist.txt\n\
         pool_mode = transaction\nmax_client_conn = 300\ndefault_pool_size = 15\nmin_pool_size = 2\nreserve_pool_timeout = 1.5\n\
         server_lifetime = 1800\nserver_idle_timeout = 60\nquery_wait_timeout = 20\nclient_idle_timeout = 0\n\
-        idle_transaction_timeout = 30\nserver_check_delay = 10\nmax_prepared_statements = 77\nadmin_users = admin, nobody\n\
+        idle_transaction_timeout = 30\ntransaction_timeout = 90\nserver_check_delay = 10\nmax_prepared_statements = 77\nadmin_users = admin, nobody\n\
         server_reset_query = DISCARD ALL\nlogfile = /var/log/x\n";
     let files = Files::new("usual", &[("pgbouncer.ini", ini), ("userlist.txt", USERLIST)]);
     let imported = files.import();
@@ -79,18 +79,20 @@ fn a_usual_file_keeps_its_meaning() {
     assert_eq!(shop.pool.checkout_timeout.as_secs(), 20);
     assert_eq!(shop.pool.connect_timeout.as_secs(), 15, "PgBouncer's default");
     assert_eq!(shop.pool.idle_in_transaction_timeout.map(|time| time.as_secs()), Some(30));
+    assert_eq!(shop.pool.transaction_timeout.map(|time| time.as_secs()), Some(90));
     assert_eq!(shop.pool.check_after_idle.as_secs(), 10);
     assert_eq!(shop.pool.max_prepared, 77);
     let reports = settings.database("reports").expect("reports");
     assert_eq!((reports.pool.mode.as_str(), reports.max_servers), ("session", Some(7)));
+    assert_eq!((reports.max_clients, shop.max_clients), (Some(90), None));
     assert_eq!(reports.primary, shop.primary, "one address, one cluster");
     assert_ne!(settings.database("anything").expect("*").primary, shop.primary);
     let app = settings.user("app").expect("app");
     assert_eq!(app.server.password.as_deref(), Some("secret \"quoted\""));
     assert!(matches!(app.login, Login::Scram(_)));
     assert_eq!(
-        (app.max_clients, app.pool_mode.map(|mode| mode.as_str())),
-        (Some(40), Some("statement"))
+        (app.max_clients, app.max_servers, app.pool_mode.map(|mode| mode.as_str())),
+        (Some(40), Some(12), Some("statement"))
     );
     assert_eq!(settings.admin_users, ["admin"]);
     assert!(verdict(&imported, "admin_users").contains(&Verdict::Changed));
@@ -117,11 +119,11 @@ fn every_line_is_in_the_account() {
         ("databases.b", Verdict::Dropped),
         ("users.u pool_size", Verdict::Dropped),
         ("peers.1", Verdict::Dropped),
-        ("transaction_timeout", Verdict::Dropped),
+        ("transaction_timeout", Verdict::Taken),
         ("made_up", Verdict::Dropped),
         ("server_lifetime", Verdict::Changed),
         ("listen_port", Verdict::Dropped),
-        ("max_user_connections", Verdict::Dropped),
+        ("max_user_connections", Verdict::Taken),
         ("server_tls_ciphers", Verdict::Needless),
     ];
     for (key, expected) in rows {

@@ -35,6 +35,7 @@ impl Command {
                 | Topic::DnsHosts
                 | Topic::DnsZones
                 | Topic::Help
+                | Topic::Leaks
                 | Topic::Lists
                 | Topic::Mem
                 | Topic::Nodes

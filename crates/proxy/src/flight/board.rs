@@ -45,7 +45,9 @@ pub(super) fn board(
     if let Some(entry) = &passenger.entry {
         *entry.flight.borrow_mut() = Some(Rc::clone(flight));
         entry.on_boarded(now);
-        if let Some(timeout) = pool.ledger.borrow().config().query_timeout {
+        let ledger = pool.ledger.borrow();
+        entry.tenure.begin(now, ledger.config());
+        if let Some(timeout) = ledger.config().query_timeout {
             entry.set_deadline(Some((now + timeout, Deadline::Query(timeout))));
         }
     }

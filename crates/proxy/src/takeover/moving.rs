@@ -100,7 +100,7 @@ pub(super) fn adopt(worker: &Rc<Worker>, adopted: Adopted) {
     session.told = told.map(|(name, value)| (name.into(), value.into())).collect();
     session.inbox = Inbox::holding(snapshot.unread);
     session.show_state();
-    session.seat = worker.shared.seat(&snapshot.user, None);
+    session.seat = worker.shared.seat(&snapshot.user, None, &snapshot.database, None).ok();
     let shared = Arc::clone(&worker.shared);
     tokio::task::spawn_local(async move {
         session.run().await;

@@ -18,6 +18,7 @@ pub(super) struct Database {
     cluster: usize,
     pub(super) server_database: Option<String>,
     max_servers: Option<u64>,
+    max_clients: Option<u64>,
     pub(super) lookup: Lookup,
     /// Further keys of its own.
     pub(super) keys: Vec<(&'static str, Value)>,
@@ -99,6 +100,7 @@ impl Databases {
             cluster: 0,
             server_database: None,
             max_servers: general.bound("max_db_connections"),
+            max_clients: general.bound("max_db_client_connections"),
             lookup: Lookup::default(),
             keys: Vec::new(),
             pool: Vec::new(),
@@ -117,6 +119,9 @@ impl Databases {
                 "user" => user = Some(value),
                 "password" => password = Some(value),
                 "max_db_connections" => database.max_servers = number.filter(|number| *number > 0),
+                "max_db_client_connections" => {
+                    database.max_clients = number.filter(|number| *number > 0);
+                }
                 "pool_size" => database.pool.extend(number.map(|n| ("max_size", Value::Number(n)))),
                 "min_pool_size" => {
                     database.pool.extend(number.map(|n| ("min_size", Value::Number(n))));
@@ -214,6 +219,9 @@ impl Databases {
             if let Some(number) = database.max_servers {
                 entry.push(("max_servers".to_owned(), Value::Number(number)));
             }
+            if let Some(number) = database.max_clients {
+                entry.push(("max_clients".to_owned(), Value::Number(number)));
+            }
             if !database.pool.is_empty() {
                 let pool = tables.begin_inner("database.pool");
                 let keys = database.pool.iter();
@@ -233,7 +241,6 @@ fn why_not(name: &str) -> &'static str {
         "target_session_attrs" => {
             "a server is what its node's role says: the first node of a cluster is the primary"
         }
-        "max_db_client_connections" => "clients are bounded by listen.max_clients and by user",
         "server_lifetime" => "0 (a server is used once) has no equivalent: see pool.max_lifetime",
         _ => "not a key of PgBouncer 1.25",
     }

@@ -121,21 +121,12 @@ const KEYS: &[(&str, Fate)] = &[
         ),
     ),
     ("max_client_conn", Number("listen.max_clients")),
-    (
-        "max_db_client_connections",
-        Elsewhere(Dropped, "clients are bounded by listen.max_clients and by user"),
-    ),
+    ("max_db_client_connections", Elsewhere(Taken, "max_clients of each [[database]]")),
     ("max_db_connections", Elsewhere(Taken, "max_servers of each [[database]]")),
     ("max_packet_size", Elsewhere(Needless, "messages stream: their length needs no bound")),
     ("max_prepared_statements", Elsewhere(Taken, "pool.max_prepared")),
     ("max_user_client_connections", Elsewhere(Taken, "max_clients of each [[user]]")),
-    (
-        "max_user_connections",
-        Elsewhere(
-            Dropped,
-            "servers are bounded by pool, database and node, not by user: see pool.max_size and max_servers",
-        ),
-    ),
+    ("max_user_connections", Elsewhere(Taken, "max_servers of each [[user]]")),
     ("min_pool_size", Number("pool.min_size")),
     (
         "peer_id",
@@ -237,13 +228,7 @@ const KEYS: &[(&str, Fate)] = &[
     ("tcp_socket_buffer", Elsewhere(Needless, TCP)),
     ("tcp_user_timeout", Elsewhere(Needless, TCP)),
     ("track_extra_parameters", Elsewhere(Needless, "every setting of a session is tracked")),
-    (
-        "transaction_timeout",
-        Elsewhere(
-            Dropped,
-            "set transaction_timeout in PostgreSQL 17, or pool.query_timeout and pool.idle_in_transaction_timeout",
-        ),
-    ),
+    ("transaction_timeout", Time("pool.transaction_timeout")),
     ("unix_socket_dir", Elsewhere(Taken, "listen.unix_socket")),
     (
         "unix_socket_group",

@@ -19,6 +19,7 @@ use crate::config::userlist::{self, Userlist};
 struct Own {
     pool_mode: Option<String>,
     max_clients: Option<u64>,
+    max_servers: Option<u64>,
 }
 
 /// What decides over all users.
@@ -76,6 +77,9 @@ impl Users {
                 "pool_mode" => user.pool_mode = Some(value),
                 "max_user_client_connections" => {
                     user.max_clients = value.parse().ok().filter(|number| *number > 0);
+                }
+                "max_user_connections" => {
+                    user.max_servers = value.parse().ok().filter(|number| *number > 0);
                 }
                 _ => {
                     sound = false;
@@ -168,10 +172,11 @@ impl Users {
             _ => "scram-sha-256",
         };
         let own = self.own.get(name);
-        let clients = own.and_then(|own| own.max_clients);
-        let clients = clients.or_else(|| general.bound("max_user_client_connections"));
+        let bound = |own: Option<u64>, of_all: &str| own.or_else(|| general.bound(of_all));
+        let clients = bound(own.and_then(|own| own.max_clients), "max_user_client_connections");
+        let servers = bound(own.and_then(|own| own.max_servers), "max_user_connections");
         let plain = !matches!(auth, "trust" | "cert") && databases.forced().is_none();
-        if plain && own.is_none() && clients.is_none() {
+        if plain && own.is_none() && clients.is_none() && servers.is_none() {
             return;
         }
         let entry = tables.begin("user");
@@ -183,6 +188,9 @@ impl Users {
         }
         if let Some(number) = clients {
             entry.push(("max_clients".to_owned(), Value::Number(number)));
+        }
+        if let Some(number) = servers {
+            entry.push(("max_servers".to_owned(), Value::Number(number)));
         }
     }
 

@@ -1,10 +1,11 @@
-//! What only Howdah has: `SHOW PINS`, `SHOW NODES`, `SHOW NOTIFICATIONS`, `SHOW PREPARED`.
+//! What only Howdah has: `SHOW PINS`, `SHOW LEAKS`, `SHOW NODES`, `SHOW NOTIFICATIONS`, `SHOW PREPARED`.
 
 use super::super::table::{Columns, Kind, Row, cell};
 use super::{View, pools};
 use crate::report::NotificationReport;
-use crate::rows::StatementRow;
+use crate::rows::{ClientRow, StatementRow};
 use crate::settings::Node;
+use crate::tenure::Leak;
 
 use Kind::{Int4, Int8, Text};
 
@@ -36,6 +37,39 @@ pub(super) fn pins(view: &View) -> Vec<Row> {
             ])
         })
         .collect()
+}
+
+pub(super) const LEAKS: Columns = &[
+    ("database", Text),
+    ("user", Text),
+    ("state", Text),
+    ("age_s", Int8),
+    ("pinned", Text),
+    ("client", Int4),
+    ("server_pid", Int4),
+    ("addr", Text),
+    ("application_name", Text),
+];
+
+/// Clients that hold a server for longer than `pool.leak_threshold`, the longest first.
+pub(super) fn leaks(view: &View) -> Vec<Row> {
+    let clients = view.workers.iter().flat_map(|worker| worker.clients.iter());
+    let mut leaks: Vec<_> = clients.filter_map(|client| Some((client.leak?, client))).collect();
+    leaks.sort_by_key(|(leak, _)| std::cmp::Reverse(leak.age));
+    let row = |(leak, client): (Leak, &ClientRow)| {
+        vec![
+            cell(&client.database),
+            cell(&client.user),
+            cell(leak.state),
+            cell(leak.age.as_secs()),
+            client.pin.and_then(cell),
+            cell(client.process_id),
+            client.server.and_then(|(_, process_id)| cell(process_id)),
+            cell(client.peer),
+            cell(&client.application),
+        ]
+    };
+    leaks.into_iter().map(row).collect()
 }
 
 pub(super) const NODES: Columns = &[

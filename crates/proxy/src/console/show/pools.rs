@@ -39,6 +39,7 @@ pub(super) const POOLS: Columns = &[
     ("shared", Int8),
     ("unshared", Text),
     ("flight_target", Int4),
+    ("leaks", Int4),
 ];
 
 pub(super) fn pools(view: &View) -> Vec<Row> {
@@ -78,6 +79,7 @@ pub(super) fn pools(view: &View) -> Vec<Row> {
             cell(pool.shared),
             cell(unshared.join(" ")),
             cell(pool.flight_target),
+            cell(pool.leaks),
         ]
     };
     view.report.pools.iter().map(row).collect()
@@ -133,7 +135,7 @@ fn database(view: &View, name: &str, database: &Database) -> Row {
         None,
         cell(database.max_servers.unwrap_or(0)),
         cell(servers),
-        cell(0),
+        cell(database.max_clients.unwrap_or(0)),
         cell(clients),
         flag(view.holds.is_paused(name)),
         flag(view.holds.is_disabled(name)),
@@ -189,7 +191,7 @@ fn user(view: &View, name: &str, user: &User) -> Row {
         None,
         None,
         user.pool_mode.and_then(|mode| cell(mode.as_str())),
-        cell(0),
+        cell(user.max_servers.unwrap_or(0)),
         cell(pools().map(servers).sum::<usize>()),
         cell(user.max_clients.unwrap_or(0)),
         cell(pools().map(clients).sum::<usize>()),

@@ -157,6 +157,7 @@ pub(super) fn all(view: &View) -> Vec<Row> {
         ("total_failed_logins", totals.failed_logins),
         ("total_errors", totals.errors),
         ("total_waits", totals.waits),
+        ("total_leaks", totals.leaks),
         ("total_servers_opened", totals.servers_opened),
         ("total_open_failures", totals.open_failures),
         ("total_servers_closed", totals.servers_closed),
