@@ -133,8 +133,10 @@ pub(crate) struct Entry {
     /// The flight that the request is on.
     pub(crate) flight: RefCell<Option<Rc<Flight>>>,
     answer: RefCell<Answer>,
-    /// The part of a long answer that the session has not taken.
-    part: RefCell<Vec<u8>>,
+    /// The part of a long answer that the session has not taken, and whether it ends inside a frame.
+    part: RefCell<(Vec<u8>, bool)>,
+    /// The session has a part of an answer that ends inside a frame, and nothing after it.
+    torn: Cell<bool>,
     signal: Cell<Option<Signal>>,
     deadline: Cell<Option<(Instant, Deadline)>>,
     waker: RefCell<Option<Waker>>,
@@ -185,6 +187,7 @@ impl Entry {
             flight: RefCell::new(None),
             answer: RefCell::default(),
             part: RefCell::default(),
+            torn: Cell::new(false),
             signal: Cell::new(None),
             deadline: Cell::new(None),
             waker: RefCell::new(None),
@@ -233,21 +236,34 @@ impl Entry {
         self.tenure.end();
     }
 
-    /// Takes the answer to a shared request.
+    /// Takes the answer to a shared request, or what is left of it.
     pub(crate) fn take_answer(&self) -> Answer {
+        self.torn.set(false);
         self.answer.take()
     }
 
-    /// Hands over a part of a long answer.
-    pub(crate) fn spill(&self, part: &mut Vec<u8>) {
-        self.part.borrow_mut().append(part);
+    /// Hands over a part of a long answer; `torn`: it ends inside a frame.
+    pub(crate) fn spill(&self, part: &mut Vec<u8>, torn: bool) {
+        let mut waiting = self.part.borrow_mut();
+        waiting.0.append(part);
+        waiting.1 = torn;
+        drop(waiting);
         self.wake();
     }
 
     /// Takes the parts of a long answer that were handed over.
     pub(crate) fn take_part(&self) -> Option<Vec<u8>> {
-        let part = self.part.take();
-        (!part.is_empty()).then_some(part)
+        let (part, torn) = self.part.take();
+        if part.is_empty() {
+            return None;
+        }
+        self.torn.set(torn);
+        Some(part)
+    }
+
+    /// Whether what was taken of an answer ends inside a frame.
+    pub(crate) fn is_torn(&self) -> bool {
+        self.torn.get()
     }
 
     /// Has the client told that it waits.

@@ -16,6 +16,7 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use board::board;
+use howdah_core::reply::Delivery;
 use split::Splitter;
 
 use crate::cancel::{self, Delivered};
@@ -327,7 +328,7 @@ fn relay(
     let time = now.saturating_duration_since(flight.progress.replace(now));
     finish(worker, flight, answered, (now, time));
     result?;
-    if spill(flight) {
+    if spill(flight, server) {
         let runs = flight.passengers.borrow().front().map(|passenger| passenger.owner);
         if let Some(owner) = runs {
             flight.clear_behind(pool, owner);
@@ -376,7 +377,7 @@ impl Passenger {
 }
 
 /// Hands over the part of a long answer that is there. `true`: it is the first part.
-fn spill(flight: &Flight) -> bool {
+fn spill(flight: &Flight, server: &Server) -> bool {
     let mut passengers = flight.passengers.borrow_mut();
     let Some(first) = passengers.front_mut() else { return false };
     if first.answer.bytes.len() < SPILL || first.elsewhere.is_some() {
@@ -387,6 +388,7 @@ fn spill(flight: &Flight) -> bool {
         return false;
     };
     flight.room.set(false);
-    entry.spill(&mut first.answer.bytes);
+    let torn = server.body.is_some_and(|body| body.delivery != Delivery::Nobody);
+    entry.spill(&mut first.answer.bytes, torn);
     !std::mem::replace(&mut first.spilled, true)
 }

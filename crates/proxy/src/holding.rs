@@ -168,11 +168,9 @@ impl Session {
         self.inbox.discard(&self.worker.shelf);
         *self.entry.cancel.borrow_mut() = None;
         // Inside a row, the words of a goodbye would be taken for the rest of it.
-        let torn = self
-            .server
-            .as_ref()
-            .and_then(|server| server.body)
-            .is_some_and(|body| body.delivery != Delivery::Nobody);
+        let body = self.server.as_ref().and_then(|server| server.body);
+        let torn =
+            self.entry.is_torn() || body.is_some_and(|body| body.delivery != Delivery::Nobody);
         if let Some(server) = self.server.take() {
             // An alignment that is on its way counts: nobody will note that it has arrived.
             let dirty = self.pin.is_some()

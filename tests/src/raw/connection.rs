@@ -276,6 +276,15 @@ impl Connection {
         }
     }
 
+    /// [`Self::until_closed`], with what has come of a last frame that is not whole.
+    ///
+    /// # Errors
+    /// When the other side keeps the connection open.
+    pub fn until_torn(&mut self) -> Result<(Transcript, Vec<u8>), Failure> {
+        let seen = self.until_closed()?;
+        Ok((seen, std::mem::take(&mut self.input)))
+    }
+
     /// Reads and throws away to the next ReadyForQuery, in constant memory; at most `per_second` bytes a second when given.
     ///
     /// # Errors
