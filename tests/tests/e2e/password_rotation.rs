@@ -46,7 +46,7 @@ fn a_hundred_clients_do_not_notice_that_a_password_is_rotated() {
         .in_process();
     let target = rig.target().user(role);
     let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let mut veteran = target.clone().password(OLD).client();
+    let mut veteran = target.password(OLD).client();
     let first = veteran.value("SELECT pg_backend_pid()");
     let threads: Vec<_> = (0..CLIENTS)
         .map(|_| {
@@ -73,7 +73,7 @@ fn a_hundred_clients_do_not_notice_that_a_password_is_rotated() {
     files.put("secret", NEW);
     rig.reload(rig.configuration());
     progress(2000);
-    let refused = target.clone().password(OLD).refusal();
+    let refused = target.password(OLD).refusal();
     assert_eq!(refused.code, "28P01", "the old password is no longer right");
     assert_eq!(veteran.value("SELECT 2"), "2", "open connections go on");
     assert_ne!(veteran.value("SELECT pg_backend_pid()"), first, "on servers with the new password");
