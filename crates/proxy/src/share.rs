@@ -194,14 +194,22 @@ impl Session {
     }
 
     /// A request that runs this goes to a server of the session's own. A pure read is measured, because it may prove short
-    /// enough to share, and is sent again if its server goes away. It runs since it was complete or got its server: no clock is
-    /// read for it.
+    /// enough to share, and is sent again if its server goes away.
     pub(crate) fn on_run_begins(&mut self, server: &Server, analysis: &Analysis) {
         let pure = server.status == TransactionStatus::Idle && is_pure_read(analysis);
         self.impure |= !pure;
-        let since = self.granted_at.max(self.started).unwrap_or_else(|| self.worker.now());
-        self.running = (!self.impure).then_some((analysis.fingerprint.0, since));
+        self.running = (!self.impure).then(|| (analysis.fingerprint.0, self.runs_since()));
         self.relayed = 0;
+    }
+
+    /// When the request that is being sent was complete, or got its server. No clock is read for it, unless the session has
+    /// held the server before and the end of the request is still to come.
+    fn runs_since(&self) -> Instant {
+        match self.started {
+            Some(started) => self.granted_at.map_or(started, |granted| granted.max(started)),
+            None if self.pool.ledger.borrow().config().share => clock::now(),
+            None => self.worker.now(),
+        }
     }
 
     /// A request was answered at `now` by a server of the session's own.
