@@ -292,10 +292,13 @@ impl Backend {
     /// What has become true is written into the book and told to others.
     fn settle(&mut self) {
         let done = std::mem::take(&mut self.machine.session.done);
-        let Done { executed, committed, undone: _, notices } = done;
+        let Done { executed, read, committed, undone: _, notices } = done;
         let book = &self.node.records.book;
         for token in executed {
             book.on_executed(self.handle.process_id, token);
+        }
+        for token in read {
+            book.on_read(token);
         }
         for token in committed {
             book.on_committed(token);

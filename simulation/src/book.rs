@@ -1,7 +1,7 @@
 //! What the model servers really did, by token: whether a statement was executed, and whether its transaction was committed. The
 //! truth that clients compare their belief with.
 //!
-//! Invariant: a token is executed once at most.
+//! Invariant: a token is executed once at most, but for a read that may be sent again.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -109,6 +109,12 @@ impl Book {
             self.log
                 .violation(Who::Server(server), format_args!("{token} is executed a second time"));
         }
+    }
+
+    /// A server has executed a read: that may happen again, when it was lost with a server or left one that was stuck.
+    pub fn on_read(&self, token: Token) {
+        let key = (token.client, token.session, token.serial);
+        self.fates.borrow_mut().entry(key).or_insert(Fate::Executed);
     }
 
     /// A server has committed a statement's transaction.

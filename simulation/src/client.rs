@@ -39,8 +39,10 @@ pub struct Habits {
     pub databases: Vec<(String, String)>,
     /// Users.
     pub users: Vec<String>,
-    /// Longest usual time between two requests.
-    pub think: Duration,
+    /// Whatever clients do by themselves, from thinking to being away, is so many times quicker.
+    pub haste: u32,
+    /// Statements are short but for a few.
+    pub quick: bool,
 }
 
 /// What clients put up with.
@@ -106,7 +108,8 @@ impl Client {
 
     /// Lives until then, and ends its last session if it can.
     pub async fn live(mut self, until: Instant) {
-        sleep(self.random.time_below(Duration::from_secs(20))).await;
+        let haste = self.habits.haste;
+        sleep(self.random.time_below(Duration::from_secs(20)) / haste).await;
         while Instant::now() < until {
             self.session(until).await;
             let away = match self.random.below(20) {
@@ -114,7 +117,7 @@ impl Client {
                 12..19 => Duration::from_secs(90),
                 _ => Duration::from_secs(45 * 60),
             };
-            sleep(self.random.time_below(away)).await;
+            sleep(self.random.time_below(away) / haste).await;
         }
     }
 
@@ -136,13 +139,21 @@ impl Client {
         let stream = (self.door)(room).await;
         let slow = self.random.percent(3);
         let weather = Rc::new(Weather::default());
-        weather.delay.set(Duration::from_millis(if slow { 400 } else { 3 }));
+        // In haste most of them read at once: who does not makes a statement slow for all.
+        let hasty = self.habits.haste > 1;
+        weather.delay.set(Duration::from_millis(match (slow, hasty) {
+            (true, false) => 400,
+            (false, false) => 3,
+            (true, true) => 4,
+            (false, true) => 0,
+        }));
+        weather.seldom.set(if hasty { 400 } else { 5 });
         let mut line = Line::new(stream, self.random.fork(), weather);
         if slow {
             line.sip = 1 + usize::try_from(self.random.below(300)).unwrap_or(0);
         }
         let mut session = Session {
-            plan: Plan::new(self.number, self.sessions, mode),
+            plan: Plan::new((self.number, self.sessions), mode, self.habits.quick),
             line,
             machine: Machine::default(),
             told: BTreeMap::new(),
@@ -296,13 +307,14 @@ impl Session<'_> {
         let brief: Vec<String> = messages.iter().map(|message| format!("{message:?}")).collect();
         let status = char::from(self.machine.session.status());
         self.client.log.event(self.who(), format_args!("[{status}] asks {}", brief.join(" ")));
+        let haste = self.client.habits.haste;
         let random = &mut self.client.random;
         match random.below(300) {
             0 => {
                 let count = usize::try_from(random.below(bytes.len() as u64)).unwrap_or(0);
                 self.line.send(&bytes[..count]).await?;
                 if self.client.random.percent(50) {
-                    sleep(Duration::from_secs(3)).await;
+                    sleep(Duration::from_secs(3) / haste).await;
                 }
                 return Err(Over::Leaves("hangs up in the middle of a request"));
             }
@@ -312,7 +324,7 @@ impl Session<'_> {
                 sleep(self.client.random.time_below(patience)).await;
                 return Err(Over::Leaves("hangs up without waiting for the answer"));
             }
-            2 => self.line.own_weather().freeze(Duration::from_secs(12)),
+            2 => self.line.own_weather().freeze(Duration::from_secs(12) / haste),
             3..12 => self.cancel(),
             _ => {}
         }
@@ -330,10 +342,10 @@ impl Session<'_> {
             0..45 => return Ok(()),
             45..97 if !idle => Duration::from_millis(60),
             _ if !idle => Duration::from_secs(8),
-            45..97 => self.client.habits.think,
+            45..97 => Duration::from_secs(30),
             _ => Duration::from_secs(20 * 60),
         };
-        let until = Instant::now() + random.time_below(most);
+        let until = Instant::now() + random.time_below(most) / self.client.habits.haste;
         // Meanwhile it may be told something, or sent away.
         while Instant::now() < until {
             let slept = tokio::select! {
@@ -360,7 +372,8 @@ impl Session<'_> {
     /// Asks for what runs to be cancelled, soon.
     fn cancel(&mut self) {
         let (door, log, who) = (Rc::clone(&self.client.door), self.client.log.clone(), self.who());
-        let wait = self.client.random.time_below(Duration::from_millis(400));
+        let wait =
+            self.client.random.time_below(Duration::from_millis(400)) / self.client.habits.haste;
         let (process_id, secret) = self.key.clone();
         self.asked = true;
         self.cancelling = Some(tokio::task::spawn_local(async move {
@@ -458,7 +471,7 @@ impl Session<'_> {
     fn settle(&mut self) -> Result<(), Over> {
         let done = std::mem::take(&mut self.machine.session.done);
         let book = &self.client.book;
-        for token in done.executed {
+        for token in done.executed.into_iter().chain(done.read) {
             if book.fate(token).is_none() {
                 return Err(Over::Wrong(format!("{token} was answered and never executed")));
             }

@@ -19,6 +19,8 @@ const READ: usize = 8 * 1024;
 pub struct Weather {
     /// Delay of a piece at most.
     pub delay: Cell<Duration>,
+    /// Of so many pieces one is late.
+    pub seldom: Cell<u64>,
     /// Nothing moves before that.
     pub frozen: Cell<Option<Instant>>,
 }
@@ -80,7 +82,7 @@ impl Line {
         self.weather.thaw().await;
         self.own.thaw().await;
         let delay = self.weather.delay.get();
-        if !delay.is_zero() && self.random.percent(20) {
+        if !delay.is_zero() && self.random.below(self.weather.seldom.get().max(1)) == 0 {
             tokio::time::sleep(self.random.time_below(delay)).await;
         }
     }

@@ -99,12 +99,16 @@ pub struct Node {
 }
 
 impl Node {
-    /// Nodes of these names, without connections.
+    /// Nodes of these names, without connections; bytes are late by up to this, one piece in so many.
     #[must_use]
-    pub fn several(names: &[&str], log: &Log, book: &Book, random: &mut Random) -> Vec<Rc<Self>> {
+    pub fn several(
+        names: &[&str],
+        (usual_delay, seldom): (Duration, u64),
+        (log, book): (&Log, &Book),
+        random: &mut Random,
+    ) -> Vec<Rc<Self>> {
         let process_ids = Rc::new(Cell::new(1));
         let records = Records { log: log.clone(), book: book.clone(), process_ids };
-        let usual_delay = Duration::from_millis(4);
         let one = |name: &&str| {
             let node = Self {
                 name: (*name).to_owned(),
@@ -116,6 +120,7 @@ impl Node {
                 mood: Cell::new((Mood::Fine, None)),
             };
             node.weather.delay.set(usual_delay);
+            node.weather.seldom.set(seldom);
             Rc::new(node)
         };
         names.iter().map(one).collect()

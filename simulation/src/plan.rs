@@ -24,12 +24,14 @@ pub(crate) struct Plan {
     pub(crate) client: u32,
     pub(crate) session: u32,
     pub(crate) mode: Mode,
+    /// Its statements are short but for a few.
+    quick: bool,
     serial: u32,
 }
 
 impl Plan {
-    pub(crate) const fn new(client: u32, session: u32, mode: Mode) -> Self {
-        Self { client, session, mode, serial: 0 }
+    pub(crate) const fn new((client, session): (u32, u32), mode: Mode, quick: bool) -> Self {
+        Self { client, session, mode, quick, serial: 0 }
     }
 
     const fn number(&mut self) -> u32 {
@@ -58,6 +60,9 @@ impl Plan {
                 (token.rows, token.size) = (3, 60_000 + small(random, 500_000))
             }
             _ => (token.rows, token.size) = (small(random, 60), small(random, 600)),
+        }
+        if self.quick && random.below(1000) > 0 {
+            token.run = 0;
         }
         token
     }

@@ -56,6 +56,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Done {
     /// Statements executed.
     pub(crate) executed: Vec<Token>,
+    /// Reads outside of a transaction block: these may be executed more than once, nobody can tell.
+    pub(crate) read: Vec<Token>,
     /// Statements whose transaction was committed.
     pub(crate) committed: Vec<Token>,
     /// Statements whose transaction was rolled back.
@@ -418,7 +420,11 @@ impl Session {
 
     fn prove(&mut self, token: Option<Token>, label: &str) -> Outcome {
         let Some(token) = token else { return no_token() };
-        self.done.executed.push(token);
+        if self.status() == b'I' {
+            self.done.read.push(token);
+        } else {
+            self.done.executed.push(token);
+        }
         self.now.writes.push(token);
         let row = |n| {
             let proof = if n == 0 { self.proof() } else { String::new() };

@@ -113,6 +113,10 @@ pub struct PoolView {
     pub opening: u32,
     /// Clients in the queue.
     pub waiting: usize,
+    /// Those of them that do not share a server.
+    pub waiting_alone: usize,
+    /// Requests wait to share a server that should have begun to.
+    pub may_take_off: bool,
     /// How long the first of them has waited.
     pub oldest_wait: Duration,
     /// How long it may.
@@ -241,6 +245,8 @@ impl PoolView {
             busy: counts.busy,
             opening: counts.opening,
             waiting: counts.waiting,
+            waiting_alone: counts.waiting_alone,
+            may_take_off: ledger.may_take_off(),
             oldest_wait: ledger.oldest_wait(clock::now()),
             checkout_timeout: config.checkout_timeout,
             most: config.max_size.saturating_add(config.reserve_size),

@@ -24,6 +24,15 @@ pub(crate) struct Kind {
     pub(crate) clients: u32,
     /// Nothing befalls servers and settings.
     pub(crate) calm: bool,
+    /// Everybody is in a hurry and asks for little, in few places: requests wait, and share servers. An hour is short then.
+    pub(crate) rush: bool,
+}
+
+impl Kind {
+    /// How many times quicker everything happens.
+    pub(crate) const fn haste(self) -> u32 {
+        if self.rush { 10_000 } else { 1 }
+    }
 }
 
 /// What became of it.
@@ -33,9 +42,11 @@ pub(crate) struct Outcome {
     /// Stands for everything that has happened, and how many events that were.
     pub(crate) hash: (u64, u64),
     pub(crate) requests: u64,
+    /// Requests that waited to share a server.
+    pub(crate) shared: u64,
 }
 
-const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(8);
 const USERS: [&str; 3] = ["ann", "bob", "eve"];
 
@@ -54,14 +65,16 @@ fn settings(kind: Kind, reloads: u64) -> Settings {
     }
     for (name, mode) in DATABASES {
         let cluster = if changed && random.percent(30) { "two" } else { "one" };
-        let size = if changed { 2 + random.below(10) } else { 4 };
+        let (few, more) = if kind.rush { (2, 3) } else { (4, 10) };
+        let size = if changed { 2 + random.below(more) } else { few };
+        let share = if changed && random.percent(20) { "off" } else { "reads" };
         let minimum = random.below(2);
         let timeout = if name == "hasty" { "\"2s\"" } else { "\"off\"" };
         let prepared = 4 + random.below(30);
         let _ = write!(
             toml,
             "[[database]]\nname = \"{name}\"\ncluster = \"{cluster}\"\n[database.pool]\nmode = \"{mode}\"\n\
-             max_size = {size}\nmin_size = {minimum}\nmax_prepared = {prepared}\nshare = \"off\"\nquery_timeout = {timeout}\n"
+             max_size = {size}\nmin_size = {minimum}\nmax_prepared = {prepared}\nshare = \"{share}\"\nquery_timeout = {timeout}\n"
         );
     }
     for user in USERS {
@@ -75,6 +88,11 @@ fn settings(kind: Kind, reloads: u64) -> Settings {
     Config::from_toml(&toml)
         .unwrap_or_else(|errors| panic!("{toml}\n{errors}"))
         .settings(reloads + 1)
+}
+
+/// Databases and users that clients ask for.
+fn places(kind: Kind) -> (&'static [(&'static str, &'static str)], &'static [&'static str]) {
+    if kind.rush { (&DATABASES[..2], &USERS[..1]) } else { (&DATABASES, &USERS) }
 }
 
 const DATABASES: [(&str, &str); 4] =
@@ -121,7 +139,9 @@ async fn day(kind: Kind) -> Outcome {
     let mut random = Random::new(kind.seed);
     let log = Log::new();
     let book = Book::new(log.clone());
-    let nodes: Rc<[Rc<Node>]> = Node::several(&["one", "two"], &log, &book, &mut random).into();
+    let delay = (Duration::from_millis(4), if kind.rush { 400 } else { 5 });
+    let nodes: Rc<[Rc<Node>]> =
+        Node::several(&["one", "two"], delay, (&log, &book), &mut random).into();
     let dialled = Rc::clone(&nodes);
     simulation::replace(random.next(), move |address| {
         let NodeAddress::Tcp { host, .. } = address else { panic!("{address:?}") };
@@ -129,13 +149,13 @@ async fn day(kind: Kind) -> Outcome {
         Box::pin(Rc::clone(node).dial())
     });
     let plane = Rc::new(DataPlane::start(settings(kind, 0)));
-    let evening = Instant::now() + HOUR * u32::try_from(kind.hours).unwrap();
+    let evening = Instant::now() + HOUR * u32::try_from(kind.hours).unwrap() / kind.haste();
     let clients = clients(kind, &mut random, &plane, (&log, &book), evening);
     let invariants = Rc::new(RefCell::new(Invariants::new(log.clone(), kind)));
     let fate =
         fate(kind, random.fork(), Rc::clone(&plane), Rc::clone(&nodes), (log.clone(), evening));
     let whole = async {
-        let watch = watch(Rc::clone(&plane), Rc::clone(&invariants));
+        let watch = watch(kind, Rc::clone(&plane), Rc::clone(&invariants));
         let clients = async {
             for client in clients {
                 client.await.expect("a model client does not panic");
@@ -152,8 +172,9 @@ async fn day(kind: Kind) -> Outcome {
         () = log.failed() => {}
         () = whole => end(&log, plane, &nodes, &invariants).await,
     }
-    let requests = invariants.borrow().requests;
-    Outcome { failure: log.failure().map(|told| tell(&log, &told)), hash: log.hash(), requests }
+    let (requests, shared) = (invariants.borrow().requests, invariants.borrow().shared);
+    let failure = log.failure().map(|told| tell(&log, &told));
+    Outcome { failure, hash: log.hash(), requests, shared }
 }
 
 fn clients(
@@ -163,10 +184,13 @@ fn clients(
     (log, book): (&Log, &Book),
     evening: Instant,
 ) -> Vec<tokio::task::JoinHandle<()>> {
+    let (databases, users) = places(kind);
+    let owned = |(name, mode): &(&str, &str)| ((*name).to_owned(), (*mode).to_owned());
     let habits = Rc::new(Habits {
-        databases: DATABASES.map(|(name, mode)| (name.to_owned(), mode.to_owned())).to_vec(),
-        users: USERS.map(str::to_owned).to_vec(),
-        think: Duration::from_secs(30),
+        databases: databases.iter().map(owned).collect(),
+        users: users.iter().map(|user| (*user).to_owned()).collect(),
+        haste: kind.haste(),
+        quick: kind.rush,
     });
     let strictness =
         Strictness { calm: kind.calm, checkout_timeout: CHECKOUT_TIMEOUT, hasty: "hasty" };
@@ -189,10 +213,10 @@ fn clients(
     (1..=kind.clients).map(start).collect()
 }
 
-/// Looks every second, for ever.
-async fn watch(plane: Rc<DataPlane>, invariants: Rc<RefCell<Invariants>>) {
+/// Looks every second, or more often in a rush, for ever.
+async fn watch(kind: Kind, plane: Rc<DataPlane>, invariants: Rc<RefCell<Invariants>>) {
     loop {
-        sleep(Duration::from_secs(1)).await;
+        sleep(Duration::from_secs(1) / kind.haste().min(50)).await;
         let view = plane.view();
         invariants.borrow_mut().check(&view, PANICS.get());
         if invariants.borrow().is_full_hour() {
@@ -212,10 +236,10 @@ async fn fate(
 ) {
     let reloads = Cell::new(0);
     while !kind.calm && Instant::now() < evening {
-        let pause = random.time_below(Duration::from_secs(30 * 60));
+        let pause = random.time_below(Duration::from_secs(30 * 60)) / kind.haste();
         sleep_until(evening.min(Instant::now() + pause)).await;
-        let short = random.time_below(Duration::from_secs(20));
-        let long = random.time_below(Duration::from_secs(240));
+        let short = random.time_below(Duration::from_secs(20)) / kind.haste();
+        let long = random.time_below(Duration::from_secs(240)) / kind.haste();
         let fault = match random.below(24) {
             0..3 => Fault::Crash,
             3..6 => Fault::Cut(usize::try_from(random.below(5000)).unwrap()),
@@ -228,7 +252,7 @@ async fn fate(
             15 => Fault::Reject("53300", long),
             16 => Fault::Reject("57P03", long),
             17 => Fault::Reject("28P01", short),
-            18..20 => Fault::Slow(Duration::from_millis(600)),
+            18..20 => Fault::Slow(Duration::from_millis(600) / kind.haste()),
             _ => {
                 reloads.set(reloads.get() + 1);
                 log.event(Who::World, format_args!("reload {}", reloads.get()));

@@ -8,7 +8,7 @@ use howdah_proxy::simulation::{PoolView, View};
 use howdah_simulation::{Log, Who};
 use tokio::time::Instant;
 
-use crate::day::Kind;
+use crate::day::{HOUR, Kind};
 
 /// A server may be nobody's for so long: while it is cleaned, asked for a sign of life, or parked for a cancel request.
 const NOWHERE: Duration = Duration::from_secs(60);
@@ -33,6 +33,8 @@ pub(crate) struct Invariants {
     /// Servers that a pool may have, when it was made smaller with more of them open.
     allowed: BTreeMap<PoolName, u32>,
     pub(crate) requests: u64,
+    /// Requests that waited to share a server, in the pools of one of the hours.
+    pub(crate) shared: u64,
     /// Sizes by the hour.
     sizes: Vec<BTreeMap<&'static str, usize>>,
 }
@@ -47,6 +49,7 @@ impl Invariants {
             nowhere: BTreeMap::new(),
             allowed: BTreeMap::new(),
             requests: 0,
+            shared: 0,
             sizes: Vec::new(),
         }
     }
@@ -114,7 +117,7 @@ impl Invariants {
             self.wrong(format_args!("{open} servers are open: {pool:?}"));
         }
         self.allowed.insert(name, allowed);
-        if pool.waiting > 0 && idle > 0 {
+        if (pool.waiting_alone > 0 || pool.may_take_off) && idle > 0 {
             self.wrong(format_args!("clients wait while servers are idle: {pool:?}"));
         }
         if pool.oldest_wait > pool.checkout_timeout + LATE {
@@ -142,13 +145,15 @@ impl Invariants {
     }
 
     pub(crate) fn is_full_hour(&self) -> bool {
-        self.began.elapsed().as_secs() / 3600 > self.hours
+        let hour = HOUR / self.kind.haste();
+        self.began.elapsed().as_nanos() / hour.as_nanos() > u128::from(self.hours)
     }
 
     /// An hour is over.
     pub(crate) fn on_hour(&mut self, report: &Report, view: &View) {
         self.hours += 1;
         self.requests = report.totals.requests;
+        self.shared = self.shared.max(report.pools.iter().map(|pool| pool.shared).sum());
         self.sizes.push(view.sizes.clone());
         let waits = report.totals.waits;
         self.log.event(
