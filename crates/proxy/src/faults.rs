@@ -17,6 +17,8 @@ pub enum Fault {
     DoubleCheckin = 16,
     /// Two clients of a flight get each other's answer.
     SwapAnswers = 32,
+    /// A cancel request goes to the server of a flight before the turn of who has sent it.
+    EagerCancel = 64,
 }
 
 #[cfg(feature = "planted-bugs")]

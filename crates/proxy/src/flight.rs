@@ -299,7 +299,8 @@ fn cancel_if_due(worker: &Rc<Worker>, pool: &Rc<Pool>, flight: &Flight, server: 
         *wanted = None;
         return;
     }
-    if passengers.front().is_some_and(|passenger| passenger.owner == *owner)
+    let runs = passengers.front().is_some_and(|passenger| passenger.owner == *owner);
+    if (runs || faults::is_planted(Fault::EagerCancel))
         && let Some((_, delivered)) = wanted.take()
     {
         cancel::send_to(worker, pool, Rc::clone(&server.cancel), delivered);

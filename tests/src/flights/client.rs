@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::Shared;
+use super::{Mix, Shared};
 use crate::raw::{Connection, Failure, Frames, Transcript};
 use howdah_simulation::Random;
 
@@ -20,6 +20,11 @@ const ROWS: &str = "SELECT $1::text || '-' || g FROM generate_series(1, $2::int)
 const SLEEP: &str = "SELECT $1::text, pg_sleep($2::float8)";
 /// A statement whose reply is long now and then.
 const BULK: &str = "SELECT $1::text, repeat('x', $2::int)";
+
+/// From here on, of a thousand kinds, requests sleep,
+const SLEEPING: u64 = 850;
+/// and are cancelled.
+const CANCELLED: u64 = 940;
 
 /// How a request may end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,16 +92,16 @@ impl Client<'_> {
             if !self.shared.running() {
                 return Ok(());
             }
-            let kind = self.random.below(1000);
+            let kind = self.kind();
             let (name, result) = match kind {
                 0..300 => ("prepared echo", self.echo(true)),
                 300..500 => ("unnamed echo", self.echo(false)),
                 500..650 => ("simple echo", self.simple()),
                 650..750 => ("error", self.lossy(Self::divide)),
-                750..850 => ("rows", self.rows()),
-                850..920 => ("sleep", self.sleep()),
-                920..940 => ("bulk", self.lossy(Self::bulk)),
-                940..990 => ("cancelled", self.cancelled()),
+                750..SLEEPING => ("rows", self.rows()),
+                SLEEPING..920 => ("sleep", self.sleep()),
+                920..CANCELLED => ("bulk", self.lossy(Self::bulk)),
+                CANCELLED..990 => ("cancelled", self.cancelled()),
                 990..997 => ("slow reader", self.lossy(Self::slow_reader)),
                 _ => {
                     self.abandon();
@@ -110,6 +115,17 @@ impl Client<'_> {
             result?;
         }
         Ok(())
+    }
+
+    /// What is asked next.
+    fn kind(&mut self) -> u64 {
+        let any = self.random.below(1000);
+        match self.shared.plan.mix {
+            Mix::All => any,
+            Mix::Cancels if any < 125 => CANCELLED,
+            // Of the others those that are short, and so share servers.
+            Mix::Cancels => self.random.below(SLEEPING),
+        }
     }
 
     /// A request of whose answer a part may have reached the client when its server is killed (long rows, or an error before
@@ -228,15 +244,20 @@ impl Client<'_> {
     fn cancelled(&mut self) -> Result<(), Trouble> {
         let failed = |failure| Trouble::Failed("cancelled", failure);
         let token = self.token();
-        let time = self.pause(100);
-        let frames = Frames::default().bind("", "s", &[&token, time]).execute("", 0).sync();
-        self.connection.send(&frames).map_err(failed)?;
+        let (frames, answer) = match self.shared.plan.mix {
+            Mix::All => {
+                let time = self.pause(100);
+                (Frames::default().bind("", "s", &[&token, time]), String::new())
+            }
+            Mix::Cancels => (Frames::default().bind("", "e", &[&token]), self.memory.to_owned()),
+        };
+        self.connection.send(&frames.execute("", 0).sync()).map_err(failed)?;
         if self.random.below(2) == 0 {
             std::thread::sleep(Duration::from_micros(self.random.below(500)));
         }
         self.connection.try_cancel().map_err(failed)?;
         let reply = self.connection.until(b'Z', 1);
-        let wanted = vec![vec![Some(token), Some(String::new())]];
+        let wanted = vec![vec![Some(token), Some(answer)]];
         self.expect("cancelled", reply, &wanted, Ending::Cancelled)
     }
 
@@ -272,6 +293,7 @@ impl Client<'_> {
         let codes: Vec<String> = reply.errors().into_iter().map(|error| error.code).collect();
         let cancelled = ending == Ending::Cancelled && codes == ["57014"];
         if cancelled && reply.rows().is_empty() {
+            self.shared.outcome.lock().stopped += 1;
             return Ok(());
         }
         if !codes.is_empty() || reply.rows() != wanted {

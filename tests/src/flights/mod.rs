@@ -19,6 +19,15 @@ use howdah_simulation::Random;
 /// Violations after which the run stops.
 const ENOUGH: usize = 20;
 
+/// What clients ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mix {
+    /// Everything.
+    All,
+    /// Short statements, of which one in eight is cancelled at random, among others that must not be.
+    Cancels,
+}
+
 /// What to run.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -28,6 +37,8 @@ pub struct Plan {
     pub killer: Option<Target>,
     /// How long between two kills.
     pub kill_every: Duration,
+    /// What clients ask for.
+    pub mix: Mix,
     /// Clients at once.
     pub clients: u64,
     /// Ends after so many requests,
@@ -47,6 +58,8 @@ pub struct Outcome {
     pub violations: Vec<String>,
     /// Servers killed.
     pub kills: u64,
+    /// Statements that were stopped by their own client's cancel request.
+    pub stopped: u64,
 }
 
 impl Outcome {
