@@ -63,7 +63,7 @@ impl Bed {
         let binaries = Binaries::find(None)?;
         let program = binaries.program("pgbench")?;
         let mut versions = vec![binaries.version().to_owned()];
-        if peers.iter().any(|peer| matches!(peer, Peer::Howdah | Peer::Howdah2)) {
+        if peers.iter().any(|peer| peer.howdah().is_some()) {
             versions.push(howdah::version()?);
         }
         let wanted = peers.contains(&Peer::PgBouncer);

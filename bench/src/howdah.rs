@@ -11,13 +11,14 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::bed::{Bed, POOL, Transport, USER};
+use crate::plan::Variant;
 use crate::proxy::Proxy;
 
 /// Starts it as the last argument of `wrapper`, or by itself when that is empty.
-pub(crate) fn start(bed: &Bed, wrapper: &[String], workers: u32) -> Result<Proxy> {
+pub(crate) fn start(bed: &Bed, wrapper: &[String], variant: Variant) -> Result<Proxy> {
     let port = howdah_local::free_port()?;
     let file = bed.directory().join(format!("howdah-{port}.toml"));
-    fs::write(&file, configuration(bed, port, workers))?;
+    fs::write(&file, configuration(bed, port, variant))?;
     let mut words = wrapper.iter().map(PathBuf::from).chain([copy(bed)?]);
     let mut command = bed.workplace().command(&words.next().context("no program")?);
     command.args(words).args(["up", "--config"]).arg(&file);
@@ -56,7 +57,8 @@ pub(crate) fn version() -> Result<String> {
     Ok(text.lines().next().unwrap_or("howdah").to_owned())
 }
 
-fn configuration(bed: &Bed, port: u16, workers: u32) -> String {
+fn configuration(bed: &Bed, port: u16, variant: Variant) -> String {
+    let Variant { workers, share } = variant;
     let server = bed.server();
     let socket = match bed.transport() {
         Transport::Tcp => String::new(),
@@ -66,7 +68,7 @@ fn configuration(bed: &Bed, port: u16, workers: u32) -> String {
         "[listen]\naddress = \"127.0.0.1\"\nport = {port}\nworkers = {workers}\n{socket}\n\
          [[cluster]]\nname = \"bench\"\n\n[[cluster.node]]\nhost = {:?}\nport = {}\n\n\
          [[user]]\nname = {USER:?}\nauth = \"trust\"\n\n\
-         [pool]\nmode = \"transaction\"\nmax_size = {POOL}\n\n[log]\nlevel = \"warn\"\n",
+         [pool]\nmode = \"transaction\"\nmax_size = {POOL}\nshare = {share:?}\n\n[log]\nlevel = \"warn\"\n",
         server.host, server.port,
     )
 }

@@ -27,7 +27,9 @@ impl Pooling {
         match peer {
             Peer::PgPool | Peer::HaProxy => Self::Session,
             Peer::PgBouncer if protocol == Protocol::Prepared && old => Self::Session,
-            Peer::Direct | Peer::Howdah | Peer::Howdah2 | Peer::PgBouncer => Self::Transaction,
+            Peer::Direct | Peer::Howdah | Peer::Flights | Peer::Howdah2 | Peer::PgBouncer => {
+                Self::Transaction
+            }
         }
     }
 }
@@ -44,10 +46,11 @@ impl<'a> PeerSet<'a> {
     pub(crate) fn start(bed: &'a Bed, peers: &[Peer], pooling: Pooling) -> Result<Self> {
         let mut proxies = Vec::new();
         for &peer in peers {
+            if let Some(variant) = peer.howdah() {
+                proxies.push((peer, howdah::start(bed, &[], variant)?));
+            }
             match peer {
-                Peer::Direct => {}
-                Peer::Howdah => proxies.push((peer, howdah::start(bed, &[], 1)?)),
-                Peer::Howdah2 => proxies.push((peer, howdah::start(bed, &[], 2)?)),
+                Peer::Direct | Peer::Howdah | Peer::Flights | Peer::Howdah2 => {}
                 Peer::PgPool => proxies.push((peer, pgpool::start(bed)?)),
                 Peer::HaProxy => proxies.push((peer, haproxy::start(bed)?)),
                 Peer::PgBouncer => {

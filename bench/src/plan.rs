@@ -11,8 +11,10 @@ use serde::Serialize;
 pub(crate) enum Peer {
     /// PostgreSQL itself.
     Direct,
-    /// Howdah in transaction mode.
+    /// Howdah in transaction mode, a server for each request.
     Howdah,
+    /// The same, and waiting reads of several clients share a flight (`pool.share`).
+    Flights,
     /// The same with two workers.
     Howdah2,
     /// `PgBouncer`, in transaction mode where it can.
@@ -32,6 +34,7 @@ impl Peer {
         match self {
             Self::Direct => "direct",
             Self::Howdah => "Howdah",
+            Self::Flights => "Howdah, flights",
             Self::Howdah2 => "Howdah, 2 workers",
             Self::PgBouncer => "PgBouncer",
             Self::PgPool => "pgpool-II",
@@ -39,13 +42,32 @@ impl Peer {
         }
     }
 
+    /// How Howdah is set for it; `None`: somebody else.
+    pub(crate) const fn howdah(self) -> Option<Variant> {
+        match self {
+            Self::Howdah => Some(Variant { workers: 1, share: "off" }),
+            Self::Flights => Some(Variant { workers: 1, share: "reads" }),
+            Self::Howdah2 => Some(Variant { workers: 2, share: "off" }),
+            Self::Direct | Self::PgBouncer | Self::PgPool | Self::HaProxy => None,
+        }
+    }
+
     /// Whether several clients can take turns on one server: what a pool is for.
     pub(crate) const fn shares_servers(self) -> bool {
         match self {
-            Self::Howdah | Self::Howdah2 | Self::PgBouncer => true,
+            Self::Howdah | Self::Flights | Self::Howdah2 | Self::PgBouncer => true,
             Self::Direct | Self::PgPool | Self::HaProxy => false,
         }
     }
+}
+
+/// What a run changes in Howdah's configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Variant {
+    /// `listen.workers`.
+    pub(crate) workers: u32,
+    /// `pool.share`.
+    pub(crate) share: &'static str,
 }
 
 /// A group of cells.

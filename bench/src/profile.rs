@@ -111,16 +111,16 @@ fn perf(bed: &Bed, arguments: &Arguments) -> Result<String> {
 }
 
 fn callgrind(bed: &Bed, arguments: &Arguments) -> Result<String> {
-    if arguments.peer != Peer::Howdah {
+    let Some(variant) = arguments.peer.howdah() else {
         bail!("callgrind is for Howdah; use --method perf for others");
-    }
+    };
     let out = bed.directory().join("callgrind.out");
     let wrapper = [
         "valgrind".to_owned(),
         "--tool=callgrind".to_owned(),
         format!("--callgrind-out-file={}", out.display()),
     ];
-    let howdah = howdah::start(bed, &wrapper, 1)?;
+    let howdah = howdah::start(bed, &wrapper, variant)?;
     bed.pgbench().run(&howdah.address(), cell(arguments), arguments.seconds, None)?;
     howdah.stop()?;
     let report = Command::new("callgrind_annotate")

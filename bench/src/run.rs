@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum)]
     only: Option<Workload>,
     /// Whom to compare.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Peer::Direct, Peer::Howdah, Peer::PgBouncer, Peer::PgPool, Peer::HaProxy])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Peer::Direct, Peer::Howdah, Peer::Flights, Peer::PgBouncer, Peer::PgPool, Peer::HaProxy])]
     peers: Vec<Peer>,
     /// Howdah with so many workers, 1 and 2 being possible: `1,2` compares both in one run [default: as in `--peers`].
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=2))]
@@ -328,8 +328,8 @@ mod tests {
             arguments: Arguments,
         }
         let peers = |words: &[&str]| Line::parse_from([&["run"], words].concat()).arguments.peers();
-        let all = [Peer::Direct, Peer::Howdah, Peer::PgBouncer, Peer::PgPool, Peer::HaProxy];
-        assert_eq!(peers(&[]), all);
+        let all = "direct,howdah,flights,pgbouncer,pgpool,haproxy";
+        assert_eq!(peers(&[]), peers(&["--peers", all]));
         let two = ["--workers", "1,2", "--peers", "direct,howdah,pgbouncer"];
         assert_eq!(peers(&two), [Peer::Direct, Peer::Howdah, Peer::Howdah2, Peer::PgBouncer]);
         assert_eq!(peers(&["--workers", "2", "--peers", "direct"]), [Peer::Direct, Peer::Howdah2]);

@@ -20,6 +20,17 @@ const CONNECTION_CPU: f64 = 1.3;
 /// Memory of an idle client in KiB, at most.
 const IDLE_KIB: f64 = 16.0;
 
+/// The same numbers where reads share flights and wait for servers.
+mod flights {
+    /// Clients from which on they wait.
+    pub(super) const CLIENTS: u32 = 32;
+    /// Throughput against `PgBouncer` and against a direct connection, at least.
+    pub(super) const THROUGHPUT: f64 = 1.3;
+    pub(super) const THROUGHPUT_DIRECT: f64 = 1.0;
+    /// CPU per read against `PgBouncer`, at most.
+    pub(super) const CPU: f64 = 0.8;
+}
+
 /// On which side of the limit is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -118,14 +129,38 @@ pub(crate) fn judge(results: &Results) -> Vec<Target> {
     targets.extend(memory.map(|measured| {
         Target::new("memory per idle client, KiB".to_owned(), Bound::AtMost, IDLE_KIB, measured)
     }));
+    targets.extend(results.cells().into_iter().flat_map(|cell| of_flights(results, cell)));
     targets.extend(worst_errors(results));
     targets
 }
 
+/// What flights must reach in a cell.
+fn of_flights(results: &Results, cell: Cell) -> Vec<Target> {
+    let Cell { workload, protocol, clients } = cell;
+    if workload != Workload::Select || clients < flights::CLIENTS {
+        return Vec::new();
+    }
+    let name = protocol.name();
+    let against = |what: &str, other: Peer, bound, limit, metric: Metric| {
+        let ratio = results.ratio(cell, Peer::Flights, other, metric)?;
+        let what = format!("flights: {what}, {name}, {clients} clients, × {}", other.name());
+        Some(Target::new(what, bound, limit, ratio))
+    };
+    let (least, direct) = (flights::THROUGHPUT, flights::THROUGHPUT_DIRECT);
+    [
+        against("throughput of reads", Peer::PgBouncer, Bound::AtLeast, least, tps),
+        against("throughput of reads", Peer::Direct, Bound::AtLeast, direct, tps),
+        against("CPU per read", Peer::PgBouncer, Bound::AtMost, flights::CPU, cpu_us),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
 /// One bad run is bad: the worst one stands for all.
 fn worst_errors(results: &Results) -> Option<Target> {
-    let runs = results.readings.iter().filter(|reading| reading.peer == Peer::Howdah);
-    let failures = results.failures.iter().filter(|failure| failure.peer == Peer::Howdah);
+    let runs = results.readings.iter().filter(|reading| reading.peer.howdah().is_some());
+    let failures = results.failures.iter().filter(|failure| failure.peer.howdah().is_some());
     let errors = runs.map(|reading| reading.errors).chain(failures.map(|_| 1)).max()? as f64;
     let worst = Spread { min: errors, median: errors, max: errors };
     Some(Target::new("errors in the worst run".to_owned(), Bound::AtMost, 0.0, worst))
