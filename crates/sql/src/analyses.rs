@@ -14,7 +14,7 @@ use crate::normal::normalize;
 use crate::outline::{self, outline};
 use crate::parse::{fingerprint, parse};
 use crate::readable::readable;
-use crate::{Analysis, Class, Effect, Fingerprint, MAX_ANALYSED, Statement};
+use crate::{Analysis, Class, Details, Effect, Fingerprint, MAX_ANALYSED, Statement};
 
 type Map<Known> = Cache<Box<[u8]>, Known, Size, foldhash::quality::RandomState>;
 
@@ -168,15 +168,19 @@ pub(crate) fn analyse(sql: &str, form: &[u8]) -> Analysis {
 /// `None` when the text does not parse.
 fn judge(sql: &str, form: &[u8]) -> Option<Analysis> {
     let identity = fingerprint(sql)?;
-    let judged = match parse(sql) {
+    let judged: Vec<_> = match parse(sql) {
         Some(nodes) => nodes.iter().map(classify).collect(),
         None => vec![classify_tokens(sql)],
     };
     let statements = judged.iter().map(|judged| judged.statement).collect();
+    let details = judged
+        .iter()
+        .try_fold(Details::default(), |sum, judged| Some(sum.with(judged.details.as_ref()?)));
     Some(Analysis {
         parsed: true,
         calls_unknown_functions: judged.iter().any(|judged| judged.calls_unknown_functions),
         text: readable(form),
+        details,
         ..Analysis::new(identity, statements)
     })
 }

@@ -2,6 +2,8 @@
 //!
 //! Invariant: [`Analysis::unknown`] is the most careful analysis there is; whoever treats it right treats every text safely.
 
+use crate::MAX_TABLES;
+
 /// 64-bit identity of a statement form, for statistics and for people: `pg_query`'s fingerprint over the parse tree
 /// (relations by their full names with schema, aliases of relations ignored), or a hash of the normal form when the text
 /// does not parse. Coarser than the normal form; caches are keyed by the normal form, never by this.
@@ -94,6 +96,52 @@ pub struct Statement {
     pub effect: Effect,
 }
 
+/// A table, view or other relation as a statement names it, letter case folded as PostgreSQL does.
+#[derive(Clone, Eq, PartialEq, Hash, Debug)]
+pub struct Table {
+    /// The schema, if it is written.
+    pub schema: Option<Box<str>>,
+    /// The name.
+    pub name: Box<str>,
+}
+
+/// What can be told of a text whose parse tree was seen, for rules about statements.
+#[derive(Clone, Default, Eq, PartialEq, Debug)]
+pub struct Details {
+    /// The classes of its statements, without repetition, and of what they hold: the statement that a `PREPARE` prepares, the
+    /// query of a cursor or of a `COPY`, and a write for a `COPY … FROM`.
+    pub classes: Box<[Class]>,
+    /// Tables that it names, wherever, without repetition; names of `WITH` queries among them. [`MAX_TABLES`](crate::MAX_TABLES)
+    /// at most.
+    pub tables: Box<[Table]>,
+    /// There are more tables.
+    pub more_tables: bool,
+    /// It runs (or prepares) an `UPDATE` or `DELETE` whose `WHERE` is missing or can be true without a look at any column:
+    /// `WHERE true`, `WHERE id = 1 OR 1 = 1`.
+    pub unbounded: bool,
+}
+
+impl Details {
+    /// The details of a text with one more statement.
+    pub(crate) fn with(self, more: &Self) -> Self {
+        let mut classes = self.classes.into_vec();
+        classes.extend(&more.classes);
+        classes.sort();
+        classes.dedup();
+        let mut tables = self.tables.into_vec();
+        let new = more.tables.iter().filter(|table| !tables.contains(table));
+        tables.extend(new.cloned().collect::<Vec<_>>());
+        let more_tables = self.more_tables || more.more_tables || tables.len() > MAX_TABLES;
+        tables.truncate(MAX_TABLES);
+        Self {
+            classes: classes.into(),
+            tables: tables.into(),
+            more_tables,
+            unbounded: self.unbounded || more.unbounded,
+        }
+    }
+}
+
 /// All static facts about a text. The same for every text of one normal form.
 #[derive(Clone, Eq, PartialEq, Debug)]
 pub struct Analysis {
@@ -113,6 +161,8 @@ pub struct Analysis {
     /// The normal form for people, literals as `$1`, `$2`, …; at most [`Analysis::MAX_TEXT`] bytes. Passwords in
     /// statements other than queries are not removed.
     pub text: Box<str>,
+    /// What it names, and how it writes; `None`: cannot be told.
+    pub details: Option<Details>,
 }
 
 impl Analysis {
@@ -125,6 +175,13 @@ impl Analysis {
         Self::new(Fingerprint(0), vec![Statement { class: Class::Other, effect: Effect::Unknown }])
     }
 
+    /// The analysis of a function call of the protocol, which has no text.
+    #[must_use]
+    pub fn function_call() -> Self {
+        let details = Details { classes: [Class::Other].into(), ..Details::default() };
+        Self { details: Some(details), ..Self::unknown() }
+    }
+
     pub(crate) fn new(fingerprint: Fingerprint, statements: Vec<Statement>) -> Self {
         Self {
             fingerprint,
@@ -134,6 +191,7 @@ impl Analysis {
             parsed: false,
             calls_unknown_functions: false,
             text: Box::default(),
+            details: None,
         }
     }
 }

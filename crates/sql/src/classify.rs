@@ -7,23 +7,53 @@ use crate::facts::Facts;
 use crate::functions::{Role, role};
 use crate::lex::{Kind, Lexer};
 use crate::parse::{NodeEnum, tree};
-use crate::{Class, Effect, Statement};
+use crate::{Class, Details, Effect, Statement};
 
 /// A statement, and whether it calls functions that are not known.
 pub(crate) struct Judged {
     pub(crate) statement: Statement,
     pub(crate) calls_unknown_functions: bool,
+    /// `None`: its tree was not seen.
+    pub(crate) details: Option<Details>,
 }
 
 /// What a whole statement is.
 pub(crate) fn classify(node: &NodeEnum) -> Judged {
     let Some(facts) = Facts::of(node) else {
         let statement = Statement { class: Class::Other, effect: Effect::Unknown };
-        return Judged { statement, calls_unknown_functions: true };
+        return Judged { statement, calls_unknown_functions: true, details: None };
     };
     let calls = Calls::of(&facts);
     let (class, effect) = judge(node, &facts, &calls);
-    Judged { statement: Statement { class, effect }, calls_unknown_functions: calls.foreign }
+    let mut classes = vec![class];
+    classes.extend(inner_class(node, &facts, &calls));
+    let details = Details {
+        classes: classes.into(),
+        // What EXPLAIN does not run harms nobody.
+        unbounded: facts.unbounded && class != Class::Read,
+        more_tables: facts.more_tables,
+        tables: facts.tables.into(),
+    };
+    let statement = Statement { class, effect };
+    Judged { statement, calls_unknown_functions: calls.foreign, details: Some(details) }
+}
+
+/// The class of what a statement holds, which its own does not tell.
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "the grammar has over 200 nodes; few hold others that run"
+)]
+fn inner_class(node: &NodeEnum, facts: &Facts, calls: &Calls) -> Option<Class> {
+    let class = |query: &Option<Box<tree::Node>>| {
+        query.as_ref()?.node.as_ref().map(|node| judge(node, facts, calls).0)
+    };
+    match node {
+        NodeEnum::PrepareStmt(statement) => class(&statement.query),
+        NodeEnum::DeclareCursorStmt(statement) => class(&statement.query),
+        NodeEnum::CopyStmt(statement) if statement.is_from => Some(Class::Write),
+        NodeEnum::CopyStmt(statement) => class(&statement.query).or(Some(Class::Read)),
+        _ => None,
+    }
 }
 
 /// What a text is that parses but is nested too deeply for a tree (long chains of `||` or `UNION`): never a read, and
@@ -70,7 +100,7 @@ pub(crate) fn classify_tokens(sql: &str) -> Judged {
         (first, previous) = (false, name);
     }
     let statement = Statement { class: Class::Other, effect };
-    Judged { statement, calls_unknown_functions: true }
+    Judged { statement, calls_unknown_functions: true, details: None }
 }
 
 /// What the functions called in a statement do, taken together.

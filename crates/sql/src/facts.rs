@@ -8,6 +8,9 @@ use std::fmt;
 
 use serde::ser::{self, Impossible, Serialize};
 
+use crate::parse::tree;
+use crate::{MAX_TABLES, Table};
+
 /// What was seen in one tree.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
@@ -23,22 +26,52 @@ pub(crate) struct Facts {
     pub(crate) temporary: bool,
     /// `OPERATOR(schema.name)` with a schema other than `pg_catalog`.
     pub(crate) foreign_operator: bool,
+    /// Tables (and views, and names of `WITH` queries) that are named, without repetition; [`MAX_TABLES`] at most.
+    pub(crate) tables: Vec<Table>,
+    /// There are more.
+    pub(crate) more_tables: bool,
+    /// An `UPDATE` or `DELETE` whose condition is missing, or can be true without a look at any column.
+    pub(crate) unbounded: bool,
 }
 
 impl Facts {
     /// Walks a tree; `None` when it cannot be walked to its end, so that nothing may be concluded from it.
     pub(crate) fn of(tree: &impl Serialize) -> Option<Self> {
-        let mut walk = Walk { facts: Self::default(), collected: None };
+        let mut walk = Walk::default();
         tree.serialize(&mut walk).ok()?;
         Some(walk.facts)
+    }
+
+    fn names(&mut self, schema: Option<&String>, name: &str) {
+        let table = Table { schema: schema.map(|name| name.as_str().into()), name: name.into() };
+        if self.tables.contains(&table) {
+            return;
+        }
+        if self.tables.len() < MAX_TABLES {
+            self.tables.push(table)
+        } else {
+            self.more_tables = true
+        }
     }
 }
 
 /// The walk: a serialiser that writes nothing.
+#[derive(Default)]
 struct Walk {
     facts: Facts,
     /// Strings met since collecting began.
     collected: Option<Vec<String>>,
+    /// Schema of the relation that is being walked.
+    schema: Option<String>,
+    /// In a list of names of objects that are dropped or commented on.
+    objects: bool,
+    /// What was walked since this was cleared depends on a column (or a cursor): it does not hold for every row, as far as can
+    /// be told.
+    restricts: bool,
+    /// The number that was met last: which of `AND`, `OR` and `NOT` an expression is.
+    number: i32,
+    /// The next list are the arms of an `OR`.
+    arms: bool,
 }
 
 impl Walk {
@@ -47,6 +80,7 @@ impl Walk {
             "InsertStmt" | "UpdateStmt" | "DeleteStmt" | "MergeStmt" => self.facts.modifies = true,
             "LockingClause" => self.facts.locks_rows = true,
             "IntoClause" => self.facts.into = true,
+            "ColumnRef" | "CurrentOfExpr" => self.restricts = true,
             _ => {}
         }
     }
@@ -77,6 +111,34 @@ impl Walk {
             ("RangeVar", "relpersistence") => {
                 let persistence = self.collect(value)?;
                 self.facts.temporary |= persistence.iter().any(|letter| letter == "t");
+            }
+            ("RangeVar", "schemaname") => self.schema = self.collect(value)?.pop(),
+            ("RangeVar", "relname") => {
+                let name = self.collect(value)?;
+                let schema = self.schema.take().filter(|name| !name.is_empty());
+                name.iter().for_each(|name| self.facts.names(schema.as_ref(), name));
+            }
+            ("DropStmt", "objects") | ("CommentStmt" | "SecLabelStmt", "object") => {
+                self.objects = true;
+                value.serialize(&mut *self)?;
+                self.objects = false;
+            }
+            ("List", "items") if self.objects => {
+                // Of a trigger or policy the name before the last is the table's.
+                let path = self.collect(value)?;
+                for (at, name) in path.iter().enumerate().skip(path.len().saturating_sub(2)) {
+                    self.facts.names(at.checked_sub(1).and_then(|at| path.get(at)), name);
+                }
+            }
+            ("UpdateStmt" | "DeleteStmt", "where_clause") => {
+                let outside = std::mem::take(&mut self.restricts);
+                value.serialize(&mut *self)?;
+                self.facts.unbounded |= !self.restricts;
+                self.restricts = outside;
+            }
+            ("BoolExpr", "args") => {
+                self.arms = self.number == tree::BoolExprType::OrExpr as i32;
+                value.serialize(self)?;
             }
             _ => value.serialize(self)?,
         }
@@ -125,18 +187,30 @@ impl ser::SerializeStruct for Fields<'_> {
     }
 }
 
-/// The items of one list.
-struct Items<'a>(&'a mut Walk);
+/// The items of one list. A list restricts if one item does, the arms of an `OR` only if all do.
+struct Items<'a> {
+    walk: &'a mut Walk,
+    arms: bool,
+    outside: bool,
+    /// Of the items so far.
+    restricts: Option<bool>,
+}
 
 impl ser::SerializeSeq for Items<'_> {
     type Ok = ();
     type Error = Unwalkable;
 
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwalkable> {
-        value.serialize(&mut *self.0)
+        self.walk.restricts = false;
+        value.serialize(&mut *self.walk)?;
+        let item = self.walk.restricts;
+        let before = self.restricts.unwrap_or(self.arms);
+        self.restricts = Some(if self.arms { before && item } else { before || item });
+        Ok(())
     }
 
     fn end(self) -> Result<(), Unwalkable> {
+        self.walk.restricts = self.outside || self.restricts.unwrap_or(false);
         Ok(())
     }
 }
@@ -162,9 +236,14 @@ impl<'a> ser::Serializer for &'a mut Walk {
     type SerializeStructVariant = Impossible<(), Unwalkable>;
 
     nothing! {
-        serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64,
-        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_f32: f32,
+        serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i64: i64, serialize_u8: u8,
+         serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_f32: f32,
         serialize_f64: f64, serialize_char: char, serialize_bytes: &[u8], serialize_unit_struct: &'static str,
+    }
+
+    fn serialize_i32(self, number: i32) -> Result<(), Unwalkable> {
+        self.number = number;
+        Ok(())
     }
 
     fn serialize_str(self, text: &str) -> Result<(), Unwalkable> {
@@ -215,7 +294,9 @@ impl<'a> ser::Serializer for &'a mut Walk {
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Items<'a>, Unwalkable> {
-        Ok(Items(self))
+        let arms = std::mem::take(&mut self.arms);
+        let outside = self.restricts;
+        Ok(Items { walk: self, arms, outside, restricts: None })
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Unwalkable> {

@@ -17,6 +17,7 @@ mod facts;
 mod functions;
 #[cfg(fuzzing)]
 mod fuzzing;
+mod injection;
 mod lex;
 mod names;
 mod normal;
@@ -29,17 +30,22 @@ mod settings;
 mod split;
 
 pub use analyses::Analyses;
-pub use analysis::{Analysis, Class, Effect, Fingerprint, Statement};
+pub use analysis::{Analysis, Class, Details, Effect, Fingerprint, Statement, Table};
 #[cfg(fuzzing)]
 pub use fuzzing::fuzz;
+pub use injection::{Signal, injection_signals};
 pub use names::{
     ChannelChange, PreparedChange, TransactionChange, channel_changes, prepared_names,
     transaction_changes,
 };
 pub use normal::normalize;
 pub use prepared_name::{PreparedName, prepared_name};
+pub use readable::{NormalText, normal_text};
 pub use settings::{SettingChange, setting_changes};
 pub use split::split;
 
 /// Texts of more bytes are not analysed: [`Analysis::unknown`].
 pub const MAX_ANALYSED: usize = 1024 * 1024;
+
+/// Tables of one text that are remembered: [`Details::tables`].
+pub const MAX_TABLES: usize = 256;

@@ -24,11 +24,16 @@ pub(crate) const PLACEHOLDER: &[u8] = b"$1";
 /// Writes the normal form of a text into `out`, whatever was in there. Allocates only to let `out` grow. Any bytes may be
 /// given; the result of doubtful ones is the text itself.
 pub fn normalize(sql: &[u8], out: &mut Vec<u8>) {
-    out.clear();
-    if Form::new(sql, out).write().is_none() {
+    if !try_normalize(sql, out) {
         out.clear();
         out.extend_from_slice(sql);
     }
+}
+
+/// Writes the normal form of a text into `out`, whatever was in there; `false` in doubt, and then `out` means nothing.
+pub(crate) fn try_normalize(sql: &[u8], out: &mut Vec<u8>) -> bool {
+    out.clear();
+    Form::new(sql, out).write().is_some()
 }
 
 /// What happens to the literals of a statement.
