@@ -8,5 +8,6 @@ pub mod limits;
 pub mod login;
 pub mod pool;
 pub mod reply;
+pub mod rules;
 pub mod session;
 pub mod takeover;

@@ -69,5 +69,11 @@ pub const CONSOLES: usize = 32;
 /// Prepared statements, and portals, of one console; one more is refused with SQLSTATE 53400.
 pub const CONSOLE_STATEMENTS: usize = 64;
 
+/// Statements of which a worker remembers what the rules say; beyond it all are judged anew when they come back.
+pub const VERDICTS: usize = 16 * 1024;
+
+/// Forms of statements, each with the rule that it met, of which the log was told within a minute; more are counted and not logged.
+pub const LOGGED_FORMS: usize = 1024;
+
 /// Databases whose counts are kept apart per worker after their pools have gone; those of others go to `*`.
 pub const DEPARTED_DATABASES: usize = 1024;

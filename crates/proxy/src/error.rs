@@ -162,6 +162,14 @@ impl Refusal {
         )
     }
 
+    pub(crate) fn blocked_by_rule(rule: &str) -> Self {
+        Self::new(
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            format!("the statement is blocked by Howdah's rule {rule:?}"),
+        )
+        .hint("howdah rules test \"…\" shows which rule decides and why; the rules are [[rule]] of Howdah's configuration.")
+    }
+
     /// Whether it tells of a request that ran for too long.
     pub(crate) fn is_timeout(&self) -> bool {
         self.code == SqlState::QUERY_CANCELED

@@ -133,14 +133,8 @@ impl Session {
                 self.feed_large_statement(server, header, unread)
             }
             tag::BIND => self.feed_bind(server, header, body, unread),
-            tag::COPY_DATA | tag::FUNCTION_CALL => {
-                if header.tag == tag::FUNCTION_CALL {
-                    self.impure = true;
-                    self.begin_request(server);
-                    server.queue.push(self.entry.id, Kind::FunctionCall, Disposition::Forward);
-                }
-                Ok(self.pass(server, header, unread))
-            }
+            tag::COPY_DATA => Ok(self.pass(server, header, unread)),
+            tag::FUNCTION_CALL => Ok(self.feed_function_call(server, header, unread)),
             tag::TERMINATE => {
                 self.terminating = true;
                 Ok(Fed::Stop)
@@ -216,20 +210,51 @@ impl Session {
         self.watch_request();
     }
 
+    /// A simple query is sent next.
+    fn begin_query(&mut self, server: &mut Server) {
+        self.begin_request(server);
+        if server.queue.is_open() {
+            // PostgreSQL 18 leaves its transaction machinery in a state in which the next BEGIN fails (XX000).
+            server.doomed = Some("a query was sent into an open extended segment");
+        }
+    }
+
+    fn feed_function_call(&mut self, server: &mut Server, header: Header, unread: &[u8]) -> Fed {
+        self.impure = true;
+        self.begin_request(server);
+        if self.worker.rules.is_active()
+            && let Some(judgement) = self.judge(&Arc::new(Analysis::function_call()), b"")
+            && let Some(refusal) = self.carry_out(&judgement)
+        {
+            self.refuse_query_in_place(server, &refusal);
+            return self.drop_frame(header, unread);
+        }
+        server.queue.push(self.entry.id, Kind::FunctionCall, Disposition::Forward);
+        self.pass(server, header, unread)
+    }
+
     fn feed_query(&mut self, server: &mut Server, frame: Whole<'_>) -> Result<Fed, End> {
         let sql = frontend::query_text(frame.body).map_err(protocol)?;
         let analysis = self.analyse(sql);
         // A simple query destroys the unnamed statement.
         self.unnamed.clear();
         server.unnamed = None;
+        let judgement = match self.judge_query(&analysis, sql) {
+            Ok(judgement) => judgement,
+            Err(serial) => return Ok(self.wait_for(server, serial)),
+        };
+        if let Some(refusal) = self.refusal_of(judgement.as_ref()) {
+            self.begin_query(server);
+            self.refuse_query_in_place(server, &refusal);
+            return Ok(Fed::Used(frame.bytes.len()));
+        }
         let renamed = match self.rename(server, &analysis, sql) {
             Ok(renamed) => renamed,
             Err(serial) => return Ok(self.wait_for(server, serial)),
         };
-        self.begin_request(server);
-        if server.queue.is_open() {
-            // PostgreSQL 18 leaves its transaction machinery in a state in which the next BEGIN fails (XX000).
-            server.doomed = Some("a query was sent into an open extended segment");
+        self.begin_query(server);
+        if let Some(judgement) = &judgement {
+            self.carry_out(judgement);
         }
         self.on_run_begins(server, &analysis);
         if analysis.calls_unknown_functions {
@@ -254,11 +279,14 @@ impl Session {
     ) -> Result<Fed, End> {
         let kind = if header.tag == tag::QUERY { Kind::Query } else { Kind::Parse };
         let unnamed = unread.get(frame::HEADER_LEN) == Some(&0);
-        self.set_pin(PinReason::LargeStatement);
-        self.impure = true;
         if kind == Kind::Query {
             self.begin_request(server);
         }
+        if self.refuse_large(server, kind) {
+            return Ok(self.drop_frame(header, unread));
+        }
+        self.set_pin(PinReason::LargeStatement);
+        self.impure = true;
         let since = server.queue.push(self.entry.id, kind, Disposition::Forward);
         if kind == Kind::Query || unnamed {
             self.unnamed.clear();

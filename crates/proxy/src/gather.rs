@@ -36,7 +36,7 @@ impl Session {
                 self.flush_client()?;
                 return Ok(Gathered::Incomplete);
             };
-            if header.tag == tag::PARSE && self.answer_known_parse()? {
+            if self.refuse_by_rule()? || header.tag == tag::PARSE && self.answer_known_parse()? {
                 continue;
             }
             if !self.is_local(header.tag) {

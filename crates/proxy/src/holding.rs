@@ -40,7 +40,7 @@ impl Session {
         self.effects.clear();
         self.portals.clear();
         self.describing.clear();
-        self.replaced = None;
+        self.ruling.on_released();
         self.shifts.clear();
         self.resync = None;
         self.inbox.forget();

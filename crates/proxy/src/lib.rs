@@ -40,6 +40,7 @@ mod repeated;
 pub mod report;
 mod rerun;
 mod rows;
+mod rules;
 mod server;
 mod session;
 pub mod settings;

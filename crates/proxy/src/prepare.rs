@@ -68,6 +68,9 @@ impl Session {
         let parse = frontend::parse(frame.body).map_err(protocol)?;
         let session = self.entry.id;
         let analysis = self.analyse(parse.sql);
+        if self.refuse_parse(server, &parse, &analysis) {
+            return Ok(frame.used());
+        }
         if let Err(serial) = self.make_native_for(server, &analysis, parse.sql) {
             return Ok(self.wait_for(server, serial));
         }
@@ -169,7 +172,8 @@ impl Session {
     /// In session pooling names are the server's own; they are remembered only for their effects.
     fn remember_name(&mut self, server: &Server, parse: &frontend::Parse<'_>) -> Result<(), End> {
         let prepared = self.prepare(parse);
-        if prepared.analysis.has_effects && self.statements.get(parse.name).is_none() {
+        let matters = prepared.analysis.has_effects || self.worker.rules.is_active();
+        if matters && self.statements.get(parse.name).is_none() {
             let serial = server.queue.next_serial();
             self.statements
                 .on_parse(parse.name, prepared, serial)
@@ -249,10 +253,15 @@ impl Session {
         };
         let session = self.entry.id;
         if names.statement.is_empty() {
+            if let Some(refusal) = self.refused_to_bind(b"") {
+                return Ok(self.refuse_bind(server, &refusal, header, unread));
+            }
             match self.ensure_unnamed(server) {
                 Ok(()) => {}
                 Err(Unready::Wait(serial)) => return Ok(self.wait_for(server, serial)),
-                Err(Unready::Changed) => return Ok(self.refuse_bind(server, header, unread)),
+                Err(Unready::Changed) => {
+                    return Ok(self.refuse_bind(server, &self.changed(), header, unread));
+                }
             }
             let analysis = self.unnamed.get().map(|(_, analysis)| Arc::clone(analysis));
             let text = || self.unnamed.get().map(|(parse, _)| sql_of(parse)).unwrap_or_default();
@@ -269,6 +278,9 @@ impl Session {
         }
         if let Some(serial) = self.undecided(server, names.statement) {
             return Ok(self.wait_for(server, serial));
+        }
+        if let Some(refusal) = self.refused_to_bind(names.statement) {
+            return Ok(self.refuse_bind(server, &refusal, header, unread));
         }
         let prepared = self.statements.get(names.statement).map(Arc::clone);
         let source = prepared
@@ -302,7 +314,9 @@ impl Session {
         let name = match server.ensure_prepared(session, &prepared, told, max, shelf) {
             Ok(name) => name,
             Err(Unready::Wait(serial)) => return Ok(self.wait_for(server, serial)),
-            Err(Unready::Changed) => return Ok(self.refuse_bind(server, header, unread)),
+            Err(Unready::Changed) => {
+                return Ok(self.refuse_bind(server, &self.changed(), header, unread));
+            }
         };
         self.pool.traffic.on_bind();
         let rest = body.get(names.rest_at..).unwrap_or_default();
@@ -313,7 +327,7 @@ impl Session {
         Ok(self.expect_rest(header, header.frame_len().min(unread.len()), false))
     }
 
-    /// A portal is made: its effects are remembered until it is executed.
+    /// A portal is made: its effects are remembered until it is executed, and what the rules said of it is carried out.
     fn on_bind(
         &mut self,
         server: &mut Server,
@@ -321,6 +335,7 @@ impl Session {
         analysis: Option<&Analysis>,
         source: Option<(Arc<Analysis>, Box<[u8]>)>,
     ) {
+        self.on_bound();
         if let Some(analysis) = analysis {
             self.on_run_begins(server, analysis);
             if analysis.calls_unknown_functions {
@@ -355,7 +370,8 @@ impl Session {
         match ready {
             Err(Unready::Wait(serial)) => return Ok(self.wait_for(server, serial)),
             Err(Unready::Changed) => {
-                self.refuse_changed(server);
+                let refusal = self.changed();
+                self.refuse_in_place(server, &refusal);
                 return Ok(frame.used());
             }
             Ok(Some(renamed)) => {
@@ -378,25 +394,12 @@ impl Session {
         Ok(frame.used())
     }
 
-    /// A Bind of a statement whose rows are not those that the client was told.
-    fn refuse_bind(&mut self, server: &mut Server, header: Header, unread: &[u8]) -> Fed {
-        self.refuse_changed(server);
-        self.expect_rest(header, header.frame_len().min(unread.len()), true)
-    }
-
-    /// The rows of a statement are not those that the client was told: it gets what PostgreSQL says then, and the server is
-    /// made to fail at the same place, with all that this means for the segment and the transaction.
-    fn refuse_changed(&mut self, server: &mut Server) {
-        let out = server.outbox.bytes(&self.worker.shelf);
-        frontend::describe(out, frontend::Kind::Statement, NO_STATEMENT.as_bytes());
-        let serial =
-            server.queue.push(self.entry.id, Kind::DescribeStatement, Disposition::Forward);
-        let mut instead = Vec::new();
-        Refusal::new(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
-            .write_error(&mut instead);
-        self.replaced = Some((serial, instead));
+    /// The rows of a statement are not those that the client was told: it gets what PostgreSQL says then.
+    fn changed(&self) -> Refusal {
         // A Parse made from now on gets a statement of its own.
         self.worker.forget_prepared();
+        let text = "cached plan must not change result type";
+        Refusal::new(SqlState::FEATURE_NOT_SUPPORTED, text)
     }
 
     /// What a statement of this session is called on the server, which is given it if it lacks it; `None`: as the client

@@ -18,7 +18,7 @@ use crate::error::StartError;
 use crate::holds::{NotPaused, Scope};
 use crate::host::Request;
 use crate::listener::{self, Listeners};
-use crate::report::{DatabaseReport, ListenAddress, Report, Totals};
+use crate::report::{DatabaseReport, ListenAddress, Report, RuleReport, Totals};
 use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::takeover;
@@ -313,6 +313,13 @@ pub(crate) fn merge(shared: &Shared, reports: &[WorkerReport]) -> Report {
             }
         }
     }
+    let mut rules: Vec<RuleReport> = Vec::new();
+    for rule in reports.iter().flat_map(|report| &report.rules) {
+        match rules.iter_mut().find(|known| known.name == rule.name) {
+            Some(known) => known.merge(rule),
+            None => rules.push(rule.clone()),
+        }
+    }
     totals.connections = shared.connections();
     Report {
         notifications: shared.hubs.report(),
@@ -323,6 +330,7 @@ pub(crate) fn merge(shared: &Shared, reports: &[WorkerReport]) -> Report {
         pools: pools.into_values().collect(),
         nodes: shared.nodes().iter().map(|node| node.report(clock::now())).collect(),
         databases: databases.into_values().collect(),
+        rules,
         totals,
     }
 }

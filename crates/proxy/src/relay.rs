@@ -354,7 +354,7 @@ impl Session {
             }
         }
         self.worker.stats.on_error();
-        if let Some((_, instead)) = self.replaced.take_if(|(serial, _)| *serial == from) {
+        if let Some(instead) = self.ruling.take_replaced(from, until) {
             self.statements.on_failed(from, until);
             self.on_effects_failed(from, until);
             return Ok(Fate::Replace(instead));

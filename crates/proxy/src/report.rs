@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hdrhistogram::Histogram;
 pub use howdah_core::pool::Advice;
@@ -29,8 +29,39 @@ pub struct Report {
     pub nodes: Vec<NodeReport>,
     /// One entry per database that clients have used, ordered by name.
     pub databases: Vec<DatabaseReport>,
+    /// Rules about statements, in their order.
+    pub rules: Vec<RuleReport>,
     /// Counters and times since the start.
     pub totals: Totals,
+}
+
+/// A rule about statements, and how often it had a part in something since it is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RuleReport {
+    /// Its name.
+    pub name: String,
+    /// What it asks for, in a few words.
+    pub conditions: String,
+    /// What it does, in a few words.
+    pub effect: String,
+    /// Statements that it decided about, limited, or could not be decided for.
+    pub hits: u64,
+    /// Statements that it refused.
+    pub blocked: u64,
+    /// Statements that it flagged.
+    pub flagged: u64,
+    /// The last of all these.
+    pub last_hit: Option<SystemTime>,
+}
+
+impl RuleReport {
+    /// Adds the same rule of another worker.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.hits += other.hits;
+        self.blocked += other.blocked;
+        self.flagged += other.flagged;
+        self.last_hit = self.last_hit.max(other.last_hit);
+    }
 }
 
 /// The shared connection that listens for the notifications of a database.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use howdah_core::session::{PinReason, Prepared};
+use howdah_core::session::{Context, PinReason, Prepared};
 
 use crate::clock;
 use crate::entry::{Activity, Entry};
@@ -46,7 +46,12 @@ pub(crate) struct ClientRow {
 
 /// The `application_name` of a session, as it was when it last gave a server back.
 pub(crate) fn application(entry: &Entry) -> String {
-    entry.context.borrow().get("application_name").map(last_literal).unwrap_or_default()
+    application_in(&entry.context.borrow())
+}
+
+/// The `application_name` in a session's settings.
+pub(crate) fn application_in(context: &Context) -> String {
+    context.get("application_name").map(last_literal).unwrap_or_default()
 }
 
 /// The last string constant in the statement that makes a setting, or its last word.
@@ -239,6 +244,7 @@ impl Worker {
                 .flat_map(|pool| ServerRow::of(pool, &entries, now))
                 .collect(),
             databases,
+            rules: self.rules.report(),
         }
     }
 

@@ -4,7 +4,6 @@
 //! (server frames to the client), `rerun`, `effects` (of statements on the session), `holding` (server, pin, deadlines, end).
 //!
 //! Length: the path of a request stays in one file.
-//!
 //! Invariant: between transactions a session holds no server unless it is pinned, and an idle session holds no buffer.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -31,6 +30,7 @@ use crate::notify::{Heard, Listener};
 use crate::pool::{Pool, Welcome};
 use crate::rename::Shift;
 use crate::rerun::Rerun;
+use crate::rules::Ruling;
 use crate::server::Server;
 use crate::share::Shared;
 use crate::shared::Seat;
@@ -165,8 +165,8 @@ pub(crate) struct Session {
     pub(crate) listener: Listener,
     /// A LISTEN or UNLISTEN is on its way: one request at a time.
     pub(crate) careful: bool,
-    /// An error that the client gets instead of the server's to this message.
-    pub(crate) replaced: Option<(Serial, Vec<u8>)>,
+    /// What rules have to do with it, and errors in the place of the server's.
+    pub(crate) ruling: Ruling,
     /// When the server was granted, if it had to be waited for.
     pub(crate) granted_at: Option<Instant>,
     /// When the open transaction began.
@@ -233,7 +233,7 @@ impl Session {
             resync: None,
             listener: Listener::default(),
             careful: false,
-            replaced: None,
+            ruling: Ruling::default(),
             granted_at: None,
             in_transaction: None,
             seat: None,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use howdah_core::pool::PoolConfig;
+use howdah_core::rules::Rules;
 
 use crate::pool::Target;
 use crate::tls::{Acceptor, Connector};
@@ -53,6 +54,8 @@ pub struct Settings {
     pub admin_users: Vec<String>,
     /// Users that may look at everything on the console and change nothing.
     pub stats_users: Vec<String>,
+    /// What statements are flagged and refused, and their limits.
+    pub rules: Arc<Rules>,
     /// What `SHOW CONFIG` shows.
     pub shown: Vec<ShownKey>,
 }

@@ -72,6 +72,8 @@ pub(crate) enum Unshared {
     Statement,
     /// Not known to be short.
     Slow,
+    /// A rule about statements has something to say about it.
+    Rule,
 }
 
 impl Unshared {
@@ -81,6 +83,7 @@ impl Unshared {
             Self::Shape => "shape",
             Self::Statement => "statement",
             Self::Slow => "slow",
+            Self::Rule => "rule",
         }
     }
 }
@@ -106,7 +109,7 @@ enum Runs<'a> {
 
 impl Session {
     /// The request in the inbox, if it may share a server and there is something to gain by it.
-    pub(crate) fn shareable(&self) -> Option<Shareable> {
+    pub(crate) fn shareable(&mut self) -> Option<Shareable> {
         {
             let ledger = self.pool.ledger.borrow();
             if !ledger.config().share || ledger.has_room() {
@@ -118,21 +121,26 @@ impl Session {
         request.ok()
     }
 
-    fn classify(&self) -> Result<Shareable, Unshared> {
+    fn classify(&mut self) -> Result<Shareable, Unshared> {
+        let concern = self.worker.rules.is_active().then(|| self.concern()).flatten();
         let unread = self.inbox.unread();
         if unread.len() > LONGEST || !self.outbox.is_empty() || self.pin.is_some() {
             return Err(Unshared::Shape);
         }
-        let (analysis, prepared, told) = match runs(unread).ok_or(Unshared::Shape)? {
-            Runs::Text(sql) => (self.analyse(sql), None, None),
+        let (analysis, sql, prepared, told) = match runs(unread).ok_or(Unshared::Shape)? {
+            Runs::Text(sql) => (self.analyse(sql), sql, None, None),
             Runs::Named(name) => {
                 let prepared = self.statements.get(name).ok_or(Unshared::Shape)?;
                 let told = self.statements.told(name);
-                (Arc::clone(&prepared.analysis), Some(Arc::clone(prepared)), told)
+                (Arc::clone(&prepared.analysis), prepared.body(), Some(Arc::clone(prepared)), told)
             }
         };
         if !is_pure_read(&analysis) {
             return Err(Unshared::Statement);
+        }
+        let judgement = concern.map(|concern| self.judge_with(concern, &analysis, sql));
+        if judgement.as_ref().is_some_and(|(verdict, _)| !verdict.lets_pass()) {
+            return Err(Unshared::Rule);
         }
         let cost = self.worker.paces.short(analysis.fingerprint.0).ok_or(Unshared::Slow)?;
         let mut frames = self.worker.shelf.take_outbox();
@@ -144,6 +152,7 @@ impl Session {
             context: Arc::clone(self.settings.context()),
             fingerprint: analysis.fingerprint.0,
         };
+        self.ruling.on_shared(judgement);
         Ok(Shareable { request, analysis, cost })
     }
 
@@ -327,6 +336,7 @@ impl Session {
             answer.clear();
             refusal.write_answer(&mut answer);
         }
+        self.on_bound();
         self.after_unnamed(length, &answer, analysis);
         self.inbox.consume(length);
         self.inbox.rest(&self.worker.shelf);

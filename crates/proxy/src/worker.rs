@@ -36,8 +36,9 @@ use crate::paces::Paces;
 use crate::pool::{Pool, PoolKey};
 use crate::random::Reserve;
 use crate::repeated::Repeated;
-use crate::report::{Counts, DatabaseReport, PoolReport, Totals};
+use crate::report::{Counts, DatabaseReport, PoolReport, RuleReport, Totals};
 use crate::rows::{ClientRow, ServerRow};
+use crate::rules::Rulebook;
 use crate::server::SessionId;
 use crate::settings::Settings;
 use crate::shared::Shared;
@@ -102,6 +103,7 @@ pub(crate) struct WorkerReport {
     pub(crate) clients: Vec<ClientRow>,
     pub(crate) servers: Vec<ServerRow>,
     pub(crate) databases: Vec<DatabaseReport>,
+    pub(crate) rules: Vec<RuleReport>,
 }
 
 /// State of one worker.
@@ -128,6 +130,8 @@ pub(crate) struct Worker {
     pub(crate) moving: takeover::Moving,
     pub(crate) door: RefCell<Option<takeover::Door>>,
     next_id: Cell<u64>,
+    /// Rules about statements.
+    pub(crate) rules: Rulebook,
     /// Users that were looked up.
     pub(crate) lookups: Lookups,
     /// Passwords that PostgreSQL has lately let in.
@@ -159,6 +163,8 @@ pub(crate) const fn worker_of(process_id: u32) -> usize {
 impl Worker {
     pub(crate) fn new(index: usize, shared: Arc<Shared>) -> Self {
         let settings = shared.settings();
+        let rules = Rulebook::default();
+        rules.reload(&settings.rules);
         Self {
             index,
             shared,
@@ -180,6 +186,7 @@ impl Worker {
             moving: takeover::Moving::default(),
             door: RefCell::default(),
             next_id: Cell::new(1),
+            rules,
             lookups: Lookups::default(),
             passed: RefCell::new(Answers::new(limits::LOOKED_UP_USERS)),
             hashing: tokio::sync::Mutex::default(),
@@ -366,6 +373,7 @@ impl Worker {
         let settings = self.shared.settings();
         *self.settings.borrow_mut() = Arc::clone(&settings);
         self.lookups.reload();
+        self.rules.reload(&settings.rules);
         for pool in self.all_pools() {
             match settings.pool(&pool.key.database, &pool.key.user) {
                 Some((target, config)) => {

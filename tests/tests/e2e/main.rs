@@ -43,6 +43,7 @@ mod restarting;
 mod rules_by_address;
 mod settings;
 mod sql_prepare;
+mod statement_rules;
 mod statements;
 mod tls_clients;
 mod tls_rotation;

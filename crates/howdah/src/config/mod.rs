@@ -29,6 +29,7 @@ mod hba;
 pub mod import;
 mod keys;
 mod read;
+mod rules;
 mod secret;
 mod suggest;
 mod tls;

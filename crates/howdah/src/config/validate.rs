@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use howdah_core::pool::{PoolConfig, PoolMode};
@@ -14,7 +15,9 @@ use super::document::{self, Origin, Table};
 use super::error::{ConfigError, Mistake, Notice};
 use super::keys::{ADMIN, HEALTH, LISTEN, LOG, POOL};
 use super::read::{Findings, Reader};
-use super::{Config, Log, LogFormat, auth, clusters, console, databases, suggest, tls, users};
+use super::{
+    Config, Log, LogFormat, auth, clusters, console, databases, rules, suggest, tls, users,
+};
 
 /// Most workers when nobody says a number: one moves tens of thousands of statements a second.
 const WORKERS_AT_MOST: usize = 8;
@@ -58,6 +61,7 @@ pub(crate) fn config(
     let (admin_users, stats_users) = administrators(root, &users, looked_up, findings);
     let mut reader = Reader::new(HEALTH.keys, root.single("health"), "health", findings);
     let health = health(&mut reader);
+    let rules = Arc::new(rules::read(root, findings));
     let log = log(root, findings);
     findings.entries.sort_by(|a, b| a.key.cmp(&b.key));
     Config {
@@ -76,6 +80,7 @@ pub(crate) fn config(
             auth,
             admin_users,
             stats_users,
+            rules,
             shown: console::shown(&findings.entries),
         },
         clusters,

@@ -72,8 +72,12 @@ pub(super) fn flag(value: bool) -> Option<String> {
 
 /// A date of a moment, as PgBouncer writes it.
 pub(super) fn date(moment: Instant) -> Option<String> {
-    let since = clock::date_of(moment).duration_since(SystemTime::UNIX_EPOCH);
-    cell(calendar(since.unwrap_or_default()))
+    date_of(clock::date_of(moment))
+}
+
+/// A date, as PgBouncer writes it.
+pub(super) fn date_of(time: SystemTime) -> Option<String> {
+    cell(calendar(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()))
 }
 
 /// `2026-11-21 12:00:00 UTC`, from the time since 1970.

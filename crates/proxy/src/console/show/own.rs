@@ -1,8 +1,8 @@
-//! What only Howdah has: `SHOW PINS`, `SHOW LEAKS`, `SHOW NODES`, `SHOW NOTIFICATIONS`, `SHOW PREPARED`.
+//! What only Howdah has: `SHOW PINS`, `SHOW LEAKS`, `SHOW NODES`, `SHOW NOTIFICATIONS`, `SHOW PREPARED`, `SHOW RULES`.
 
-use super::super::table::{Columns, Kind, Row, cell};
+use super::super::table::{Columns, Kind, Row, cell, date_of};
 use super::{View, pools};
-use crate::report::NotificationReport;
+use crate::report::{NotificationReport, RuleReport};
 use crate::rows::{ClientRow, StatementRow};
 use crate::settings::Node;
 use crate::tenure::Leak;
@@ -142,6 +142,32 @@ pub(super) fn notifications(view: &View) -> Vec<Row> {
         ]
     };
     view.report.notifications.iter().map(row).collect()
+}
+
+pub(super) const RULES: Columns = &[
+    ("name", Text),
+    ("conditions", Text),
+    ("effect", Text),
+    ("hits", Int8),
+    ("blocked", Int8),
+    ("flagged", Int8),
+    ("last_hit", Text),
+];
+
+/// Rules about statements, in their order.
+pub(super) fn rules(view: &View) -> Vec<Row> {
+    let row = |rule: &RuleReport| {
+        vec![
+            cell(&rule.name),
+            cell(&rule.conditions),
+            cell(&rule.effect),
+            cell(rule.hits),
+            cell(rule.blocked),
+            cell(rule.flagged),
+            rule.last_hit.and_then(date_of),
+        ]
+    };
+    view.report.rules.iter().map(row).collect()
 }
 
 pub(super) const PREPARED: Columns =
