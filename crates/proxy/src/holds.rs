@@ -60,6 +60,11 @@ impl Holds {
         self.disabled.contains(database)
     }
 
+    /// Nothing is paused or disabled.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.everything && self.paused.is_empty() && self.disabled.is_empty()
+    }
+
     pub(crate) fn pause(&mut self, scope: &Scope) {
         match scope {
             Scope::All => self.everything = true,

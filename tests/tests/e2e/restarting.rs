@@ -476,3 +476,25 @@ fn howdah_restart_puts_a_new_process_in_place_and_keeps_the_old_one_when_it_cann
     rustix::process::kill_process(new, Signal::TERM).unwrap();
     assert_eq!(client.until_closed().unwrap().errors()[0].code, "57P01");
 }
+
+#[test]
+fn what_is_held_back_keeps_a_process_from_handing_over() {
+    let rig = Rig::start();
+    let database = rig.database().to_owned();
+    let (mut client, mut admin) = (rig.client(), rig.target().database("howdah").client());
+    let mut pair = Pair::of(rig);
+    let config = Config::from_toml(pair.rig.configuration()).unwrap();
+    for (hold, release) in [("PAUSE", "RESUME"), ("DISABLE", "ENABLE")] {
+        let (hold, release) = (format!("{hold} {database}"), format!("{release} {database}"));
+        admin.run(&hold);
+        let refused = pair.rig.block_on(Engine::take_over(config.clone(), &pair.door, GRACE));
+        let error = refused.expect_err(&hold).to_string();
+        assert!(error.contains("paused or disabled"), "{error}");
+        admin.run(&release);
+        assert_eq!(client.value("SELECT 'still served'"), "still served");
+    }
+    admin.close();
+    pair.succeed();
+    pair.wait_for((0, 1));
+    assert_eq!(client.value("SELECT 'moved'"), "moved");
+}

@@ -88,7 +88,7 @@ async fn tell_all(worker: &Worker, command: &dyn Fn() -> Command) {
     }
 }
 
-/// Up to `Ready`; how long clients may stay that cannot move. `None`: the other process speaks another version.
+/// Up to `Ready`; how long clients may stay that cannot move. `None`: the other process was refused.
 async fn introduce(worker: &Worker, line: &mut Line) -> io::Result<Option<Duration>> {
     let unexpected = || io::Error::other("an unexpected message");
     let (Message::Hello { version }, _) = line.recv_soon().await? else {
@@ -97,6 +97,14 @@ async fn introduce(worker: &Worker, line: &mut Line) -> io::Result<Option<Durati
     if version != PROTOCOL_VERSION {
         let reason =
             format!("the running process speaks version {PROTOCOL_VERSION}, not {version}");
+        line.send(&Message::Refused { reason }, None).await?;
+        return Ok(None);
+    }
+    if !worker.shared.holds().is_empty() {
+        // The other process would let everybody go on.
+        let reason =
+            "databases are paused or disabled, which does not move: RESUME and ENABLE them first"
+                .to_owned();
         line.send(&Message::Refused { reason }, None).await?;
         return Ok(None);
     }
