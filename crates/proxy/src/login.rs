@@ -135,7 +135,7 @@ async fn arrive(worker: &Rc<Worker>, slot: &mut Option<Link>) -> Result<Arrival,
     let (database, user) = (&request.database, &request.user);
     if to_console {
         let host = rights::is_host(link, user);
-        if !host {
+        if !host || auth::bind_host(&settings, link, database, user) {
             auth::authenticate(worker, link, &settings, database, user).await?;
         }
         let role = rights::role(&settings, link.peer, user, host)?;

@@ -24,6 +24,8 @@ use crate::worker::{Worker, WorkerReport};
 pub(crate) struct ClientRow {
     pub(crate) user: String,
     pub(crate) database: String,
+    /// It is an administrator's, and no client of a pool.
+    pub(crate) is_console: bool,
     pub(crate) state: &'static str,
     pub(crate) peer: Peer,
     pub(crate) local: Option<SocketAddr>,
@@ -83,6 +85,7 @@ impl ClientRow {
         Self {
             user: entry.user.to_string(),
             database: entry.database.to_string(),
+            is_console: entry.is_console,
             state: match entry.activity.get() {
                 Activity::Login => "login",
                 Activity::Idle => "idle",

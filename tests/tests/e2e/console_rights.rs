@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use howdah_tests::Rig;
 use howdah_tests::raw::{Address, Connection, Target};
+use howdah_tests::{Files, Rig};
 
 /// Commands that look.
 const LOOKING: [&str; 24] = [
@@ -138,6 +138,35 @@ fn the_hosts_own_user_needs_no_password_on_the_unix_socket() {
     assert_eq!(database.refusal().code, "28P01");
     drop(rig);
     std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn a_rule_about_the_hosts_own_user_decides_and_no_other() {
+    let directory = Files::new();
+    let socket = format!("{:?}", directory.path().display().to_string());
+    let others = "[[hba]]\nmethod = \"scram-sha-256\"\n[[hba]]\ntype = \"local\"\nuser = \"boss\"\nmethod = \"reject\"\n";
+    let rule = |database: &str, method: &str| {
+        format!("[[hba]]\ntype = \"local\"\ndatabase = \"{database}\"\nmethod = \"{method}\"\n")
+    };
+    let users = format!("{USERS}[[user]]\nname = \"howdah\"\npassword = \"h\"\n");
+    for (rules, without, with) in [
+        (others.to_owned(), true, true),
+        (rule("shop", "reject"), true, true),
+        (rule("all", "peer"), true, true),
+        (rule("pgbouncer", "trust"), true, true),
+        (rule("pgbouncer", "reject"), false, false),
+        (rule("all", "scram-sha-256"), false, true),
+    ] {
+        let rig = Rig::builder().users(&users).more(&format!("{ADMIN}{rules}"));
+        let rig = rig.listen("unix_socket", &socket).in_process();
+        for (password, admitted) in [("", without), ("h", with)] {
+            let console = by_socket(&rig).user("howdah").password(password).connect();
+            assert_eq!(console.is_ok(), admitted, "{rules} with {password:?}: {console:?}");
+            if let Ok(mut console) = console {
+                assert_eq!(console.run("RECONNECT").commands(), ["RECONNECT"], "{rules}");
+            }
+        }
+    }
 }
 
 #[test]

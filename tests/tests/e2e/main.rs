@@ -22,6 +22,7 @@ mod copying;
 mod crowds;
 mod doors;
 mod errors;
+mod exporter;
 mod goodbyes;
 mod importing;
 mod known_bugs_odyssey;

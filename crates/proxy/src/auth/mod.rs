@@ -30,6 +30,7 @@ mod scram;
 
 pub(crate) use link::Link;
 pub(crate) use lookup::Lookups;
+pub(crate) use rules::bind_host;
 
 use lookup::Lookup;
 

@@ -34,11 +34,7 @@ pub(super) fn method(
     let Some(rules) = &settings.auth.rules else {
         return Ok(None);
     };
-    let address = match link.peer {
-        Peer::Tcp(address) => Some(address.ip().to_canonical()),
-        Peer::Unix | Peer::Memory => None,
-    };
-    let asked = Asked { address, encrypted: link.is_encrypted(), database, user };
+    let asked = asked(link, database, user);
     match rules.iter().find(|rule| fits(rule, asked)) {
         Some(Rule { method: Method::Reject, name, .. }) => {
             tracing::info!(peer = %link.peer, user, database, rule = name, "rejected by a rule");
@@ -47,6 +43,21 @@ pub(super) fn method(
         Some(rule) => Ok(Some(rule.method)),
         None => Err(refusal("no rule of Howdah admits the connection", asked)),
     }
+}
+
+/// Whether a rule is about the host's own user, whom the kernel has named: it decides then, unless it asks for no more than that.
+pub(crate) fn bind_host(settings: &Settings, link: &Link, database: &str, user: &str) -> bool {
+    let asked = asked(link, database, user);
+    let rule = settings.auth.rules.iter().flatten().find(|rule| fits(rule, asked));
+    rule.is_some_and(|rule| rule.method != Method::Peer)
+}
+
+fn asked<'a>(link: &Link, database: &'a str, user: &'a str) -> Asked<'a> {
+    let address = match link.peer {
+        Peer::Tcp(address) => Some(address.ip().to_canonical()),
+        Peer::Unix | Peer::Memory => None,
+    };
+    Asked { address, encrypted: link.is_encrypted(), database, user }
 }
 
 /// In PostgreSQL's words, as far as they fit.

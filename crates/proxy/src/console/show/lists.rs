@@ -12,6 +12,9 @@ pub(super) const LISTS: Columns = &[("list", Text), ("items", Int4)];
 pub(super) fn lists(view: &View) -> Vec<Row> {
     let clients: usize = view.workers.iter().map(|worker| worker.clients.len()).sum();
     let servers: usize = view.workers.iter().map(|worker| worker.servers.len()).sum();
+    let rows = view.workers.iter().flat_map(|worker| &worker.clients);
+    // Consoles are listed, and do not count as clients.
+    let logged_in = rows.filter(|row| !row.is_console).count();
     let lists = [
         ("databases", view.settings.databases.len()),
         ("users", view.settings.users.len()),
@@ -20,7 +23,7 @@ pub(super) fn lists(view: &View) -> Vec<Row> {
         ("peer_pools", 0),
         ("free_clients", 0),
         ("used_clients", clients),
-        ("login_clients", view.report.clients.saturating_sub(clients)),
+        ("login_clients", view.report.clients.saturating_sub(logged_in)),
         ("free_servers", 0),
         ("used_servers", servers),
         ("dns_names", 0),
