@@ -13,6 +13,8 @@
 mod both;
 #[path = "clients/checks.rs"]
 mod checks;
+#[path = "clients/encrypted.rs"]
+mod encrypted;
 #[path = "clients/program.rs"]
 mod program;
 #[path = "clients/sqlx_driver.rs"]
@@ -82,4 +84,34 @@ fn node_postgres_cannot_tell_howdah_from_postgresql() {
 #[test]
 fn pgjdbc_cannot_tell_howdah_from_postgresql() {
     directly_and_through_howdah(|place| program::java("PgJdbc", place));
+}
+
+#[test]
+fn psycopg_works_over_tls() {
+    encrypted::directly_and_through_howdah(|place| program::python("psycopg_encrypted.py", place));
+}
+
+#[test]
+fn node_postgres_works_over_tls() {
+    encrypted::directly_and_through_howdah(|place| program::node("node_encrypted.mjs", place));
+}
+
+#[test]
+fn pgjdbc_works_over_tls() {
+    encrypted::directly_and_through_howdah(|place| program::java("Encrypted", place));
+}
+
+#[test]
+fn psycopg_reads_the_console() {
+    encrypted::on_the_console(|place| program::python("psycopg_console.py", place));
+}
+
+#[test]
+fn node_postgres_reads_the_console() {
+    encrypted::on_the_console(|place| program::node("node_console.mjs", place));
+}
+
+#[test]
+fn pgjdbc_reads_the_console() {
+    encrypted::on_the_console(|place| program::java("Console", place));
 }

@@ -50,6 +50,7 @@ pub(crate) fn through_workers(workers: u32, run: impl Fn(&Place) -> Outcome) -> 
         user: user.to_owned(),
         password: password.to_owned(),
         database: rig.database().to_owned(),
+        environment: Vec::new(),
     };
     let direct = run(&place(rig.servers().primary().port()));
     assert!(direct.failed.is_empty(), "directly:\n{}", direct.failed.join("\n"));

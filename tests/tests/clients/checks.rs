@@ -15,6 +15,8 @@ pub(crate) struct Place {
     pub(crate) user: String,
     pub(crate) password: String,
     pub(crate) database: String,
+    /// More of the environment of programs.
+    pub(crate) environment: Vec<(&'static str, String)>,
 }
 
 impl Place {

@@ -142,6 +142,7 @@ fn run(command: &mut Command, place: &Place) -> Outcome {
         .env("PGPORT", place.port.to_string())
         .env("PGDATABASE", &place.database);
     command.env("PGUSER", &place.user).env("PGPASSWORD", &place.password);
+    command.envs(place.environment.iter().map(|(name, value)| (name, value)));
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
