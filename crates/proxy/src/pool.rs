@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use howdah_core::limits;
-use howdah_core::pool::{Checkin, Ledger, PoolConfig, Sizing};
+use howdah_core::pool::{Checkin, Ledger, RESTED, Sizing};
 use howdah_core::session::{Context, PinReason};
 use howdah_core::takeover::Greeting;
 
@@ -34,8 +34,12 @@ use crate::traffic::Traffic;
 use crate::worker::Worker;
 
 use flying::Flying;
+use lending::Lending;
+
+pub(crate) use lending::{Allotment, Whole};
 
 mod flying;
+mod lending;
 mod opening;
 mod upkeep;
 
@@ -86,6 +90,7 @@ pub(crate) struct Pool {
     generation: Cell<u64>,
     pub(crate) ledger: RefCell<Ledger<Box<Server>, Rc<Entry>>>,
     flying: Flying,
+    lending: Lending,
     quotas: RefCell<Vec<Arc<Quota>>>,
     node: RefCell<Arc<NodeState>>,
     /// Of the node, when the pool looked last.
@@ -110,17 +115,19 @@ impl Pool {
     pub(crate) fn new(
         key: PoolKey,
         target: Target,
-        config: PoolConfig,
+        allotment: Allotment,
         quotas: Vec<Arc<Quota>>,
         node: Arc<NodeState>,
     ) -> Self {
         let keys = Rc::new(Keys::new(&target.credentials));
+        let Allotment { config, share, whole } = allotment;
         Self {
             key,
             target: RefCell::new(target),
             generation: Cell::new(0),
             ledger: RefCell::new(Ledger::new(config)),
             flying: Flying::default(),
+            lending: Lending::new(whole, share),
             quotas: RefCell::new(quotas),
             recoveries: Cell::new(node.recoveries()),
             node: RefCell::new(node),
@@ -139,8 +146,14 @@ impl Pool {
     }
 
     /// New settings: sizes at once, a new target for servers opened from now on.
-    pub(crate) fn reload(self: &Rc<Self>, worker: &Rc<Worker>, target: Target, config: PoolConfig) {
-        self.ledger.borrow_mut().set_config(config);
+    pub(crate) fn reload(
+        self: &Rc<Self>,
+        worker: &Rc<Worker>,
+        target: Target,
+        allotment: Allotment,
+    ) {
+        self.ledger.borrow_mut().set_config(allotment.config);
+        self.lending.set(allotment.whole, allotment.share);
         if *self.target.borrow() != target {
             if self.target.borrow().credentials != target.credentials {
                 *self.keys.borrow_mut() = Rc::new(Keys::new(&target.credentials));
@@ -338,6 +351,7 @@ impl Pool {
     /// Regular work: expire waiters, close surplus servers, open wanted ones.
     pub(crate) fn tick(self: &Rc<Self>, worker: &Rc<Worker>, now: Instant) {
         let generation = self.generation.get();
+        let gift = self.gives();
         let (expired, surplus, config, paused) = {
             let mut ledger = self.ledger.borrow_mut();
             ledger.notify_waiters(now).iter().for_each(|waiter| waiter.notify());
@@ -346,10 +360,20 @@ impl Pool {
             let wanted = !self.starving.get() && quotas.iter().any(|quota| quota.is_wanted());
             let excess = quotas.iter().map(|quota| quota.excess()).max().unwrap_or(0);
             let excess = Cell::new(if wanted { u32::MAX } else { excess });
-            let is_beyond = || excess.replace(excess.get().saturating_sub(1)) > 0;
-            let surplus = ledger
-                .take_surplus(now, |server| !server.is_reusable(now, generation) || is_beyond());
-            self.yields.set(if excess.get() > 0 { Yield::Owed } else { Yield::Nothing });
+            let given = Cell::new(0);
+            let surplus = ledger.take_surplus(now, |server, since| {
+                if !server.is_reusable(now, generation) {
+                    return true;
+                }
+                let rested = now.saturating_duration_since(since) >= RESTED;
+                let gives = given.get() < gift.idle && (rested || !gift.rested);
+                given.set(given.get() + u32::from(gives));
+                let is_beyond = excess.get() > 0;
+                excess.set(excess.get().saturating_sub(1));
+                gives || is_beyond
+            });
+            let owed = excess.get() > 0 || (gift.next && given.get() == 0);
+            self.yields.set(if owed { Yield::Owed } else { Yield::Nothing });
             (expired, surplus, ledger.config().clone(), ledger.is_paused())
         };
         for entry in expired {
@@ -376,7 +400,7 @@ impl Pool {
 
     /// Closes all idle servers: the worker stops, or the pool is no longer configured.
     pub(crate) fn close_idle(&self, worker: &Worker) {
-        let idle = self.ledger.borrow_mut().take_surplus(worker.now(), |_| true);
+        let idle = self.ledger.borrow_mut().take_surplus(worker.now(), |_, _| true);
         for server in idle {
             self.drop_server(worker, server);
         }

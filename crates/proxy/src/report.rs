@@ -243,7 +243,7 @@ impl PoolReport {
         self.cancels += other.cancels;
         self.paused |= other.paused;
         self.servers_opening += other.servers_opening;
-        self.max_size += other.max_size;
+        self.max_size = self.max_size.max(other.max_size);
         match (&mut self.advice, &other.advice) {
             (Some(advice), Some(other)) => advice.merge(other),
             (Some(_), None) => {}

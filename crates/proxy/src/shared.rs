@@ -21,7 +21,7 @@ use crate::holds::Holds;
 use crate::host::Host;
 use crate::node::NodeState;
 use crate::notify::Hubs;
-use crate::pool::{PoolKey, Target};
+use crate::pool::{Allotment, PoolKey, Target, Whole};
 use crate::quota::Quota;
 use crate::report::ListenAddress;
 use crate::settings::Settings;
@@ -78,6 +78,8 @@ impl Drop for ConsoleSeat {
 pub(crate) struct Shared {
     settings: Mutex<Arc<Settings>>,
     quotas: Mutex<HashMap<Scope, Arc<Quota>>>,
+    /// Pools, over all workers.
+    wholes: Mutex<HashMap<PoolKey, Arc<Whole>>>,
     nodes: Mutex<Vec<Arc<NodeState>>>,
     /// Connections, logged in or not.
     clients: AtomicUsize,
@@ -112,6 +114,7 @@ impl Shared {
         Self {
             settings: Mutex::new(Arc::new(settings)),
             quotas: Mutex::default(),
+            wholes: Mutex::default(),
             nodes: Mutex::default(),
             clients: AtomicUsize::new(0),
             accepted: AtomicU64::new(0),
@@ -202,19 +205,27 @@ impl Shared {
         self.commands.len().clamp(1, usize::try_from(most).unwrap_or(1))
     }
 
-    /// One worker's share of a pool. While one process takes over from another, servers that are open there count here, and the
+    /// What one worker has of a pool. While one process takes over from another, servers that are open there count here, and the
     /// one that goes keeps none in reserve.
-    pub(crate) fn share(&self, key: &PoolKey, config: &PoolConfig) -> PoolConfig {
-        let parts = u32::try_from(self.spread(config)).unwrap_or(1);
-        let elsewhere = self.takeover.elsewhere(key).div_ceil(parts);
-        let max_size = (config.max_size / parts).saturating_sub(elsewhere);
-        let min_size = config.min_size.div_ceil(parts).min(max_size);
-        PoolConfig {
-            min_size: if self.takeover.is_moving() { 0 } else { min_size },
-            max_size,
-            reserve_size: config.reserve_size / parts,
-            ..config.clone()
-        }
+    pub(crate) fn allot(&self, key: &PoolKey, config: &PoolConfig, worker: usize) -> Allotment {
+        let workers = self.commands.len().max(1);
+        let max_size = config.max_size.saturating_sub(self.takeover.elsewhere(key));
+        let min_size = if self.takeover.is_moving() { 0 } else { config.min_size.min(max_size) };
+        let (parts, at) = (self.spread(config), (worker + workers - self.home(key)) % workers);
+        // The first ones get what cannot be divided, those that are not among the parts have only what they borrow.
+        let part = |whole: u32| {
+            let (parts, at) = (u32::try_from(parts).unwrap_or(1), u32::try_from(at).unwrap_or(0));
+            if at < parts { whole / parts + u32::from(at < whole % parts) } else { 0 }
+        };
+        let whole = (workers > 1).then(|| {
+            let mut wholes = self.wholes.lock();
+            wholes.retain(|_, whole| Arc::strong_count(whole) > 1);
+            let whole = wholes.entry(key.clone()).or_default();
+            whole.set_size(max_size);
+            Arc::clone(whole)
+        });
+        let config = PoolConfig { min_size: part(min_size), max_size, ..config.clone() };
+        Allotment { config, share: part(max_size), whole }
     }
 
     /// Counts a client of a user and of a database, by the names that it gave.

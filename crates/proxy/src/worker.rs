@@ -336,10 +336,10 @@ impl Worker {
         }
     }
 
-    /// A pseudo-random duration below `bound`, for spreading work; not for secrets.
-    pub(crate) fn jitter(&self, bound: Duration) -> Duration {
+    /// A pseudo-random number from 0 to 1, for spreading work; not for secrets.
+    pub(crate) fn chance(&self) -> f64 {
         let mixed = self.new_id().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48;
-        bound.mul_f64(mixed as f64 / 65_536.0)
+        mixed as f64 / 65_536.0
     }
 
     pub(crate) fn register(&self, entry: &Rc<Entry>) {
@@ -357,10 +357,10 @@ impl Worker {
         }
         let settings = self.settings();
         let (target, config) = settings.pool(&key.database, &key.user)?;
-        let config = self.shared.share(&key, &config);
+        let allotment = self.shared.allot(&key, &config, self.index);
         let quotas = self.shared.quotas(&settings, &key);
         let node = self.shared.node(&settings, &target);
-        let pool = Rc::new(Pool::new(key.clone(), target, config, quotas, node));
+        let pool = Rc::new(Pool::new(key.clone(), target, allotment, quotas, node));
         for greeting in self.shared.takeover.greetings(&key) {
             pool.inherit(self, greeting);
         }
@@ -379,7 +379,8 @@ impl Worker {
                 Some((target, config)) => {
                     pool.set_quotas(self.shared.quotas(&settings, &pool.key));
                     pool.set_node(self.shared.node(&settings, &target));
-                    pool.reload(self, target, self.shared.share(&pool.key, &config));
+                    let allotment = self.shared.allot(&pool.key, &config, self.index);
+                    pool.reload(self, target, allotment);
                 }
                 None => self.retire_pool(&pool),
             }

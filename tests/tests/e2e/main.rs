@@ -49,3 +49,4 @@ mod statements;
 mod tls_clients;
 mod tls_rotation;
 mod tls_servers;
+mod workers;

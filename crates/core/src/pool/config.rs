@@ -74,6 +74,15 @@ pub struct PoolConfig {
     pub share: bool,
 }
 
+impl PoolConfig {
+    /// How long a server may live: `max_lifetime`, less up to a tenth of it by `chance` (from 0 to 1), so that servers that were
+    /// opened together do not leave together.
+    #[must_use]
+    pub fn lifetime(&self, chance: f64) -> Duration {
+        self.max_lifetime.mul_f64(1.0 - chance.clamp(0.0, 1.0) / 10.0)
+    }
+}
+
 impl Default for PoolConfig {
     fn default() -> Self {
         Self {
@@ -100,5 +109,22 @@ impl Default for PoolConfig {
             max_prepared: 200,
             share: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_opened_together_leave_over_a_tenth_of_their_lifetime() {
+        let max_lifetime = Duration::from_secs(1000);
+        let config = PoolConfig { max_lifetime, ..PoolConfig::default() };
+        let lives: Vec<_> = (0..=20_u32).map(|n| config.lifetime(f64::from(n) / 20.0)).collect();
+        assert_eq!((lives[0], lives[20]), (max_lifetime, Duration::from_secs(900)));
+        for pair in lives.windows(2) {
+            assert!(pair[0] - pair[1] >= Duration::from_millis(4_999), "{lives:?}");
+        }
+        assert_eq!(config.lifetime(7.0), Duration::from_secs(900), "never less");
     }
 }

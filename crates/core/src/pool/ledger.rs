@@ -194,7 +194,8 @@ impl<S, W> Ledger<S, W> {
     }
 
     /// Servers that are held even when nobody uses them.
-    fn floor(&self) -> u32 {
+    #[must_use]
+    pub fn floor(&self) -> u32 {
         self.target.map_or(self.config.min_size, |target| {
             target.clamp(self.config.min_size, self.config.max_size.max(self.config.min_size))
         })
@@ -350,12 +351,15 @@ impl<S, W> Ledger<S, W> {
         let open = self.open();
         let demand = self.waiters.len() + self.flights.wanting();
         let unserved = self.idle.is_empty() && demand > self.opening as usize;
-        let reserve = if self.oldest_wait(now) >= self.config.reserve_after {
-            self.config.reserve_size
-        } else {
-            0
-        };
-        (unserved && open < self.config.max_size.saturating_add(reserve)) || open < self.floor()
+        let most = self.config.max_size.saturating_add(self.reserve(now));
+        (unserved && open < most) || open < self.floor()
+    }
+
+    /// Servers beyond `max_size` that may be open now: the reserve, when a client has waited for that long.
+    #[must_use]
+    pub fn reserve(&self, now: Instant) -> u32 {
+        let due = self.oldest_wait(now) >= self.config.reserve_after;
+        if due { self.config.reserve_size } else { 0 }
     }
 
     /// Servers idle, busy and opening.
@@ -449,9 +453,9 @@ impl<S, W> Ledger<S, W> {
         taken.into_iter().map(|idle| idle.server).collect()
     }
 
-    /// Idle servers that `leave` says must go, those idle for `idle_timeout` beyond the least size, and now and then one beyond the
+    /// Idle servers that `leave` says must go (by themselves and since when they are idle, the longest idle first), those idle for `idle_timeout` beyond the least size, and now and then one beyond the
     /// target. The caller closes them.
-    pub fn take_surplus(&mut self, now: Instant, leave: impl Fn(&S) -> bool) -> Vec<S> {
+    pub fn take_surplus(&mut self, now: Instant, leave: impl Fn(&S, Instant) -> bool) -> Vec<S> {
         let mut room = self.open().saturating_sub(self.floor());
         let rested = self.shrunk.is_none_or(|last| now.saturating_duration_since(last) >= SHRINK);
         let mut shrinks = self.target.is_some() && rested && room > 0;
@@ -463,7 +467,7 @@ impl<S, W> Ledger<S, W> {
         for idle in self.idle.drain(..) {
             let old = now.saturating_duration_since(idle.since) >= timeout;
             let spare = room > 0 && (old || std::mem::take(&mut shrinks));
-            if spare || leave(&idle.server) {
+            if spare || leave(&idle.server, idle.since) {
                 room = room.saturating_sub(1);
                 gone.push(idle.server);
             } else {

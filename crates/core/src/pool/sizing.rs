@@ -117,15 +117,16 @@ impl Advice {
         (self.rate > 0.0).then(|| Duration::try_from_secs_f64(seconds).ok()).flatten()
     }
 
-    /// Adds the same pool of another worker: they serve different clients, so everything adds up.
+    /// Adds the same pool of another worker: they serve different clients, so everything adds up, up to the size that they have
+    /// together.
     pub fn merge(&mut self, other: &Self) {
         self.rate += other.rate;
         self.mean += other.mean;
         self.p99 = self.p99.saturating_add(other.p99);
         self.head_room = self.head_room.saturating_add(other.head_room);
         self.waited = self.waited.max(other.waited);
-        self.size = self.size.saturating_add(other.size);
-        self.max_size = self.max_size.saturating_add(other.max_size);
+        self.max_size = self.max_size.max(other.max_size);
+        self.size = self.size.saturating_add(other.size).min(self.max_size);
     }
 }
 

@@ -33,7 +33,10 @@ impl Pool {
                 // Another worker is to get the place that was given up.
                 return;
             }
-            let permit = Permit::take(&self.quotas.borrow());
+            let Some(place) = self.claim(now) else {
+                return self.set_starving(false);
+            };
+            let permit = place.and_all(&self.quotas.borrow());
             self.set_starving(permit.is_none());
             let Some(permit) = permit else {
                 return;
@@ -108,7 +111,7 @@ impl Pool {
         permit: Permit,
     ) -> Box<Server> {
         let now = clock::now();
-        let lifetime = self.ledger.borrow().config().max_lifetime;
+        let lifetime = self.ledger.borrow().config().lifetime(worker.chance());
         let greeting = opened.greeting;
         let facts = Facts {
             id: worker.new_process_id(),
@@ -148,8 +151,7 @@ impl Pool {
             parameters: greeting.parameters,
             cancel,
             traffic: Rc::clone(&self.traffic),
-            // Up to a tenth earlier, so that servers opened together do not leave together.
-            expires: now + lifetime - worker.jitter(lifetime / 10),
+            expires: now + lifetime,
             generation,
             cut_off: false,
             doomed: None,

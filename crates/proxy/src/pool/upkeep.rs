@@ -82,7 +82,7 @@ impl Pool {
     /// Logs in to the node and leaves again: it was quiet for long, or nobody else tries it.
     async fn probe(self: Rc<Self>, worker: &Rc<Worker>, timeout: Duration) {
         // With no place free there are servers enough to tell; the next interval asks again.
-        let Some(_permit) = Permit::take(&self.quotas.borrow()) else { return };
+        let Some(_permit) = Permit::new().and_all(&self.quotas.borrow()) else { return };
         let opened = self.dial(worker, timeout).await;
         self.on_dialled(worker, opened.as_ref().err());
         if let Ok((mut opened, _)) = opened {
@@ -97,7 +97,7 @@ impl Pool {
         let node = self.node.borrow();
         match error {
             Some(error) if error.is_of_node() => {
-                let chance = worker.jitter(Duration::from_secs(1)).as_secs_f64();
+                let chance = worker.chance();
                 node.on_failure(clock::now(), error, chance);
             }
             Some(_) | None => node.on_answer(clock::now()),

@@ -228,8 +228,8 @@ fn idle_servers_leave_down_to_the_minimum() {
     for server in 0..3 {
         open_idle(&mut pool, server, now);
     }
-    assert_eq!(pool.take_surplus(now + timeout, |_| false), vec![0, 1]);
-    assert_eq!(pool.take_surplus(now, |server| *server == 2), vec![2]);
+    assert_eq!(pool.take_surplus(now + timeout, |_, _| false), vec![0, 1]);
+    assert_eq!(pool.take_surplus(now, |server, _| *server == 2), vec![2]);
     assert!(pool.wants_server(now), "the minimum is opened again");
 }
 
@@ -260,7 +260,7 @@ fn a_target_is_held_ahead_of_need_and_left_slowly() {
     let mut left = Vec::new();
     for _ in 0..100 {
         now += Duration::from_millis(500);
-        let gone = pool.take_surplus(now, |_| false);
+        let gone = pool.take_surplus(now, |_, _| false);
         assert!(gone.len() <= 1, "{gone:?} at once");
         left.extend(gone);
     }
