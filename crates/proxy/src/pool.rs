@@ -109,6 +109,8 @@ pub(crate) struct Pool {
     /// Open servers, whoever has them; some may be closed already.
     servers: RefCell<Vec<Weak<CancelTarget>>>,
     pins: RefCell<BTreeMap<PinReason, usize>>,
+    /// Holds `min_size` servers without a client, too.
+    standing: Cell<bool>,
 }
 
 impl Pool {
@@ -142,6 +144,7 @@ impl Pool {
             traffic: Rc::default(),
             servers: RefCell::default(),
             pins: RefCell::default(),
+            standing: Cell::new(false),
         }
     }
 
@@ -479,7 +482,12 @@ impl Pool {
 
     /// Whether nothing and nobody uses it.
     pub(crate) fn is_unused(&self) -> bool {
-        self.clients.get() == 0 && self.ledger.borrow().open() == 0
+        self.clients.get() == 0 && self.ledger.borrow().open() == 0 && !self.standing.get()
+    }
+
+    /// Whether it stays without clients and servers, to open servers again.
+    pub(crate) fn set_standing(&self, standing: bool) {
+        self.standing.set(standing);
     }
 
     /// What a client with these startup settings is told at login, if a server has told it before.

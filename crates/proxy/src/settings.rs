@@ -75,6 +75,20 @@ impl Settings {
         named(name).or_else(|| named("*"))
     }
 
+    /// Databases, each with a user, whose pools hold their `min_size` before a client has come: databases with a name, if one user
+    /// alone is configured, by name, and servers can be logged in to without what clients reveal.
+    pub(crate) fn standing(&self) -> Vec<(&str, &str)> {
+        let [user] = self.users.as_slice() else { return Vec::new() };
+        let stored = matches!(user.login.secret(), Some(Secret::ScramVerifier(_)));
+        let revealed = stored || matches!(user.login, Login::PassThrough | Login::NoPassword);
+        if user.name == "*" || (revealed && user.server.password.is_none()) {
+            return Vec::new();
+        }
+        let wanted = |of: &&Database| of.name != "*" && of.pool.min_size > 0;
+        let databases = self.databases.iter().filter(wanted);
+        databases.map(|database| (database.name.as_str(), user.name.as_str())).collect()
+    }
+
     /// Where servers for a database and user are opened, and how many; `None`: not configured.
     pub(crate) fn pool(
         &self,

@@ -385,6 +385,29 @@ impl Worker {
                 None => self.retire_pool(&pool),
             }
         }
+        self.open_standing();
+    }
+
+    /// Makes the pools that hold servers before a client has come.
+    fn open_standing(self: &Rc<Self>) {
+        let settings = self.settings();
+        let key = |(database, user): (&str, &str)| PoolKey {
+            database: database.into(),
+            user: user.into(),
+        };
+        let standing: Vec<PoolKey> = settings.standing().into_iter().map(key).collect();
+        for pool in self.all_pools() {
+            pool.set_standing(standing.contains(&pool.key));
+        }
+        for key in standing {
+            let config = settings.pool(&key.database, &key.user).map(|(_, config)| config);
+            let part = config.map(|config| self.shared.allot(&key, &config, self.index));
+            if part.is_some_and(|part| part.config.min_size > 0)
+                && let Some(pool) = self.pool(key)
+            {
+                pool.set_standing(true);
+            }
+        }
     }
 
     /// A pool that is no longer configured: its clients end when they are idle, its servers with them.
@@ -526,6 +549,7 @@ pub(crate) fn run(
 pub(crate) async fn serve_commands(worker: Rc<Worker>, mut commands: mpsc::Receiver<Command>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    worker.open_standing();
     loop {
         // Both are cancel safe. In this order, so that a run can be repeated: chance decides nothing.
         let command = tokio::select! {

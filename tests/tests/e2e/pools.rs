@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use howdah::Report;
-use howdah_tests::raw::Frames;
+use howdah_tests::raw::{Connection, Frames};
 use howdah_tests::{Rig, Servers};
 
 /// The first report that is as wanted.
@@ -94,6 +94,34 @@ fn a_dynamic_pool_holds_what_concurrency_asks_for_and_says_why() {
     let shown = console.run("SHOW POOLS");
     let columns: Vec<_> = shown.rows()[0].iter().flatten().cloned().collect();
     assert!(columns.iter().any(|text| text.contains("P99 3, head room 1: 4 of 10")), "{columns:?}");
+}
+
+#[test]
+fn min_size_is_held_from_the_start_when_it_is_plain_whose_it_is() {
+    let database = "[[database]]\nname = \"{database}\"\n";
+    let one = "[[user]]\nname = \"app\"\nauth = \"trust\"\n";
+    let two = format!("{one}[[user]]\nname = \"howdah\"\nauth = \"trust\"\n");
+    let with =
+        |users: &str| Rig::builder().users(users).pool("min_size", "2").more(database).in_process();
+    let (unclear, rig) = (with(&two), with(one));
+    let mut observer = rig.observer();
+    let open = |observer: &mut Connection| rig.backends(observer).len();
+    wait_until("two are open without a client", || open(&mut observer) == 2);
+    assert_eq!(unclear.backends(&mut unclear.observer()).len(), 0, "two users might come");
+    let report = {
+        rig.client().run("SELECT 1");
+        rig.block_on(rig.engine().report())
+    };
+    assert_eq!(report.totals.servers_opened, 2, "the client got one of them: {report:?}");
+}
+
+#[track_caller]
+fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !done() {
+        assert!(begin.elapsed() < Duration::from_secs(30), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]
