@@ -1,6 +1,6 @@
 //! Flights: several waiting reads of different clients share one server at once, written together, answered one after the
-//! other. This file decides who flies with whom and how many flights there may be. Not the flight itself: the data plane
-//! writes, reads and splits; not who may share: that is the statement's class and [`super::Pace`].
+//! other. This file decides who flies with whom. Not the flight itself: the data plane writes, reads and splits; not who may share:
+//! that is the statement's class and [`super::Pace`]; not how many flights there may be: [`super::climb`].
 //!
 //! Invariant: the oldest request is in every batch, so nobody waits for ever; all requests of a batch have one context.
 //!
@@ -10,6 +10,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::climb::Climb;
 use super::ledger::Waiter;
 
 /// Requests of one flight at most.
@@ -31,28 +32,27 @@ pub struct Fare {
 pub(super) struct Flights<W> {
     waiting: VecDeque<(Fare, Waiter<W>)>,
     flying: u32,
-    /// How many there should be at once, and how many there may be.
-    wanted: u32,
-    limit: u32,
+    /// How many there may be at once.
+    climb: Climb,
 }
 
 impl<W> Flights<W> {
-    pub(super) const fn new(wanted: u32, limit: u32) -> Self {
-        Self { waiting: VecDeque::new(), flying: 0, wanted, limit }
-    }
-
-    pub(super) const fn set_wanted(&mut self, wanted: u32) {
-        self.wanted = wanted;
+    pub(super) const fn new(limit: u32) -> Self {
+        Self { waiting: VecDeque::new(), flying: 0, climb: Climb::new(limit) }
     }
 
     pub(super) const fn set_limit(&mut self, limit: u32) {
-        self.limit = limit;
+        self.climb.set_limit(limit);
     }
 
-    /// How many flights there may be at once. Never none: a pool may have no room for a while, because another process has
-    /// it, and the requests that wait meanwhile are to fly then.
+    /// How many flights there may be at once.
     pub(super) fn target(&self) -> u32 {
-        self.wanted.clamp(1, self.limit.max(1))
+        self.climb.target()
+    }
+
+    pub(super) fn look(&mut self, now: Instant, answered: u64) {
+        let waits = !self.waiting.is_empty() && self.flying >= self.target();
+        self.climb.look(now, answered, waits);
     }
 
     pub(super) const fn flying(&self) -> u32 {

@@ -18,8 +18,6 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
 /// A pool that is larger than its target gives up one idle server this often.
 const SHRINK: Duration = Duration::from_secs(10);
-/// Flights at once before their best number is known.
-const FLIGHTS: u32 = 4;
 /// Run times of statements on servers of their own are taken for up to this many times shorter: see [`Ledger::crowd`].
 const CROWD: u32 = 8;
 
@@ -102,7 +100,7 @@ impl<S, W> Ledger<S, W> {
     /// An empty pool.
     #[must_use]
     pub fn new(config: PoolConfig) -> Self {
-        let flights = Flights::new(FLIGHTS, config.max_size);
+        let flights = Flights::new(config.max_size);
         Self {
             config,
             idle: Vec::new(),
@@ -256,15 +254,15 @@ impl<S, W> Ledger<S, W> {
         self.flights.on_landed();
     }
 
-    /// How many flights there may be at once: at least one, at most `max_size`.
+    /// How many flights there may be at once, as learned: at least one, at most `max_size`.
     #[must_use]
     pub fn flight_target(&self) -> u32 {
         self.flights.target()
     }
 
-    /// Sets how many flights there should be at once.
-    pub const fn set_flight_target(&mut self, target: u32) {
-        self.flights.set_wanted(target);
+    /// Regular look: the pool has answered `answered` requests since it was made. Learns how many flights are best.
+    pub fn look_at_flights(&mut self, now: Instant, answered: u64) {
+        self.flights.look(now, answered);
     }
 
     /// Takes a waiter out of the queue; `false` when it is not in it (it was served or has expired).

@@ -1,6 +1,7 @@
 //! A pool as a pure value: its sizes ([`PoolConfig`]), who has which server ([`Ledger`]), how many it needs ([`Sizing`]), what its
 //! parts in several workers owe each other ([`Part`]), and how fast servers of a node may be opened ([`Ramp`]).
 
+mod climb;
 mod config;
 mod flights;
 mod ledger;

@@ -105,11 +105,14 @@ impl Pool {
         }
     }
 
-    /// Regular work: clears flights that are stuck.
+    /// Regular work: clears flights that are stuck, and learns how many are best.
     pub(super) fn look_at_flights(self: &Rc<Self>, worker: &Rc<Worker>, now: Instant) {
         let flights = self.flying.under_way.borrow().clone();
         for flight in flights {
             flight.tick(self, now);
+        }
+        if self.ledger.borrow().config().share {
+            self.ledger.borrow_mut().look_at_flights(now, self.traffic.counts().requests);
         }
         self.take_off(worker);
     }

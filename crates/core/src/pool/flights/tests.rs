@@ -16,7 +16,7 @@ fn waiter(who: u32, since: Instant) -> Waiter<u32> {
 #[test]
 fn a_flight_takes_the_oldest_and_others_with_its_context() {
     let now = Instant::now();
-    let mut flights = Flights::new(1, 8);
+    let mut flights = Flights::new(1);
     for (who, context) in [(1, 7), (2, 8), (3, 7), (4, 7)] {
         flights.enqueue(Fare { context, ..QUICK }, waiter(who, now));
     }
@@ -29,7 +29,7 @@ fn a_flight_takes_the_oldest_and_others_with_its_context() {
 #[test]
 fn waiting_requests_are_spread_over_the_flights_that_may_begin() {
     let now = Instant::now();
-    let mut flights = Flights::new(2, 8);
+    let mut flights = Flights::new(2);
     for who in 0..6 {
         flights.enqueue(QUICK, waiter(who, now));
     }
@@ -40,7 +40,7 @@ fn waiting_requests_are_spread_over_the_flights_that_may_begin() {
 #[test]
 fn a_flight_is_not_longer_than_its_budget_unless_it_is_one_request() {
     let now = Instant::now();
-    let mut flights = Flights::new(1, 8);
+    let mut flights = Flights::new(1);
     let slow = Fare { cost: Duration::from_millis(5), ..QUICK };
     for (who, fare) in [(1, slow), (2, QUICK), (3, QUICK)] {
         flights.enqueue(fare, waiter(who, now));
