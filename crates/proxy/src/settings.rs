@@ -111,6 +111,7 @@ impl Settings {
         };
         let mut config = database.pool.clone();
         config.mode = user.and_then(|user| user.pool_mode).unwrap_or(config.mode);
+        config.share = user.and_then(|user| user.share).unwrap_or(config.share);
         Some((target, config))
     }
 }
@@ -267,6 +268,8 @@ pub struct User {
     pub read_server: Option<ServerCredentials>,
     /// Overrides the mode of the database's pools.
     pub pool_mode: Option<howdah_core::pool::PoolMode>,
+    /// Overrides whether reads of its clients may share servers, in the database's pools.
+    pub share: Option<bool>,
     /// Clients of this user at most; `None`: no cap.
     pub max_clients: Option<usize>,
     /// Servers of all pools of this user at most (with `*`: of each user), over all databases and workers; `None`: no cap.

@@ -159,6 +159,7 @@ pub(crate) fn user(name: &str, secret: Option<&Secret>, auth: &Auth) -> User {
         server,
         read_server: None,
         pool_mode: None,
+        share: None,
         max_clients: None,
         max_servers: None,
     }

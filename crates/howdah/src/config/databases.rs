@@ -10,7 +10,7 @@ use super::document::{self, Origin, Table};
 use super::error::Mistake;
 use super::keys::{DATABASE, POOL};
 use super::read::{Findings, Reader};
-use super::validate::{mode, named, pool as read_pool, unique};
+use super::validate::{mode, named, pool as read_pool, shares, unique};
 
 /// Databases of the console; clients cannot have others of these names.
 const CONSOLE: [&str; 2] = ["howdah", "pgbouncer"];
@@ -67,7 +67,7 @@ fn database(
     let inner = document::join(path, "pool");
     let mut reader = Reader::new(POOL.keys, table.single("pool"), inner, findings).overrides();
     let mut pool = read_pool(&mut reader, base.clone());
-    let own_mode = reader.is_given("mode");
+    let (own_mode, own_share) = (reader.is_given("mode"), reader.is_given("share"));
     let mut reader = Reader::new(DATABASE.keys, Some(table), path, findings);
     let name = reader.text("name");
     if name.is_none() && !reader.is_given("name") {
@@ -84,6 +84,13 @@ fn database(
             reader.fail(Mistake::Conflict, "pool_mode", reason, "keep one of them");
         }
         pool.mode = mode(word);
+    }
+    if let Some(word) = reader.word("share") {
+        if own_share && pool.share != shares(word) {
+            let reason = "contradicts share in [database.pool]";
+            reader.fail(Mistake::Conflict, "share", reason, "keep one of them");
+        }
+        pool.share = shares(word);
     }
     let primary = cluster(root, &mut reader, clusters);
     let server_database = reader.text("server_database");

@@ -126,6 +126,8 @@ const COUNT_OR_NONE: Kind = Kind::Integer { min: 0, max: 1_000_000 };
 const SWITCH: Kind = Kind::Word(&["false", "true"]);
 const MODES: Kind = Kind::Word(&["transaction", "session", "statement"]);
 
+const SHARE: Kind = Kind::Word(&["off", "reads"]);
+
 /// The whole file.
 pub(crate) static ROOT: Section = Section {
     name: "",
@@ -233,6 +235,7 @@ pub(crate) static DATABASE: Section = Section {
         Key::new("auth_database", Kind::Text, "Instead of auth.query_database.")
             .example("postgres"),
         Key::new("pool_mode", MODES, "Short for mode in [database.pool].").example("session"),
+        Key::new("share", SHARE, "Short for share in [database.pool].").example("off"),
         Key::new(
             "max_servers",
             COUNT,
@@ -274,6 +277,7 @@ pub(crate) static USER: Section = Section {
         Key::new("read_server_password_env", Kind::Text, "Environment variable that holds it.").example("APP_RO_PASSWORD"),
         Key::new("read_server_password_command", Kind::Text, "Shell command that prints it.").example("pass show app_ro"),
         Key::new("pool_mode", MODES, "Overrides the mode of the database's pool.").example("session"),
+        Key::new("share", SHARE, "Overrides share of the database's pool.").example("off"),
         Key::new("max_clients", COUNT, "Clients of this user at most. Left out: no cap beyond listen.max_clients.").example("500"),
         Key::new("max_servers", COUNT, "Connections of all its pools at most, over all databases. Left out: no cap beyond the pools' own.").example("30"),
     ],
@@ -346,7 +350,7 @@ pub(crate) static POOL: Section = Section {
         Key::new("max_opening", COUNT, "Servers being opened at once: a login costs PostgreSQL a new process, and a storm of them everything else.").default("4"),
         Key::new("dynamic", SWITCH, "Holds as many servers as measured concurrency asks for, between min_size and max_size, instead of growing on\ndemand and shrinking by idle_timeout. SHOW POOLS shows the recommended size also when this is off.").default("false"),
         Key::new("max_prepared", COUNT_OR_NONE, "Prepared statements kept on one server before the least recently used goes: each costs a backend memory.").default("200"),
-        Key::new("share", Kind::Word(&["off", "reads"]), "Waiting reads of several clients share a server: written together, answered in order. Only single statements\nwithout side effects that have proven to be short.").default("off"),
+        Key::new("share", SHARE, "Waiting reads of several clients share a server: written together, answered in order. Only single statements\nwithout side effects that have proven to be short.").default("off"),
     ],
 };
 

@@ -14,7 +14,7 @@ use super::keys::USER;
 use super::read::{Findings, Reader};
 use super::secret;
 use super::userlist::Userlist;
-use super::validate::{mode, unique};
+use super::validate::{mode, shares, unique};
 
 /// What there is to know beside the entries themselves.
 pub(crate) struct Around<'a> {
@@ -75,6 +75,7 @@ fn user(reader: &mut Reader<'_>, around: &Around<'_>) -> Option<User> {
     let server = server(reader, proof.as_ref(), around.environment);
     let read_server = read_server(reader, &server, around.environment);
     let pool_mode: Option<PoolMode> = reader.word("pool_mode").map(mode);
+    let share = reader.word("share").map(shares);
     let max_clients = reader.integer("max_clients");
     let max_servers = reader.integer("max_servers");
     let name = name?;
@@ -87,7 +88,7 @@ fn user(reader: &mut Reader<'_>, around: &Around<'_>) -> Option<User> {
             "auth = \"trust\" for clients of this machine, pass_through = true, [auth] query_user, or an entry for each user",
         );
     }
-    Some(User { name, login, server, read_server, pool_mode, max_clients, max_servers })
+    Some(User { name, login, server, read_server, pool_mode, share, max_clients, max_servers })
 }
 
 /// The password is PostgreSQL's business alone, so nothing else can be said about it.

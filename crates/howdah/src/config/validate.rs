@@ -160,6 +160,11 @@ pub(crate) fn mode(word: &str) -> PoolMode {
     }
 }
 
+/// Whether this word of `share` lets reads share servers.
+pub(crate) fn shares(word: &str) -> bool {
+    word == "reads"
+}
+
 /// Reads a `[pool]` over the values of `base`.
 pub(crate) fn pool(reader: &mut Reader<'_>, base: PoolConfig) -> PoolConfig {
     let pool = PoolConfig {
@@ -187,7 +192,7 @@ pub(crate) fn pool(reader: &mut Reader<'_>, base: PoolConfig) -> PoolConfig {
         max_opening: reader.integer("max_opening").unwrap_or(base.max_opening),
         dynamic: reader.switch("dynamic").unwrap_or(base.dynamic),
         max_prepared: reader.integer("max_prepared").unwrap_or(base.max_prepared),
-        share: reader.word("share").map_or(base.share, |word| word == "reads"),
+        share: reader.word("share").map_or(base.share, shares),
     };
     let said = reader.is_given("min_size") || reader.is_given("max_size");
     if said && pool.min_size > pool.max_size {

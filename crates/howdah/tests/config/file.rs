@@ -54,6 +54,7 @@ max_servers = 90
 name = "shop"
 server_database = "shop_production"
 pool_mode = "session"
+share = "reads"
 max_servers = 40
 [database.pool]
 max_size = 5
@@ -68,6 +69,7 @@ password = "md5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 server_user = "app_rw"
 server_password = "other"
 pool_mode = "statement"
+share = "off"
 max_clients = 10
 [[user]]
 name = "dba"
@@ -104,6 +106,8 @@ fn a_whole_file_arrives_in_the_settings() {
     assert_eq!(app.server.user.as_deref(), Some("app_rw"));
     assert_eq!(app.server.password.as_deref(), Some("other"));
     assert_eq!((app.pool_mode, app.max_clients), (Some(PoolMode::Statement), Some(10)));
+    assert!(shop.pool.share);
+    assert_eq!((app.share, settings.users[1].share), (Some(false), None));
     let dba = &settings.users[1];
     assert!(matches!(&dba.login, Login::Password(Secret::ScramVerifier(_))));
     assert_eq!(dba.server.password, None, "a stored password cannot log in");
