@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Verb::Status(args) => cmd::status::run(&args),
         Verb::Pools(args) => cmd::pools::run(&args),
         Verb::Clients(args) => cmd::clients::run(&args),
+        Verb::Rules(args) => cmd::rules::run(&args),
         Verb::Reload(args) => cmd::control::reload(&args),
         Verb::Pause(args) => cmd::control::pause(&args),
         Verb::Resume(args) => cmd::control::resume(&args),

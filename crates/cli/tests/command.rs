@@ -95,6 +95,38 @@ fn mistakes_are_there_for_programs_too() {
 }
 
 #[test]
+fn rules_are_tried_out_without_a_server() {
+    let directory = Directory::new();
+    directory.write(
+        "howdah.toml",
+        "[[rule]]\nname = \"cron may\"\nuser = [\"cron\"]\naction = \"allow\"\n\
+         [[rule]]\nname = \"no unbounded writes\"\nunbounded = true\naction = \"block\"\n",
+    );
+    let sql = "DELETE FROM shop.Orders -- all";
+    let output = howdah(&directory.0, &["rules", "test", sql], &[URL]);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    for part in [
+        "block, by rule \"no unbounded writes\"",
+        "normal form  delete from shop.orders",
+        "class        write",
+        "tables       shop.orders",
+        "no column restricts",
+        "other clients",
+    ] {
+        assert!(output.stdout.contains(part), "{part} in {}", output.stdout);
+    }
+    let arguments = ["rules", "test", sql, "--user", "cron", "--json"];
+    let output = howdah(&directory.0, &arguments, &[URL]);
+    let value: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(value["schema"], "howdah.rule-trial/1");
+    assert_eq!(value["trial"]["decision"], "allow");
+    assert_eq!(value["trial"]["decided_by"], "cron may");
+    assert_eq!(value["trial"]["rules"][1]["result"], "fits");
+    let output = howdah(&directory.0, &["rules", "test", "SELECT 1"], &[URL]);
+    assert!(output.stdout.starts_with("it runs: no rule decides"), "{}", output.stdout);
+}
+
+#[test]
 fn nothing_configured_says_what_the_least_is() {
     let directory = Directory::new();
     let output = howdah(&directory.0, &["up"], &[]);

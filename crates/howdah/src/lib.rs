@@ -6,6 +6,7 @@
 
 pub mod config;
 mod engine;
+mod trial;
 
 pub use config::Config;
 pub use engine::{Engine, Error};
@@ -14,9 +15,10 @@ pub use howdah_proxy::holds::{NotPaused, Scope};
 pub use howdah_proxy::host::{Answer, Request, Shutdown};
 pub use howdah_proxy::report::{
     Advice, Counts, DatabaseReport, ListenAddress, NodeReport, NotificationReport, PoolReport,
-    Report, Totals,
+    Report, RuleReport, Totals,
 };
 pub use howdah_proxy::tls;
+pub use trial::{RuleTrial, Sender, Trial};
 
 /// Bugs that tests plant on purpose; see `howdah_proxy::faults`.
 #[cfg(feature = "planted-bugs")]
