@@ -209,7 +209,8 @@ impl Pool {
             let (mut server, since) = self.ledger.borrow_mut().checkout()?;
             // What came while it was idle is a notice, a parameter status, or the end of the connection.
             let alive = server.read_while_idle(&worker.shelf).is_ok() && server.absorb();
-            if alive && server.is_reusable(worker.now(), self.generation.get()) {
+            let retiring = self.ledger.borrow().retiring(worker.now());
+            if alive && server.is_reusable(retiring, self.generation.get()) {
                 let idle = worker.now().saturating_duration_since(since);
                 let stale = idle >= self.ledger.borrow().config().check_after_idle;
                 return Some((server, stale));
@@ -279,7 +280,8 @@ impl Pool {
         let wanted_elsewhere = self.yields.get() == Yield::Owed;
         // Nobody needs it any more, and the process that takes over has room for one more.
         let leaving = worker.moving.attempt() != 0 && self.ledger.borrow().counts().waiting == 0;
-        if wanted_elsewhere || leaving || !server.is_reusable(now, self.generation.get()) {
+        let retiring = self.ledger.borrow().retiring(now);
+        if wanted_elsewhere || leaving || !server.is_reusable(retiring, self.generation.get()) {
             if wanted_elsewhere {
                 self.yields.set(Yield::Given);
             }
@@ -364,8 +366,9 @@ impl Pool {
             let excess = quotas.iter().map(|quota| quota.excess()).max().unwrap_or(0);
             let excess = Cell::new(if wanted { u32::MAX } else { excess });
             let given = Cell::new(0);
+            let retiring = ledger.retiring(now);
             let surplus = ledger.take_surplus(now, |server, since| {
-                if !server.is_reusable(now, generation) {
+                if !server.is_reusable(retiring, generation) {
                     return true;
                 }
                 let rested = now.saturating_duration_since(since) >= RESTED;

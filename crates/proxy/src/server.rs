@@ -147,10 +147,10 @@ impl Server {
         settled && self.outbox.is_empty() && self.inbox.is_empty() && self.body.is_none()
     }
 
-    /// Whether it may be used again at `now` in a pool of this generation.
-    pub(crate) fn is_reusable(&self, now: Instant, generation: u64) -> bool {
+    /// Whether it may be used again in a pool of this generation. `retiring`: the time, for servers to leave that are too old.
+    pub(crate) fn is_reusable(&self, retiring: Option<Instant>, generation: u64) -> bool {
         self.doomed.is_none()
-            && now < self.expires
+            && retiring.is_none_or(|now| now < self.expires)
             && self.generation == generation
             && self.is_free()
     }

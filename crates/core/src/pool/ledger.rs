@@ -339,7 +339,8 @@ impl<S, W> Ledger<S, W> {
         waiters
     }
 
-    /// Whether one more server should be opened now: for a waiter that no opening server is for, or to hold `min_size`.
+    /// Whether one more server should be opened now: for a waiter that no opening server is for, to hold `min_size`, or to see
+    /// whether that works again, while there are only servers from before ([`Self::retiring`]).
     /// The caller that acts on `true` says [`Self::on_opening`].
     #[must_use]
     pub fn wants_server(&self, now: Instant) -> bool {
@@ -350,7 +351,8 @@ impl<S, W> Ledger<S, W> {
         let demand = self.waiters.len() + self.flights.wanting();
         let unserved = self.idle.is_empty() && demand > self.opening as usize;
         let most = self.config.max_size.saturating_add(self.reserve(now));
-        (unserved && open < most) || open < self.floor()
+        let tries_again = self.failures > 0 && open > 0 && open < self.config.max_size;
+        (unserved && open < most) || open < self.floor() || tries_again
     }
 
     /// Servers beyond `max_size` that may be open now: the reserve, when a client has waited for that long.
@@ -404,6 +406,13 @@ impl<S, W> Ledger<S, W> {
     #[must_use]
     pub const fn failures(&self) -> u32 {
         self.failures
+    }
+
+    /// The time, for servers that have lived for `max_lifetime` to leave. `None`: they stay, because the last attempt to open
+    /// another one has failed, and an old server is better than none.
+    #[must_use]
+    pub fn retiring(&self, now: Instant) -> Option<Instant> {
+        (self.failures == 0).then_some(now)
     }
 
     /// Whether the next attempt to open a server is not due yet.

@@ -345,7 +345,7 @@ pub(crate) static POOL: Section = Section {
         Key::new("idle_in_transaction_timeout", Kind::Duration(Zero::Off), "Longest idle time of a client inside a transaction, where it holds a server and its locks. Off: as PostgreSQL.").default("off"),
         Key::new("transaction_timeout", Kind::Duration(Zero::Off), "Longest transaction of a client; one that is open for longer is rolled back and the client disconnected. Off: as PostgreSQL.").default("off"),
         Key::new("leak_threshold", Kind::Duration(Zero::Off), "A transaction open for longer is logged once, counted, and listed by SHOW LEAKS: somebody forgot to end it. Off: none is.").default("1m"),
-        Key::new("max_lifetime", Kind::Duration(Zero::Refused), "Closes older servers when they come back: caches of a backend grow with its age. Spread by up to a tenth.").default("1h"),
+        Key::new("max_lifetime", Kind::Duration(Zero::Refused), "Closes older servers when they come back: caches of a backend grow with its age. Spread by up to a tenth; not while new ones cannot be opened.").default("1h"),
         Key::new("check_after_idle", Kind::Duration(Zero::Allowed), "Asks a server idle for longer for a sign of life before it is used: firewalls forget quiet connections.").default("30s"),
         Key::new("max_opening", COUNT, "Servers being opened at once: a login costs PostgreSQL a new process, and a storm of them everything else.").default("4"),
         Key::new("dynamic", SWITCH, "Holds as many servers as measured concurrency asks for, between min_size and max_size, instead of growing on\ndemand and shrinking by idle_timeout. SHOW POOLS shows the recommended size also when this is off.").default("false"),

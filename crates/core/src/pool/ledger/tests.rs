@@ -209,6 +209,23 @@ fn failed_openings_back_off_and_recover() {
 }
 
 #[test]
+fn old_servers_stay_while_new_ones_cannot_be_opened_and_one_is_tried_again() {
+    let now = Instant::now();
+    let mut pool = ledger(small());
+    open_idle(&mut pool, 1, now);
+    assert_eq!(pool.retiring(now), Some(now));
+    pool.on_opening();
+    pool.on_open_failed(now);
+    assert_eq!(pool.retiring(now), None);
+    let later = now + Duration::from_secs(10);
+    assert!(!pool.wants_server(now) && pool.wants_server(later), "nobody waits, but it is tried");
+    pool.on_opening();
+    assert!(matches!(pool.on_opened(2, later), Checkin::Idle));
+    assert_eq!(pool.retiring(later), Some(later));
+    assert!(!pool.wants_server(later));
+}
+
+#[test]
 fn waiters_expire_in_order() {
     let now = Instant::now();
     let mut pool = ledger(PoolConfig { checkout_timeout: Duration::from_secs(1), ..small() });
