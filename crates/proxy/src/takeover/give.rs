@@ -14,11 +14,9 @@ use std::time::{Duration, Instant};
 use howdah_core::takeover::{Message, OpenServers, PROTOCOL_VERSION};
 use tokio::sync::mpsc;
 
+use super::cancels::Cancels;
 use super::line::Line;
-use super::{
-    Command, Departure, Forward, IN_FLIGHT, Neighbour, PATIENCE, Verdict, count, greetings, probe,
-};
-use crate::cancel::{self, Delivered};
+use super::{Command, Departure, IN_FLIGHT, Neighbour, PATIENCE, Verdict, count, greetings, probe};
 use crate::clock;
 use crate::worker::{self, Worker};
 
@@ -49,8 +47,7 @@ pub(super) async fn give(worker: &Rc<Worker>, mut line: Line, owned: &Cell<bool>
     owned.set(false);
     let shared = &worker.shared;
     let (departing, departures) = mpsc::channel(IN_FLIGHT);
-    let (forwarding, forwards) = mpsc::channel(IN_FLIGHT);
-    let (answering, answers) = mpsc::channel(IN_FLIGHT);
+    let (cancels, forwarding) = Cancels::new(Neighbour::After);
     shared.takeover.moving.store(true, Ordering::Relaxed);
     tell_all(worker, &|| Command::Move(Some(departing.clone()))).await;
     shared.takeover.set_neighbour(Neighbour::After, Some(forwarding));
@@ -58,13 +55,12 @@ pub(super) async fn give(worker: &Rc<Worker>, mut line: Line, owned: &Cell<bool>
         worker,
         line,
         in_flight: HashMap::new(),
-        cancels: HashMap::new(),
-        answering,
+        cancels,
         last: 0,
         said: Vec::new(),
         until: clock::now() + grace,
     };
-    let given = giving.all(departures, forwards, answers).await;
+    let given = giving.all(departures).await;
     // Sessions that wait for a verdict hear none, and stay.
     drop(giving);
     shared.takeover.set_neighbour(Neighbour::After, None);
@@ -130,10 +126,8 @@ struct Giving<'a> {
     line: Line,
     /// Sessions without an answer.
     in_flight: HashMap<u64, (tokio::sync::oneshot::Sender<Verdict>, Instant)>,
-    /// Cancel requests without an answer; dropped, they count as delivered.
-    cancels: HashMap<u64, Delivered>,
-    /// Numbers of the other side's cancel requests that were delivered here.
-    answering: mpsc::Sender<u64>,
+    cancels: Cancels,
+    /// Sessions that were sent.
     last: u64,
     said: Vec<OpenServers>,
     /// When clients that cannot move have to go.
@@ -141,12 +135,7 @@ struct Giving<'a> {
 }
 
 impl Giving<'_> {
-    async fn all(
-        &mut self,
-        mut departures: mpsc::Receiver<Departure>,
-        mut forwards: mpsc::Receiver<Forward>,
-        mut answers: mpsc::Receiver<u64>,
-    ) -> io::Result<()> {
+    async fn all(&mut self, mut departures: mpsc::Receiver<Departure>) -> io::Result<()> {
         for greeting in greetings(&self.worker.shared).await {
             self.line.send(&Message::Greeting(greeting), None).await?;
         }
@@ -159,10 +148,7 @@ impl Giving<'_> {
             tokio::select! {
                 received = self.line.recv() => self.on_message(received?.0).await?,
                 Some(departure) = departures.recv(), if room => self.depart(departure).await?,
-                Some(forward) = forwards.recv() => self.forward(forward).await?,
-                Some(id) = answers.recv() => {
-                    self.line.send(&Message::Delivered { id }, None).await?;
-                }
+                message = self.cancels.next() => self.line.send(&message, None).await?,
                 _ = looks.tick() => {
                     if self.is_over().await? {
                         return self.line.send(&Message::Farewell, None).await;
@@ -172,23 +158,12 @@ impl Giving<'_> {
         }
     }
 
-    const fn next(&mut self) -> u64 {
-        self.last += 1;
-        self.last
-    }
-
     async fn depart(&mut self, departure: Departure) -> io::Result<()> {
-        let id = self.next();
+        self.last += 1;
+        let id = self.last;
         let Departure { state, socket, verdict } = departure;
         self.in_flight.insert(id, (verdict, clock::now()));
         self.line.send(&Message::Session { id, state }, Some(socket.as_fd())).await
-    }
-
-    async fn forward(&mut self, forward: Forward) -> io::Result<()> {
-        let id = self.next();
-        let Forward { process_id, secret, delivered } = forward;
-        self.cancels.insert(id, delivered);
-        self.line.send(&Message::Cancel { id, process_id, secret }, None).await
     }
 
     async fn on_message(&mut self, message: Message) -> io::Result<()> {
@@ -208,15 +183,11 @@ impl Giving<'_> {
                 Ok(())
             }
             Message::Cancel { id, process_id, secret } => {
-                let (worker, answering) = (Rc::clone(self.worker), self.answering.clone());
-                tokio::task::spawn_local(async move {
-                    cancel::route(&worker, process_id, &secret, Some(Neighbour::After)).await;
-                    let _ = answering.send(id).await;
-                });
+                self.cancels.on_cancel(self.worker, id, process_id, secret);
                 Ok(())
             }
             Message::Delivered { id } => {
-                self.cancels.remove(&id);
+                self.cancels.on_delivered(id);
                 Ok(())
             }
             Message::Hello { .. }

@@ -2,11 +2,12 @@
 //! start of that process, which is the command's, and not the words of the conversation, which are `howdah_core::takeover`.
 //!
 //! `door` is where the next process knocks, `give` the conversation of the process that goes, `take` that of the one that comes,
-//! `moving` a session's part in it, `line` the socket between them.
+//! `moving` a session's part in it, `cancels` that of cancel requests, `line` the socket between them.
 //!
 //! Invariant: a session is served by exactly one process: the old one until it has said `Go`, the new one from then on. A process
 //! that dies in between leaves everything before that to the other.
 
+mod cancels;
 mod door;
 mod give;
 mod line;

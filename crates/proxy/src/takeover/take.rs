@@ -12,12 +12,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use howdah_core::takeover::{ListenerName, Message, OpenServers, PROTOCOL_VERSION};
-use tokio::sync::mpsc;
 
+use super::cancels::Cancels;
 use super::line::{DetachedLine, Line};
 use super::moving::Adopted;
-use super::{Command, Forward, IN_FLIGHT, Neighbour, probe};
-use crate::cancel::{self, Delivered};
+use super::{Command, Neighbour, probe};
 use crate::pool::PoolKey;
 use crate::shared::Shared;
 use crate::worker::{self, Worker};
@@ -107,21 +106,12 @@ fn set_elsewhere(shared: &Shared, open: Vec<OpenServers>) {
 /// Takes what the old process gives, until it ends.
 pub(super) async fn follow(worker: &Rc<Worker>, line: DetachedLine) {
     let shared = &worker.shared;
-    let (forwarding, forwards) = mpsc::channel(IN_FLIGHT);
-    let (answering, answers) = mpsc::channel(IN_FLIGHT);
+    let (cancels, forwarding) = Cancels::new(Neighbour::Before);
     shared.takeover.set_neighbour(Neighbour::Before, Some(forwarding));
     let taken = match line.attach() {
         Ok(line) => {
-            let mut taking = Taking {
-                worker,
-                line,
-                held: HashMap::new(),
-                cancels: HashMap::new(),
-                answering,
-                last: 0,
-                adopted: 0,
-            };
-            taking.all(forwards, answers).await.map(|()| taking.adopted)
+            let mut taking = Taking { worker, line, held: HashMap::new(), cancels, adopted: 0 };
+            taking.all().await.map(|()| taking.adopted)
         }
         Err(error) => Err(error),
     };
@@ -146,19 +136,12 @@ struct Taking<'a> {
     line: Line,
     /// Sessions that are still the old process's.
     held: HashMap<u64, (usize, Adopted)>,
-    /// Cancel requests without an answer; dropped, they count as delivered.
-    cancels: HashMap<u64, Delivered>,
-    answering: mpsc::Sender<u64>,
-    last: u64,
+    cancels: Cancels,
     adopted: u64,
 }
 
 impl Taking<'_> {
-    async fn all(
-        &mut self,
-        mut forwards: mpsc::Receiver<Forward>,
-        mut answers: mpsc::Receiver<u64>,
-    ) -> io::Result<()> {
+    async fn all(&mut self) -> io::Result<()> {
         loop {
             // All are cancel safe; what they bring is worked on outside of them.
             tokio::select! {
@@ -169,16 +152,7 @@ impl Taking<'_> {
                     }
                     self.on_message(message, socket).await?;
                 }
-                Some(forward) = forwards.recv() => {
-                    self.last += 1;
-                    let Forward { process_id, secret, delivered } = forward;
-                    self.cancels.insert(self.last, delivered);
-                    let message = Message::Cancel { id: self.last, process_id, secret };
-                    self.line.send(&message, None).await?;
-                }
-                Some(id) = answers.recv() => {
-                    self.line.send(&Message::Delivered { id }, None).await?;
-                }
+                message = self.cancels.next() => self.line.send(&message, None).await?,
             }
         }
     }
@@ -213,15 +187,11 @@ impl Taking<'_> {
                 Ok(())
             }
             Message::Cancel { id, process_id, secret } => {
-                let (worker, answering) = (Rc::clone(self.worker), self.answering.clone());
-                tokio::task::spawn_local(async move {
-                    cancel::route(&worker, process_id, &secret, Some(Neighbour::Before)).await;
-                    let _ = answering.send(id).await;
-                });
+                self.cancels.on_cancel(self.worker, id, process_id, secret);
                 Ok(())
             }
             Message::Delivered { id } => {
-                self.cancels.remove(&id);
+                self.cancels.on_delivered(id);
                 Ok(())
             }
             Message::Hello { .. }
