@@ -152,13 +152,11 @@ impl Refusal {
         Self::new(SqlState::QUERY_CANCELED, "canceling statement due to user request")
     }
 
-    pub(crate) fn query_timeout(after: Duration) -> Self {
+    /// `by` says which limit it was.
+    pub(crate) fn query_timeout(after: Duration, by: &str) -> Self {
         Self::new(
             SqlState::QUERY_CANCELED,
-            format!(
-                "canceling statement: it ran longer than pool.query_timeout ({})",
-                seconds(after)
-            ),
+            format!("canceling statement: it ran longer than {by} ({})", seconds(after)),
         )
     }
 

@@ -6,6 +6,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use howdah_core::reply::Delivery;
 use howdah_core::session::PinReason;
@@ -108,7 +109,7 @@ impl Session {
             }
             Signal::Deadline(Deadline::IdleInTransaction(_)) if self.is_asking() => Ok(()),
             Signal::Deadline(Deadline::Query(timeout)) => {
-                self.overruled = Some(Refusal::query_timeout(timeout));
+                self.overruled = Some(self.too_long(timeout));
                 let grace = self.pool.ledger.borrow().config().connect_timeout;
                 let deadline = (clock::now() + grace, Deadline::Unanswered(timeout));
                 self.entry.set_deadline(Some(deadline));
@@ -119,7 +120,7 @@ impl Session {
                 if let Some(server) = &mut self.server {
                     server.doomed = Some("it does not answer");
                 }
-                Err(End::Fatal(Refusal::query_timeout(timeout)))
+                Err(End::Fatal(self.too_long(timeout)))
             }
             Signal::Deadline(Deadline::Transaction(_)) if !self.entry.tenure.is_overdue() => Ok(()),
             Signal::Deadline(Deadline::Transaction(timeout)) => {
@@ -225,10 +226,12 @@ impl Session {
     }
 
     /// When the client has to end its transaction; the deadline of what was answered holds no longer.
-    pub(crate) fn watch_transaction(&self, status: TransactionStatus) {
+    pub(crate) fn watch_transaction(&mut self, status: TransactionStatus) {
         let ledger = self.pool.ledger.borrow();
         let (config, open) = (ledger.config(), status != TransactionStatus::Idle);
-        if config.idle_in_transaction_timeout.is_some() || config.query_timeout.is_some() {
+        let limited = self.ruling.end_limit();
+        if config.idle_in_transaction_timeout.is_some() || config.query_timeout.is_some() || limited
+        {
             let timeout = config.idle_in_transaction_timeout.filter(|_| open);
             let deadline = timeout
                 .map(|timeout| (clock::now() + timeout, Deadline::IdleInTransaction(timeout)));
@@ -236,11 +239,18 @@ impl Session {
         }
     }
 
+    /// What the client of a request that ran for so long is told.
+    fn too_long(&self, timeout: Duration) -> Refusal {
+        let by = self.ruling.limit_by(timeout);
+        Refusal::query_timeout(timeout, by.as_deref().unwrap_or("pool.query_timeout"))
+    }
+
     /// When the request that is being sent has to be answered.
     pub(crate) fn watch_request(&self) {
         self.begin_tenure();
         let ledger = self.pool.ledger.borrow();
-        if let Some(timeout) = ledger.config().query_timeout {
+        let limits = [ledger.config().query_timeout, self.ruling.limit()];
+        if let Some(timeout) = limits.into_iter().flatten().min() {
             self.entry.set_deadline(Some((clock::now() + timeout, Deadline::Query(timeout))));
         } else if ledger.config().idle_in_transaction_timeout.is_some() {
             self.entry.set_deadline(None);

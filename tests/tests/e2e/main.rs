@@ -31,6 +31,7 @@ mod known_bugs_pgcat;
 mod known_bugs_pgdog;
 mod leaks;
 mod leaving;
+mod limits_by_rule;
 mod lookups;
 mod modes;
 mod notifications;

@@ -36,16 +36,19 @@ fn rule(reader: &mut Reader<'_>) -> Option<Rule> {
     let conditions = conditions(reader);
     let decided = reader.word("action").and_then(action);
     let undecided = reader.word("undecided").and_then(action).unwrap_or(Action::Flag);
-    if decided.is_none() && !reader.is_given("action") {
-        let reason = "a rule that decides nothing";
-        reader.fail(Mistake::Missing, "action", reason, "action = \"flag\", or \"block\"");
+    let query_timeout = reader.duration("query_timeout");
+    let says = ["action", "query_timeout"].iter().any(|key| reader.is_given(key));
+    if !says {
+        let reason = "a rule that decides nothing and limits nothing";
+        let fix = "action = \"flag\" or \"block\", or query_timeout = \"30s\"";
+        reader.fail(Mistake::Missing, "action", reason, fix);
     }
     Some(Rule {
         name: name?,
         conditions,
         action: decided,
         undecided,
-        query_timeout: None,
+        query_timeout,
         max_rows: None,
     })
 }

@@ -26,6 +26,7 @@ fn a_rule_is_what_it_says() {
         table = ["orders", "shop.users"]
         unbounded = true
         injection = true
+        query_timeout = "30s"
         action = "block"
     "#;
     let text = r#"user=app,cron database=shop application=web address=10.0.0.0/8,::1/128 fingerprint=00000000000000ff class=write,ddl table=orders,shop.users unbounded injection pattern="^delete from \\w+$""#;
@@ -45,7 +46,7 @@ fn rules_stay_in_the_order_of_the_file() {
 #[test]
 fn every_mistake_in_a_rule_is_told() {
     for (rule, key, kind, words) in [
-        ("name = \"r\"", "action", Mistake::Missing, "decides nothing"),
+        ("name = \"r\"", "action", Mistake::Missing, "decides nothing and limits nothing"),
         ("action = \"block\"", "name", Mistake::Missing, "without a name"),
         ("name = \"r\"\naction = \"deny\"", "action", Mistake::Value, "not a value"),
         (

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use howdah_core::reply::{Disposition, Kind, Serial};
 use howdah_core::rules::{Client, Verdict};
@@ -37,6 +38,8 @@ pub(crate) struct Ruling {
     concern: Option<(u64, Arc<Context>, Option<Concern>)>,
     /// What the rules said of the statement that is being bound.
     bound: Option<Judgement>,
+    /// The shortest limit of time of what is on its way, and the name of its rule.
+    limit: Option<(Duration, Box<str>)>,
 }
 
 /// What the rules say, and of what.
@@ -46,6 +49,23 @@ impl Ruling {
     /// The server that counted the messages is given back.
     pub(crate) fn on_released(&mut self) {
         self.replaced.clear();
+        self.limit = None;
+    }
+
+    /// The limit of time that rules give what is on its way.
+    pub(crate) fn limit(&self) -> Option<Duration> {
+        self.limit.as_ref().map(|(time, _)| *time)
+    }
+
+    /// Whose limit a time is, if it is a rule's.
+    pub(crate) fn limit_by(&self, timeout: Duration) -> Option<String> {
+        let (_, rule) = self.limit.as_ref().filter(|(time, _)| *time == timeout)?;
+        Some(format!("query_timeout of Howdah's rule {rule:?}"))
+    }
+
+    /// What was on its way is answered; whether there was a limit.
+    pub(crate) fn end_limit(&mut self) -> bool {
+        self.limit.take().is_some()
     }
 
     /// A statement is about to run on a server that it shares.
@@ -135,16 +155,27 @@ impl Session {
         concern
     }
 
-    /// Counts a judgement about something that runs or is refused now; the refusal if it is.
-    pub(crate) fn carry_out(&self, judgement: &Judgement) -> Option<Refusal> {
+    /// Counts a judgement about something that runs or is refused now; the refusal if it is. What runs has to keep to the limit
+    /// of time from now on.
+    pub(crate) fn carry_out(&mut self, judgement: &Judgement) -> Option<Refusal> {
         let (verdict, analysis) = judgement;
         let rules = &self.worker.rules;
         rules.count(verdict, analysis, &self.entry.user, &self.entry.database);
-        verdict.blocked_by().map(|at| rules.refusal(at))
+        if let Some(at) = verdict.blocked_by() {
+            return Some(rules.refusal(at));
+        }
+        if let Some((time, at)) = verdict.query_timeout
+            && self.ruling.limit().is_none_or(|limit| time < limit)
+        {
+            let name = rules.rule(at, |rule| rule.name.as_str().into());
+            self.ruling.limit = Some((time, name.unwrap_or_default()));
+            self.watch_request();
+        }
+        None
     }
 
     /// The refusal of something that is blocked; what runs is not counted yet.
-    pub(crate) fn refusal_of(&self, judgement: Option<&Judgement>) -> Option<Refusal> {
+    pub(crate) fn refusal_of(&mut self, judgement: Option<&Judgement>) -> Option<Refusal> {
         let judgement = judgement.filter(|(verdict, _)| verdict.blocked_by().is_some())?;
         self.carry_out(judgement)
     }

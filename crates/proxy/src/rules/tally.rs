@@ -10,6 +10,7 @@ use howdah_core::rules::{Action, Rules, Verdict};
 use howdah_sql::{Analysis, Class};
 
 use crate::clock;
+use crate::error::seconds;
 use crate::report::RuleReport;
 
 /// How long nothing more is logged of a form of statement that a rule has met.
@@ -111,7 +112,10 @@ impl Tallies {
 
 /// What a rule does, in a few words.
 fn effect(rule: &howdah_core::rules::Rule) -> String {
-    rule.action.map_or("", Action::as_str).to_owned()
+    let action = rule.action.map(|action| action.as_str().to_owned());
+    let timeout = rule.query_timeout.map(|time| format!("query_timeout={}", seconds(time)));
+    let parts: Vec<_> = action.into_iter().chain(timeout).collect();
+    parts.join(" ")
 }
 
 /// The statement without its values. Other statements than queries keep theirs in the normal form, passwords among them.
