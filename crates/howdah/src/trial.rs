@@ -30,6 +30,8 @@ pub struct Trial {
     pub undecided: Vec<String>,
     /// Longest run in seconds.
     pub query_timeout_s: Option<f64>,
+    /// Rows at most.
+    pub max_rows: Option<u64>,
     /// 16 hexadecimal digits.
     pub fingerprint: String,
     /// What patterns are held against.
@@ -98,6 +100,7 @@ impl Config {
             decided_by: verdict.decided.map(|(_, at)| name(at)),
             undecided: verdict.undecided.iter().map(|at| name(*at)).collect(),
             query_timeout_s: verdict.query_timeout.map(|(time, _)| time.as_secs_f64()),
+            max_rows: verdict.max_rows.map(|(rows, _)| rows),
             fingerprint: format!("{:016x}", analysis.fingerprint.0),
             normal_form: howdah_sql::normal_text(sql.as_bytes()).text,
             known: analysis.details.is_some(),

@@ -160,6 +160,11 @@ impl Session {
         self.effects.retain(|pending| !(from..until).contains(&pending.serial));
     }
 
+    /// The statement of message `serial` has not ended as it should, and its transaction will fail.
+    pub(crate) fn forget_effects(&mut self, serial: Serial) {
+        self.effects.retain(|pending| pending.serial != serial);
+    }
+
     /// ReadyForQuery: messages before `until` are settled; `idle` if no transaction is open.
     pub(crate) fn on_effects_settled(&mut self, server: &mut Server, until: Serial, idle: bool) {
         while self.effects.front().is_some_and(|pending| pending.serial < until) {

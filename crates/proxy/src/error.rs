@@ -168,6 +168,24 @@ impl Refusal {
         .hint("howdah rules test \"…\" shows which rule decides and why; the rules are [[rule]] of Howdah's configuration.")
     }
 
+    pub(crate) fn too_many_rows(rule: &str, rows: u64) -> Self {
+        Self::new(
+            SqlState::PROGRAM_LIMIT,
+            format!("the statement has more rows than Howdah's rule {rule:?} allows ({rows})"),
+        )
+        .hint("Ask for fewer rows with WHERE or LIMIT, or raise max_rows of the rule.")
+    }
+
+    pub(crate) fn uncountable(rule: &str) -> Self {
+        Self::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            format!(
+                "rows of such a text cannot be counted, and Howdah's rule {rule:?} has max_rows"
+            ),
+        )
+        .hint("Send the statements one by one.")
+    }
+
     /// Whether it tells of a request that ran for too long.
     pub(crate) fn is_timeout(&self) -> bool {
         self.code == SqlState::QUERY_CANCELED

@@ -109,6 +109,9 @@ impl Session {
         let Some(header) = client_header(unread)? else {
             return Ok(Fed::Stop);
         };
+        if self.ruling.rows.is_counting() {
+            return Ok(Fed::Stop);
+        }
         if server.queue.is_skipping() && header.tag != tag::SYNC && header.tag != tag::TERMINATE {
             // The server would ignore it, too.
             return Ok(self.drop_frame(header, unread));
@@ -248,6 +251,14 @@ impl Session {
             self.refuse_query_in_place(server, &refusal);
             return Ok(Fed::Used(frame.bytes.len()));
         }
+        let max_rows = match self.max_rows_of(judgement.as_ref(), &analysis) {
+            Ok(limit) => limit,
+            Err(refusal) => {
+                self.begin_query(server);
+                self.refuse_query_in_place(server, &refusal);
+                return Ok(Fed::Used(frame.bytes.len()));
+            }
+        };
         let renamed = match self.rename(server, &analysis, sql) {
             Ok(renamed) => renamed,
             Err(serial) => return Ok(self.wait_for(server, serial)),
@@ -260,12 +271,17 @@ impl Session {
         if analysis.calls_unknown_functions {
             self.taint(server);
         }
-        let out = server.outbox.bytes(&self.worker.shelf);
-        match &renamed {
-            Some(renamed) => frontend::query(out, &renamed.text),
-            None => out.extend_from_slice(frame.bytes),
-        }
-        let serial = server.queue.push(self.entry.id, Kind::Query, Disposition::Forward);
+        let text = renamed.as_ref().map(|renamed| &*renamed.text);
+        let serial = if let Some(limit) = max_rows {
+            self.query_counted(server, text.unwrap_or(sql), limit)
+        } else {
+            let out = server.outbox.bytes(&self.worker.shelf);
+            match text {
+                Some(text) => frontend::query(out, text),
+                None => out.extend_from_slice(frame.bytes),
+            }
+            server.queue.push(self.entry.id, Kind::Query, Disposition::Forward)
+        };
         self.on_query_sent(serial, renamed, &analysis, sql);
         Ok(Fed::Used(frame.bytes.len()))
     }

@@ -230,6 +230,9 @@ impl Session {
         let ledger = self.pool.ledger.borrow();
         let (config, open) = (ledger.config(), status != TransactionStatus::Idle);
         let limited = self.ruling.end_limit();
+        if !open {
+            self.ruling.rows.on_idle();
+        }
         if config.idle_in_transaction_timeout.is_some() || config.query_timeout.is_some() || limited
         {
             let timeout = config.idle_in_transaction_timeout.filter(|_| open);

@@ -335,7 +335,7 @@ impl Session {
         analysis: Option<&Analysis>,
         source: Option<(Arc<Analysis>, Box<[u8]>)>,
     ) {
-        self.on_bound();
+        self.on_portal(name);
         if let Some(analysis) = analysis {
             self.on_run_begins(server, analysis);
             if analysis.calls_unknown_functions {
@@ -452,8 +452,11 @@ impl Session {
         server: &mut Server,
         frame: Whole<'_>,
     ) -> Result<Fed, End> {
-        let serial = server.queue.push(self.entry.id, Kind::Execute, Disposition::Forward);
-        self.forward(server, frame);
+        let serial = server.queue.next_serial();
+        if !self.ruling.rows.limits_portals() || !self.execute_counted(server, frame.body)? {
+            server.queue.push(self.entry.id, Kind::Execute, Disposition::Forward);
+            self.forward(server, frame);
+        }
         if !self.portals.is_empty() {
             let (name, _) = frontend::execute_portal(frame.body).map_err(protocol)?;
             if let Some(at) = self.portals.iter().position(|portal| *portal.name == *name) {

@@ -27,7 +27,7 @@ use crate::words;
 const TOLD: usize = 4096;
 
 /// What becomes of a frame.
-enum Fate {
+pub(crate) enum Fate {
     Forward,
     Drop,
     /// The client gets this instead.
@@ -160,9 +160,14 @@ impl Session {
     }
 
     /// A row, or COPY data: streams.
-    fn on_data(&self, server: &mut Server, frame_tag: u8, left: usize) -> Result<Fate, End> {
+    fn on_data(&mut self, server: &mut Server, frame_tag: u8, left: usize) -> Result<Fate, End> {
         let (delivery, _) =
             server.queue.on_frame(frame_tag).map_err(|violation| violated(server, violation))?;
+        let counts = self.ruling.rows.is_counting() && frame_tag == tag::DATA_ROW;
+        if counts && !self.ruling.rows.admits_row(server.queue.head()) {
+            server.body = (left > 0).then_some(Body { left, delivery: Delivery::Nobody });
+            return Ok(Fate::Drop);
+        }
         server.body = (left > 0).then_some(Body { left, delivery });
         self.fate(server, delivery)
     }
@@ -185,6 +190,22 @@ impl Session {
     }
 
     fn on_frame(&mut self, server: &mut Server, frame_tag: u8, body: &[u8]) -> Result<Fate, End> {
+        if self.ruling.rows.is_counting() {
+            return self.on_counted(server, frame_tag, body);
+        }
+        self.on_uncounted(server, frame_tag, body)
+    }
+
+    /// A frame of whose statement no rows are counted.
+    ///
+    /// # Errors
+    /// The server is out of step or said goodbye, or the session ends.
+    pub(crate) fn on_uncounted(
+        &mut self,
+        server: &mut Server,
+        frame_tag: u8,
+        body: &[u8],
+    ) -> Result<Fate, End> {
         let internal = server.queue.is_internal();
         let (delivery, event) = match server.queue.on_frame(frame_tag) {
             Ok(found) => found,

@@ -111,6 +111,9 @@ fn text(trial: &Trial) -> String {
     if let Some(seconds) = trial.query_timeout_s {
         text.push_str(&format!("for {seconds} s at most\n"));
     }
+    if let Some(rows) = trial.max_rows {
+        text.push_str(&format!("{rows} rows at most\n"));
+    }
     let classes = if trial.known { trial.classes.join(", ") } else { "not known".to_owned() };
     let mut facts = vec![
         ("normal form", trial.normal_form.clone()),

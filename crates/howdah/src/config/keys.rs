@@ -389,6 +389,7 @@ pub(crate) static RULE: Section = Section {
         Key::new("injection", SWITCH, "true: the text has signs of SQL injection. A smoke detector, not a wall: parameters are the cure.").example("true"),
         Key::new("action", Kind::Word(&["allow", "flag", "block"]), "What is decided: it runs; it runs, is counted and logged; it is refused (42501). Left out: nothing, for rules\nthat set limits.").example("block"),
         Key::new("query_timeout", Kind::Duration(Zero::Refused), "Longest run of the statement; the shorter of this and pool.query_timeout counts.").example("30s"),
+        Key::new("max_rows", Kind::Integer { min: 1, max: 2_000_000_000 }, "Rows of the statement at most; with more the client gets so many and an error (54000).").example("10000"),
         Key::new("undecided", Kind::Word(&["allow", "flag", "block"]), "What happens when it cannot be told whether the conditions hold: a text that does not parse, or is too long.").default("flag"),
     ],
 };

@@ -37,10 +37,10 @@ fn rule(reader: &mut Reader<'_>) -> Option<Rule> {
     let decided = reader.word("action").and_then(action);
     let undecided = reader.word("undecided").and_then(action).unwrap_or(Action::Flag);
     let query_timeout = reader.duration("query_timeout");
-    let says = ["action", "query_timeout"].iter().any(|key| reader.is_given(key));
+    let says = ["action", "query_timeout", "max_rows"].iter().any(|key| reader.is_given(key));
     if !says {
         let reason = "a rule that decides nothing and limits nothing";
-        let fix = "action = \"flag\" or \"block\", or query_timeout = \"30s\"";
+        let fix = "action = \"flag\" or \"block\", or query_timeout = \"30s\" or max_rows = 10000";
         reader.fail(Mistake::Missing, "action", reason, fix);
     }
     Some(Rule {
@@ -49,7 +49,7 @@ fn rule(reader: &mut Reader<'_>) -> Option<Rule> {
         action: decided,
         undecided,
         query_timeout,
-        max_rows: None,
+        max_rows: reader.integer("max_rows"),
     })
 }
 

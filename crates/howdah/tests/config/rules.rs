@@ -27,6 +27,7 @@ fn a_rule_is_what_it_says() {
         unbounded = true
         injection = true
         query_timeout = "30s"
+        max_rows = 1000
         action = "block"
     "#;
     let text = r#"user=app,cron database=shop application=web address=10.0.0.0/8,::1/128 fingerprint=00000000000000ff class=write,ddl table=orders,shop.users unbounded injection pattern="^delete from \\w+$""#;

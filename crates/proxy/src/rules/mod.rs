@@ -4,6 +4,7 @@
 //! Invariant: an answer is remembered for the analysis it was made for, as long as the rules are the same; of one that depends on
 //! more than the analysis nothing is remembered.
 
+mod counting;
 mod session;
 mod tally;
 
@@ -20,6 +21,7 @@ use crate::clock;
 use crate::error::Refusal;
 use crate::report::RuleReport;
 
+use counting::MaxRows;
 pub(crate) use session::Ruling;
 use tally::Tallies;
 
@@ -113,6 +115,18 @@ impl Rulebook {
     fn refusal(&self, at: usize) -> Refusal {
         let name = self.rule(at, |rule| rule.name.clone());
         Refusal::blocked_by_rule(&name.unwrap_or_default())
+    }
+
+    /// What the client of a statement with more rows than a rule allows is told.
+    fn too_many_rows(&self, (rows, at): MaxRows) -> Refusal {
+        let name = self.rule(at, |rule| rule.name.clone());
+        Refusal::too_many_rows(&name.unwrap_or_default(), rows)
+    }
+
+    /// What the client is told of a text whose rows cannot be counted.
+    fn uncountable(&self, (_, at): MaxRows) -> Refusal {
+        let name = self.rule(at, |rule| rule.name.clone());
+        Refusal::uncountable(&name.unwrap_or_default())
     }
 
     /// How often each rule had a part in something.

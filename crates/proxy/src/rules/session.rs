@@ -17,6 +17,7 @@ use howdah_wire::frame::{self, Header};
 use howdah_wire::frontend::{self, tag};
 
 use super::Concern;
+use super::counting::{MaxRows, RowLimits, may_give_rows};
 use crate::error::Refusal;
 use crate::feed::Fed;
 use crate::gather::protocol;
@@ -40,6 +41,8 @@ pub(crate) struct Ruling {
     bound: Option<Judgement>,
     /// The shortest limit of time of what is on its way, and the name of its rule.
     limit: Option<(Duration, Box<str>)>,
+    /// Limits of rows.
+    pub(crate) rows: RowLimits,
 }
 
 /// What the rules say, and of what.
@@ -50,6 +53,7 @@ impl Ruling {
     pub(crate) fn on_released(&mut self) {
         self.replaced.clear();
         self.limit = None;
+        self.rows.on_released();
     }
 
     /// The limit of time that rules give what is on its way.
@@ -208,10 +212,35 @@ impl Session {
     }
 
     /// A Bind is sent, or a shared request was answered.
-    pub(crate) fn on_bound(&mut self) {
-        if let Some(judgement) = self.ruling.bound.take() {
-            self.carry_out(&judgement);
+    ///
+    /// Returns the limit of its rows.
+    pub(crate) fn on_bound(&mut self) -> Option<MaxRows> {
+        let judgement = self.ruling.bound.take()?;
+        self.carry_out(&judgement);
+        judgement.0.max_rows.filter(|_| may_give_rows(&judgement.1))
+    }
+
+    /// A Bind is sent that makes a portal.
+    pub(crate) fn on_portal(&mut self, name: &[u8]) {
+        let limit = self.on_bound();
+        self.ruling.rows.on_bind(name, limit);
+    }
+
+    /// The limit of the rows of a simple query.
+    ///
+    /// # Errors
+    /// It holds several statements, and which row is whose cannot be told beforehand.
+    pub(crate) fn max_rows_of(
+        &self,
+        judgement: Option<&Judgement>,
+        analysis: &Analysis,
+    ) -> Result<Option<MaxRows>, Refusal> {
+        let limit = judgement.and_then(|(verdict, _)| verdict.max_rows);
+        let Some(limit) = limit.filter(|_| may_give_rows(analysis)) else { return Ok(None) };
+        if analysis.parsed && analysis.statements.len() > 1 {
+            return Err(self.worker.rules.uncountable(limit));
         }
+        Ok(Some(limit))
     }
 
     /// What the rules say about a simple query.
@@ -236,7 +265,8 @@ impl Session {
     /// Refuses a statement that is too long to look at, if a rule says so.
     pub(crate) fn refuse_large(&mut self, server: &mut Server, kind: Kind) -> bool {
         let Some(judgement) = self.judge(&Arc::new(Analysis::unknown()), b"") else { return false };
-        let Some(refusal) = self.carry_out(&judgement) else { return false };
+        let uncounted = judgement.0.max_rows.map(|limit| self.worker.rules.uncountable(limit));
+        let Some(refusal) = self.carry_out(&judgement).or(uncounted) else { return false };
         if kind == Kind::Query {
             self.refuse_query_in_place(server, &refusal);
         } else {

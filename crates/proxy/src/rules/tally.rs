@@ -114,7 +114,8 @@ impl Tallies {
 fn effect(rule: &howdah_core::rules::Rule) -> String {
     let action = rule.action.map(|action| action.as_str().to_owned());
     let timeout = rule.query_timeout.map(|time| format!("query_timeout={}", seconds(time)));
-    let parts: Vec<_> = action.into_iter().chain(timeout).collect();
+    let rows = rule.max_rows.map(|rows| format!("max_rows={rows}"));
+    let parts: Vec<_> = action.into_iter().chain(timeout).chain(rows).collect();
     parts.join(" ")
 }
 
