@@ -2,7 +2,7 @@
 //! at growing intervals, until one succeeds. Not what counts as a failure: the caller judges that.
 //!
 //! Invariant: between two successes at most one try is admitted per interval once the breaker has opened, and an interval is
-//! never longer than [`LONGEST`] times the first, plus the jitter.
+//! never longer than `LONGEST` times the first, plus the jitter.
 
 use std::time::{Duration, Instant};
 

@@ -230,7 +230,7 @@ impl<S, W> Ledger<S, W> {
         self.busy < self.flights.target() && self.counts().waiting == 0
     }
 
-    /// How many times more servers work than there would be flights, at most [`CROWD`]: so much longer a statement may take
+    /// How many times more servers work than there would be flights, at most `CROWD`: so much longer a statement may take
     /// because it waits for a processor.
     #[must_use]
     pub fn crowd(&self) -> u32 {
