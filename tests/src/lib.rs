@@ -19,6 +19,7 @@ pub mod flights;
 pub mod isolation;
 mod process;
 pub mod raw;
+pub mod refusals;
 mod rig;
 mod script;
 mod seed;

@@ -1,4 +1,4 @@
-//! The isolation checker turns red when the proxy is broken on purpose. Needs the feature `planted-bugs`.
+//! The isolation checker, and what is said of rules, turn red when the proxy is broken on purpose. Needs the feature `planted-bugs`.
 //!
 //! A binary of its own with one test: planted bugs hold for the whole process.
 #![allow(
@@ -15,6 +15,7 @@ use howdah::faults::{Fault, plant};
 use howdah_tests::Rig;
 use howdah_tests::flights;
 use howdah_tests::isolation::{self, Plan};
+use howdah_tests::refusals;
 
 const CLIENTS: u64 = 24;
 const SERVERS: u32 = 4;
@@ -72,4 +73,10 @@ fn every_planted_bug_is_found() {
         println!("{fault:?}: {found:#?}");
         assert!(!found.is_empty(), "{fault:?} is not found among flights");
     }
+    assert_eq!(refusals::violations(), Vec::<String>::new(), "violations without a bug");
+    plant(&[Fault::SkipRules]);
+    let found = refusals::violations();
+    plant(&[]);
+    println!("{:?}: {found:#?}", Fault::SkipRules);
+    assert_eq!(found.len(), 4, "every way past the rules is found");
 }

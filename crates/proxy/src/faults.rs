@@ -19,6 +19,8 @@ pub enum Fault {
     SwapAnswers = 32,
     /// A cancel request goes to the server of a flight before the turn of who has sent it.
     EagerCancel = 64,
+    /// Statements are not judged by the rules.
+    SkipRules = 128,
 }
 
 #[cfg(feature = "planted-bugs")]

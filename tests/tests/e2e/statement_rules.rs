@@ -2,7 +2,7 @@
 //! PostgreSQL itself had refused.
 
 use howdah_tests::raw::{Connection, ErrorReply, Frames};
-use howdah_tests::{Rig, Script, Until};
+use howdah_tests::{Rig, Script, Until, refusals};
 
 /// Refuses unbounded writes, everything that names `secrets`, and definitions.
 const RULES: &str = r#"
@@ -62,6 +62,11 @@ fn a_simple_query_that_a_rule_refuses_fails_and_the_session_goes_on() {
     assert_eq!(rows_left(&rig), "2");
     assert_eq!(counts(&rig, "no unbounded writes"), ["1", "1", "0"]);
     assert_eq!(counts(&rig, "secrets"), ["1", "1", "0"]);
+}
+
+#[test]
+fn a_rule_keeps_a_table_whole_whichever_way_the_statement_comes() {
+    assert_eq!(refusals::violations(), Vec::<String>::new());
 }
 
 #[test]

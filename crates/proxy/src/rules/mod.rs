@@ -19,6 +19,7 @@ use howdah_sql::{Analysis, Fingerprint};
 
 use crate::clock;
 use crate::error::Refusal;
+use crate::faults::{self, Fault};
 use crate::report::RuleReport;
 
 use counting::MaxRows;
@@ -64,7 +65,7 @@ impl Rulebook {
     /// Whether there are rules.
     #[inline]
     pub(crate) fn is_active(&self) -> bool {
-        self.revision.get() > 0
+        self.revision.get() > 0 && !faults::is_planted(Fault::SkipRules)
     }
 
     /// The rules that concern a client; `None`: no rule does.
