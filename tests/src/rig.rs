@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use crate::churn::Churn;
 use crate::exchange::{End, Same, difference};
 use crate::process::HowdahProcess;
-use crate::raw::{Connection, Target};
+use crate::raw::{Connection, Frames, Target};
 use crate::script::Script;
 use crate::servers::{Login, Servers};
 
@@ -355,6 +355,42 @@ impl Rig {
         let config = Config::from_toml(text).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
         let changes = self.block_on(self.engine().reload(config));
         changes.into_iter().map(|change| change.key).collect()
+    }
+
+    /// Flights that servers made for shared reads so far.
+    ///
+    /// # Panics
+    /// For a rig that is a process.
+    pub fn flights(&self) -> u64 {
+        self.block_on(self.engine().report()).pools.iter().map(|pool| pool.flights).sum()
+    }
+
+    /// Runs a read until it shares the only server when that comes back from `holder`: until its form has proven to be short, which
+    /// takes longer on a busy machine.
+    ///
+    /// # Panics
+    /// When that never happens.
+    pub fn until_shared(&self, reader: &mut Connection, holder: &mut Connection, read: &str) {
+        for _ in 0..100 {
+            let before = self.flights();
+            for _ in 0..100 {
+                reader.run(read);
+            }
+            holder.run("BEGIN");
+            reader.send(&Frames::new().query(read)).expect("the reader is connected");
+            let waits = (0..4000).any(|_| {
+                std::thread::sleep(Duration::from_millis(5));
+                let report = self.block_on(self.engine().report());
+                report.pools.iter().any(|pool| pool.clients_waiting > 0)
+            });
+            assert!(waits, "the reader has a server although the only one is taken");
+            holder.run("COMMIT");
+            reader.until(b'Z', 1).expect("the answer of the reader");
+            if self.flights() > before {
+                return;
+            }
+        }
+        panic!("{read} never shares a server");
     }
 
     /// The text of the configuration it was started with.

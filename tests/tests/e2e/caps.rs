@@ -55,7 +55,8 @@ fn max_servers_of_a_user_holds_over_its_databases_and_not_for_others() {
     wait_until("the place is used again", || {
         third.query("SELECT 1").is_ok_and(|seen| seen.errors().is_empty())
     });
-    assert!(servers_of_app(&mut observer) <= 2);
+    // One that was closed may be in PostgreSQL's list for a moment more.
+    wait_until("two servers are left", || servers_of_app(&mut observer) <= 2);
     held[0].run("COMMIT");
 }
 

@@ -203,9 +203,8 @@ fn a_shared_read_that_is_stuck_ends_with_transaction_timeout_and_lets_others_go_
     observer.run("CREATE TABLE shared (a int); GRANT ALL ON shared TO PUBLIC");
     let (mut reader, mut other) = (rig.client(), rig.client());
     let read = "SELECT count(*) FROM shared";
-    for _ in 0..500 {
-        reader.run(read);
-    }
+    rig.until_shared(&mut reader, &mut other, read);
+    let before = rig.flights();
     other.run("BEGIN");
     reader.send(&Frames::new().query(read)).unwrap();
     wait_until("the reader waits", || {
@@ -213,9 +212,7 @@ fn a_shared_read_that_is_stuck_ends_with_transaction_timeout_and_lets_others_go_
     });
     observer.run("BEGIN; LOCK TABLE shared IN ACCESS EXCLUSIVE MODE");
     other.run("COMMIT");
-    wait_until("the reader is on a flight", || {
-        rig.block_on(rig.engine().report()).pools.iter().any(|pool| pool.flights > 0)
-    });
+    wait_until("the reader is on a flight", || rig.flights() > before);
     assert_timed_out(&mut reader);
     // The lock is still held: the only server is free because the read was cancelled.
     assert_eq!(other.value("SELECT 'served'"), "served");

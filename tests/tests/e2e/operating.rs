@@ -6,6 +6,8 @@ use howdah_tests::Rig;
 use howdah_tests::raw::{Failure, Frames};
 use rustix::process::Signal;
 
+use crate::console::eventually;
+
 #[test]
 fn a_reload_changes_the_pool_size_and_drops_nobody() {
     let rig = Rig::builder().pool_size(1).in_process();
@@ -62,9 +64,13 @@ fn a_drain_lets_open_transactions_finish_and_admits_nobody() {
     let mut working = target.client();
     working.run("BEGIN; INSERT INTO t VALUES (1)");
     let mut running = target.client();
-    running.send(&Frames::new().query("SELECT 'done' FROM pg_sleep(0.5)")).unwrap();
+    running.send(&Frames::new().query("SELECT 'done' FROM pg_sleep(2)")).unwrap();
     let mut idle = target.client();
-    std::thread::sleep(Duration::from_millis(50));
+    eventually("a statement that runs", || {
+        let active =
+            "state = 'active' AND datname = current_database() AND pid <> pg_backend_pid()";
+        observer.value(&format!("SELECT count(*) FROM pg_stat_activity WHERE {active}")) == "1"
+    });
     let begin = Instant::now();
     let took = std::thread::scope(|scope| {
         let stopping = scope.spawn(|| {
