@@ -52,21 +52,8 @@ pub fn injection_signals(sql: &[u8], analysis: &Analysis) -> Vec<Signal> {
     let mut end = 0;
     let complete = loop {
         let token = lexer.next();
-        match token.kind {
-            Kind::End => break true,
-            Kind::Doubt => break false,
-            Kind::Word
-            | Kind::Quoted
-            | Kind::UnicodeQuoted
-            | Kind::Number
-            | Kind::Text
-            | Kind::National
-            | Kind::Bits
-            | Kind::Dollar
-            | Kind::Parameter
-            | Kind::Operator
-            | Kind::Cast
-            | Kind::Mark => {}
+        if matches!(token.kind, Kind::End | Kind::Doubt) {
+            break token.kind == Kind::End;
         }
         end = token.end;
         search.token(token, lexer.slice(token));

@@ -105,25 +105,21 @@ pub(crate) fn is_scannable(bytes: &[u8]) -> bool {
     let mut lexer = Lexer::new(bytes);
     loop {
         let token = lexer.next();
-        match token.kind {
-            Kind::End => return true,
-            Kind::Doubt if lexer.rescanned > MAX_RESCANNED => return false,
+        if token.kind == Kind::Doubt {
             // What follows is not known to be harmless: an open comment, or runs of operators in it.
-            Kind::Doubt => return is_harmless(bytes.get(token.start..).unwrap_or_default()),
-            Kind::Word
-            | Kind::Quoted
-            | Kind::UnicodeQuoted
-            | Kind::Number
-            | Kind::Text
-            | Kind::National
-            | Kind::Bits
-            | Kind::Dollar
-            | Kind::Parameter
-            | Kind::Operator
-            | Kind::Cast
-            | Kind::Mark => {}
+            return lexer.rescanned <= MAX_RESCANNED
+                && is_harmless(bytes.get(token.start..).unwrap_or_default());
+        }
+        if token.kind == Kind::End {
+            return true;
         }
     }
+}
+
+/// Whether a byte may stand inside a word.
+#[inline]
+pub(crate) fn is_word(byte: u8) -> bool {
+    class::TABLE.get(usize::from(byte)).is_some_and(|found| found & class::WORD != 0)
 }
 
 /// Whether no run of operator bytes is long, wherever strings and comments begin and end.

@@ -7,48 +7,10 @@
 //! the normal form of one of them does not change when all of these are [`other`], no literal is kept in it, and the normal
 //! forms of both are equal.
 
+use crate::lex::is_word;
+
 /// Longer texts have no outline: they cost more to keep than they save.
 pub(crate) const LONGEST: usize = 4096;
-
-/// Byte classes, as bits.
-mod class {
-    /// Belongs to the word or number that it touches.
-    pub(super) const STICKS: u8 = 1;
-    pub(super) const DIGIT: u8 = 2;
-    pub(super) const QUOTE: u8 = 4;
-    /// A quote near it may mean something else.
-    pub(super) const STRANGE: u8 = 8;
-    /// Strange when it begins a comment.
-    pub(super) const DASH: u8 = 16;
-    pub(super) const SLASH: u8 = 32;
-
-    pub(super) const TABLE: [u8; 256] = table();
-
-    #[allow(
-        clippy::indexing_slicing,
-        reason = "evaluated at compile time, the index is below the length"
-    )]
-    const fn table() -> [u8; 256] {
-        let mut table = [0; 256];
-        let mut index = 0;
-        let mut byte: u8 = 0;
-        while index < 256 {
-            table[index] = match byte {
-                b'0'..=b'9' => STICKS | DIGIT,
-                b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'.' | 0x80..=0xff => STICKS,
-                b'$' => STICKS | STRANGE,
-                b'\'' => QUOTE,
-                b'"' | b'\\' | 0 => STRANGE,
-                b'-' => DASH,
-                b'/' => SLASH,
-                _ => 0,
-            };
-            index += 1;
-            byte = byte.wrapping_add(1);
-        }
-        table
-    }
-}
 
 /// What is written for a literal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,12 +30,6 @@ pub(crate) fn outline(sql: &[u8], out: &mut Vec<u8>) -> bool {
 /// Writes a text with the same outline in which every literal that the outline blanks out is another one.
 pub(crate) fn other(sql: &[u8], out: &mut Vec<u8>) {
     write(sql, out, Blank::Other);
-}
-
-#[inline]
-fn class_at(sql: &[u8], at: usize) -> u8 {
-    let byte = sql.get(at).copied().unwrap_or(b' ');
-    class::TABLE.get(usize::from(byte)).copied().unwrap_or(0)
 }
 
 /// The first byte from `at` on that may begin a literal, or makes quotes doubtful. Most bytes are neither, so they are looked at
@@ -108,42 +64,43 @@ fn write(sql: &[u8], out: &mut Vec<u8>, blank: Blank) -> bool {
     let (mut at, mut copied) = (0, 0);
     let (mut has_strings, mut is_strange) = (false, false);
     while let Some(start) = notable_from(sql, at) {
-        let class = class_at(sql, start);
         at = start + 1;
-        if class & class::DIGIT != 0 {
-            while class_at(sql, at) & class::DIGIT != 0 {
-                at += 1;
+        match sql.get(start) {
+            Some(b'0'..=b'9') => {
+                while sql.get(at).is_some_and(u8::is_ascii_digit) {
+                    at += 1;
+                }
+                if sticks_before(sql, start) || sql.get(at).is_some_and(sticks) {
+                    continue;
+                }
+                out.extend_from_slice(sql.get(copied..start).unwrap_or_default());
+                out.push(number(sql.get(start..at).unwrap_or_default(), blank));
+                copied = at;
             }
-            if sticks_before(sql, start) || class_at(sql, at) & class::STICKS != 0 {
-                continue;
+            Some(b'\'') => {
+                let Some(end) = string_end(sql, start) else { return false };
+                has_strings = true;
+                out.extend_from_slice(sql.get(copied..at).unwrap_or_default());
+                out.extend_from_slice(string(sql.get(at..end).unwrap_or_default(), blank));
+                (copied, at) = (end, end + 1);
             }
-            out.extend_from_slice(sql.get(copied..start).unwrap_or_default());
-            out.push(number(sql.get(start..at).unwrap_or_default(), blank));
-            copied = at;
-        } else if class & class::QUOTE != 0 {
-            let Some(end) = string_end(sql, start) else { return false };
-            has_strings = true;
-            out.extend_from_slice(sql.get(copied..at).unwrap_or_default());
-            out.extend_from_slice(string(sql.get(at..end).unwrap_or_default(), blank));
-            (copied, at) = (end, end + 1);
-        } else {
             // In a comment, a quoted name or a string of another kind a quote may begin nothing.
-            is_strange |= class & class::STRANGE != 0 || sql.get(at) == begins_comment(class);
+            Some(b'-') => is_strange |= sql.get(at) == Some(&b'-'),
+            Some(b'/') => is_strange |= sql.get(at) == Some(&b'*'),
+            _ => is_strange = true,
         }
     }
     out.extend_from_slice(sql.get(copied..).unwrap_or_default());
     !(has_strings && is_strange)
 }
 
-/// Whether the byte before is of a word or number to which this one belongs.
-#[inline]
-fn sticks_before(sql: &[u8], at: usize) -> bool {
-    at.checked_sub(1).is_some_and(|before| class_at(sql, before) & class::STICKS != 0)
+/// Whether a byte belongs to the word or number that it touches.
+fn sticks(byte: &u8) -> bool {
+    is_word(*byte) || *byte == b'.'
 }
 
-/// What makes a comment of a byte of this class.
-fn begins_comment(class: u8) -> Option<&'static u8> {
-    Some(if class & class::DASH != 0 { &b'-' } else { &b'*' })
+fn sticks_before(sql: &[u8], at: usize) -> bool {
+    at.checked_sub(1).and_then(|before| sql.get(before)).is_some_and(sticks)
 }
 
 /// The closing quote of the string that begins at `start`, if it is a plain one, whole and alone.
@@ -226,7 +183,7 @@ mod tests {
     #[test]
     fn every_byte_of_a_class_that_matters_is_notable_wherever_it_stands() {
         for byte in 0..=255_u8 {
-            let matters = class::TABLE[usize::from(byte)] & !class::STICKS != 0;
+            let matters = byte.is_ascii_digit() || b"'\"$-/\\\0".contains(&byte);
             for at in 0..40 {
                 let mut text = vec![b'x'; 40];
                 text[at] = byte;
