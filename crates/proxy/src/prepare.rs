@@ -85,7 +85,7 @@ impl Session {
             return Ok(self.wait_for(server, serial));
         }
         if !self.renames() {
-            self.remember_name(server, &parse)?;
+            self.remember_name(server, &parse, analysis)?;
             server.queue.push(session, Kind::Parse, Disposition::Forward);
             self.forward(server, frame);
             return Ok(frame.used());
@@ -108,7 +108,7 @@ impl Session {
             self.feed_duplicate(server, &parse);
             return Ok(frame.used());
         }
-        let prepared = self.prepare(&parse);
+        let prepared = self.worker.prepare(parse.sql, parse.parameter_types, analysis);
         let serial = match server.prepared.touch(prepared.id, &server.queue) {
             Presence::Undecided(serial) => return Ok(self.wait_for(server, serial)),
             Presence::Here { .. } => {
@@ -150,7 +150,8 @@ impl Session {
         if parse.name.is_empty() || self.statements.get(parse.name).is_some() {
             return Ok(false);
         }
-        let prepared = self.prepare(&parse);
+        let analysis = self.analyse(parse.sql);
+        let prepared = self.worker.prepare(parse.sql, parse.parameter_types, analysis);
         if !prepared.parsed.load(Ordering::Relaxed) {
             return Ok(false);
         }
@@ -164,14 +165,14 @@ impl Session {
         Ok(true)
     }
 
-    fn prepare(&self, parse: &frontend::Parse<'_>) -> Arc<Prepared> {
-        let analysis = self.analyse(parse.sql);
-        self.worker.prepare(parse.sql, parse.parameter_types, analysis)
-    }
-
     /// In session pooling names are the server's own; they are remembered only for their effects.
-    fn remember_name(&mut self, server: &Server, parse: &frontend::Parse<'_>) -> Result<(), End> {
-        let prepared = self.prepare(parse);
+    fn remember_name(
+        &mut self,
+        server: &Server,
+        parse: &frontend::Parse<'_>,
+        analysis: Arc<Analysis>,
+    ) -> Result<(), End> {
+        let prepared = self.worker.prepare(parse.sql, parse.parameter_types, analysis);
         let matters = prepared.analysis.has_effects || self.worker.rules.is_active();
         if matters && self.statements.get(parse.name).is_none() {
             let serial = server.queue.next_serial();
@@ -266,7 +267,7 @@ impl Session {
             let analysis = self.unnamed.get().map(|(_, analysis)| Arc::clone(analysis));
             let text = || self.unnamed.get().map(|(parse, _)| sql_of(parse)).unwrap_or_default();
             let effects = analysis.as_ref().filter(|analysis| analysis.has_effects);
-            let source = effects.map(|analysis| (Arc::clone(analysis), text()));
+            let source = effects.map(|analysis| (Arc::clone(analysis), Box::from(text())));
             if let Some((analysis, sql)) = &source
                 && let Err(serial) = self.make_native_for(server, analysis, sql)
             {
@@ -481,9 +482,9 @@ fn prepared_before(server: &Server, prepared: &Prepared) -> bool {
 }
 
 /// The statement text in a Parse frame that was checked before.
-fn sql_of(parse: &[u8]) -> Box<[u8]> {
+pub(crate) fn sql_of(parse: &[u8]) -> &[u8] {
     let body = parse.get(frame::HEADER_LEN..).unwrap_or_default();
-    frontend::parse(body).map(|parse| parse.sql).unwrap_or_default().into()
+    frontend::parse(body).map(|parse| parse.sql).unwrap_or_default()
 }
 
 fn too_many_statements() -> End {

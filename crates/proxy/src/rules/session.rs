@@ -21,6 +21,7 @@ use super::counting::{MaxRows, RowLimits, may_give_rows};
 use crate::error::Refusal;
 use crate::feed::Fed;
 use crate::gather::protocol;
+use crate::prepare::sql_of;
 use crate::prepared::NO_STATEMENT;
 use crate::rows;
 use crate::server::Server;
@@ -199,8 +200,7 @@ impl Session {
         let concern = self.concern()?;
         let (analysis, sql) = if name.is_empty() {
             let (parse, analysis) = self.unnamed.get()?;
-            let body = parse.get(frame::HEADER_LEN..).unwrap_or_default();
-            (analysis, frontend::parse(body).map(|parse| parse.sql).unwrap_or_default())
+            (analysis, sql_of(parse))
         } else {
             let prepared = self.statements.get(name)?;
             (&prepared.analysis, prepared.body())
