@@ -209,14 +209,19 @@ impl Pool {
             let (mut server, since) = self.ledger.borrow_mut().checkout()?;
             // What came while it was idle is a notice, a parameter status, or the end of the connection.
             let alive = server.read_while_idle(&worker.shelf).is_ok() && server.absorb();
-            let retiring = self.ledger.borrow().retiring(worker.now());
-            if alive && server.is_reusable(retiring, self.generation.get()) {
+            if alive && self.may_stay(&server, worker.now()) {
                 let idle = worker.now().saturating_duration_since(since);
                 let stale = idle >= self.ledger.borrow().config().check_after_idle;
                 return Some((server, stale));
             }
             self.close(worker, server);
         }
+    }
+
+    /// Whether a server may be used again.
+    fn may_stay(&self, server: &Server, now: Instant) -> bool {
+        let retiring = self.ledger.borrow().retiring(now);
+        server.is_reusable(retiring, self.generation.get())
     }
 
     /// Puts a client into the queue and opens a server for it if one may be opened.
@@ -280,8 +285,7 @@ impl Pool {
         let wanted_elsewhere = self.yields.get() == Yield::Owed;
         // Nobody needs it any more, and the process that takes over has room for one more.
         let leaving = worker.moving.attempt() != 0 && self.ledger.borrow().counts().waiting == 0;
-        let retiring = self.ledger.borrow().retiring(now);
-        if wanted_elsewhere || leaving || !server.is_reusable(retiring, self.generation.get()) {
+        if wanted_elsewhere || leaving || !self.may_stay(&server, now) {
             if wanted_elsewhere {
                 self.yields.set(Yield::Given);
             }
