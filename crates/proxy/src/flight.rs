@@ -194,30 +194,31 @@ impl Passenger {
     }
 }
 
-/// Flies once: boards the batch, has it answered, and gives the server back.
+/// Flies once: boards those who wait, has them answered, and gives the server back.
 pub(crate) async fn fly(
     worker: Rc<Worker>,
     pool: Rc<Pool>,
     (server, stale): (Box<Server>, bool),
-    batch: Vec<Rc<Entry>>,
 ) {
-    let flight = Rc::new(Flight::new(server.cancel.facts.id, worker.now()));
-    pool.on_take_off(&flight);
     let server =
         if stale { clean::check_alive(&worker, &pool, server).await } else { Some(server) };
     let Some(mut server) = server else {
-        flight.stop_counting(&pool);
-        pool.on_landing(&flight);
-        for entry in batch {
-            entry.grant(Grant::Again);
-        }
+        pool.ledger.borrow_mut().on_not_boarded();
+        pool.take_off(&worker);
         return;
     };
+    // What has arrived meanwhile flies, too: the more there are, the less often anybody is woken.
+    tokio::task::yield_now().await;
+    let batch = pool.ledger.borrow_mut().board();
+    let flight = Rc::new(Flight::new(server.cancel.facts.id, worker.now()));
+    pool.on_take_off(&flight);
     let now = clock::now();
     flight.progress.set(now);
     for entry in batch {
         board(&worker, &pool, &flight, &mut server, (entry, now));
     }
+    // Others may wait still: for other settings, or because this flight is long enough.
+    pool.take_off(&worker);
     let result = answer_all(&worker, &pool, &flight, &mut server).await;
     flight.stop_counting(&pool);
     pool.on_landing(&flight);

@@ -266,7 +266,7 @@ impl Pool {
     fn place(self: &Rc<Self>, worker: &Rc<Worker>, placed: Checkin<Box<Server>, Rc<Entry>>) {
         match placed {
             Checkin::Hand(entry, server) => entry.grant(Grant::Server(server)),
-            Checkin::Fly(batch, server) => self.fly(worker, (server, false), batch),
+            Checkin::Fly(server) => self.fly(worker, (server, false)),
             Checkin::Idle => {}
             Checkin::Close(server) => self.drop_server(worker, server),
         }

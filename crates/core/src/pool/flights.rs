@@ -15,6 +15,8 @@ use super::ledger::Waiter;
 
 /// Requests of one flight at most.
 const LARGEST: usize = 32;
+/// Requests that one flight takes before another one is begun beside it.
+const FULL: usize = 8;
 /// Expected run time of a whole flight at most, unless it is one request.
 const BUDGET: Duration = Duration::from_millis(2);
 
@@ -32,13 +34,15 @@ pub struct Fare {
 pub(super) struct Flights<W> {
     waiting: VecDeque<(Fare, Waiter<W>)>,
     flying: u32,
+    /// Flights among them that have begun and have not boarded.
+    boarding: u32,
     /// How many there may be at once.
     climb: Climb,
 }
 
 impl<W> Flights<W> {
     pub(super) const fn new(limit: u32) -> Self {
-        Self { waiting: VecDeque::new(), flying: 0, climb: Climb::new(limit) }
+        Self { waiting: VecDeque::new(), flying: 0, boarding: 0, climb: Climb::new(limit) }
     }
 
     pub(super) const fn set_limit(&mut self, limit: u32) {
@@ -67,9 +71,23 @@ impl<W> Flights<W> {
         self.waiting.push_back((fare, waiter));
     }
 
-    /// Since when the oldest request waits, if one more flight may begin.
+    /// Since when the oldest request waits for which one more flight may begin.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.waiting.front().filter(|_| self.flying < self.target()).map(|(_, waiter)| waiter.since)
+        let spoken_for = self.boarding as usize * FULL;
+        let (_, waiter) = self.waiting.get(spoken_for)?;
+        (self.flying < self.target()).then_some(waiter.since)
+    }
+
+    /// A flight begins that is [`Self::due`]: it boards when everybody who is ready by now had a chance to join.
+    pub(super) const fn begin(&mut self) {
+        self.flying += 1;
+        self.boarding += 1;
+    }
+
+    /// A flight that was begun has no server after all.
+    pub(super) const fn on_not_boarded(&mut self) {
+        self.boarding = self.boarding.saturating_sub(1);
+        self.on_landed();
     }
 
     pub(super) fn oldest(&self) -> Option<Instant> {
@@ -78,19 +96,20 @@ impl<W> Flights<W> {
 
     /// Servers that waiting requests could use beyond those that fly.
     pub(super) fn wanting(&self) -> usize {
-        self.waiting.len().min(self.target().saturating_sub(self.flying) as usize)
+        let left = self.waiting.len().saturating_sub(self.boarding as usize * FULL);
+        left.div_ceil(FULL).min(self.target().saturating_sub(self.flying) as usize)
     }
 
-    /// The next batch: the oldest request and, in order, others with its context, as many as make the flights that may
-    /// still begin about equally long. Empty when no flight may begin. The caller says [`Self::on_landed`] afterwards.
+    /// The next batch, for a flight that was begun: the oldest request and, in order, others with its context, as many as fill
+    /// the flight, or more if that makes the flights that may still begin about equally long. The caller says
+    /// [`Self::on_landed`] afterwards.
     pub(super) fn board(&mut self) -> Vec<W> {
-        let free = self.target().saturating_sub(self.flying) as usize;
+        let others = self.target().saturating_sub(self.flying);
+        let flights = (others + self.boarding).max(1) as usize;
+        self.boarding = self.boarding.saturating_sub(1);
         let Some((first, _)) = self.waiting.front() else { return Vec::new() };
-        if free == 0 {
-            return Vec::new();
-        }
         let context = first.context;
-        let most = self.waiting.len().div_ceil(free).min(LARGEST);
+        let most = self.waiting.len().div_ceil(flights).clamp(FULL, LARGEST);
         let (mut batch, mut cost, mut at) = (Vec::with_capacity(most), Duration::ZERO, 0);
         while batch.len() < most
             && let Some((fare, _)) = self.waiting.get(at)
@@ -105,7 +124,6 @@ impl<W> Flights<W> {
             }
             batch.extend(self.waiting.remove(at).map(|(_, waiter)| waiter.who));
         }
-        self.flying += 1;
         batch
     }
 

@@ -30,9 +30,8 @@ pub struct QueueFull;
 pub enum Checkin<S, W> {
     /// To the waiter that has waited longest.
     Hand(W, S),
-    /// To several requests at once, in this order: say [`Ledger::on_landed`] when they are answered, before the server comes
-    /// back.
-    Fly(Vec<W>, S),
+    /// To several requests at once: a flight has begun; see [`Ledger::board`].
+    Fly(S),
     /// It is idle in the ledger now.
     Idle,
     /// Nobody needs it and it must not stay: close it.
@@ -243,9 +242,20 @@ impl<S, W> Ledger<S, W> {
         !self.paused && self.flights.due().is_some()
     }
 
-    /// Begins a flight with a server that was checked out for it: the requests, in order.
+    /// Begins a flight with a server that was checked out for it.
+    pub const fn begin_flight(&mut self) {
+        self.flights.begin();
+    }
+
+    /// The requests of a flight that was begun, in order. Ask for them when all who are ready by now have had the chance to wait:
+    /// the more fly together, the less each costs. Say [`Self::on_landed`] when they are answered, before the server comes back.
     pub fn board(&mut self) -> Vec<W> {
         self.flights.board()
+    }
+
+    /// A flight that was begun does not board: its server is gone.
+    pub const fn on_not_boarded(&mut self) {
+        self.flights.on_not_boarded();
     }
 
     /// A flight is over, or does not count any more because it is stuck. Its server comes back by [`Self::checkin`] or
@@ -433,7 +443,8 @@ impl<S, W> Ledger<S, W> {
             && alone.is_none_or(|alone| due < alone)
         {
             self.on_checkout();
-            return Checkin::Fly(self.flights.board(), server);
+            self.flights.begin();
+            return Checkin::Fly(server);
         }
         if let Some(waiter) = self.waiters.pop_front() {
             self.on_checkout();

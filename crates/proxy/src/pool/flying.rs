@@ -72,18 +72,14 @@ impl Pool {
     pub(crate) fn take_off(self: &Rc<Self>, worker: &Rc<Worker>) {
         while self.ledger.borrow().may_take_off() {
             let Some(taken) = self.take(worker) else { return };
-            let batch = self.ledger.borrow_mut().board();
-            self.fly(worker, taken, batch);
+            self.ledger.borrow_mut().begin_flight();
+            self.fly(worker, taken);
         }
     }
 
-    pub(super) fn fly(
-        self: &Rc<Self>,
-        worker: &Rc<Worker>,
-        server: (Box<Server>, bool),
-        batch: Vec<Rc<Entry>>,
-    ) {
-        tokio::task::spawn_local(flight::fly(Rc::clone(worker), Rc::clone(self), server, batch));
+    /// Has a flight that was begun fly: it boards after the sessions whose requests have arrived by now.
+    pub(super) fn fly(self: &Rc<Self>, worker: &Rc<Worker>, server: (Box<Server>, bool)) {
+        tokio::task::spawn_local(flight::fly(Rc::clone(worker), Rc::clone(self), server));
     }
 
     /// A flight has begun.

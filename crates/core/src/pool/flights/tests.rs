@@ -13,6 +13,15 @@ fn waiter(who: u32, since: Instant) -> Waiter<u32> {
     Waiter { who, since, notified: false }
 }
 
+/// A flight that begins and boards at once.
+fn fly(flights: &mut Flights<u32>) -> Vec<u32> {
+    if flights.due().is_none() {
+        return Vec::new();
+    }
+    flights.begin();
+    flights.board()
+}
+
 #[test]
 fn a_flight_takes_the_oldest_and_others_with_its_context() {
     let now = Instant::now();
@@ -20,21 +29,47 @@ fn a_flight_takes_the_oldest_and_others_with_its_context() {
     for (who, context) in [(1, 7), (2, 8), (3, 7), (4, 7)] {
         flights.enqueue(Fare { context, ..QUICK }, waiter(who, now));
     }
-    assert_eq!(flights.board(), vec![1, 3, 4]);
-    assert_eq!(flights.board(), Vec::<u32>::new(), "one flight at a time");
+    assert_eq!(fly(&mut flights), vec![1, 3, 4]);
+    assert_eq!(fly(&mut flights), Vec::<u32>::new(), "one flight at a time");
     flights.on_landed();
-    assert_eq!(flights.board(), vec![2]);
+    assert_eq!(fly(&mut flights), vec![2]);
 }
 
 #[test]
-fn waiting_requests_are_spread_over_the_flights_that_may_begin() {
+fn another_flight_begins_only_for_those_that_do_not_fit_into_the_one_that_boards() {
     let now = Instant::now();
-    let mut flights = Flights::new(2);
-    for who in 0..6 {
+    let mut flights = Flights::new(4);
+    for who in 0..8 {
         flights.enqueue(QUICK, waiter(who, now));
     }
-    assert_eq!(flights.board().len(), 3);
-    assert_eq!(flights.board().len(), 3);
+    flights.begin();
+    assert_eq!((flights.due(), flights.wanting()), (None, 0));
+    flights.enqueue(QUICK, waiter(8, now));
+    assert_eq!((flights.due(), flights.wanting()), (Some(now), 1));
+    assert_eq!(flights.board(), (0..8).collect::<Vec<_>>());
+    assert_eq!(fly(&mut flights), vec![8]);
+}
+
+#[test]
+fn requests_for_more_than_full_flights_are_spread_over_those_that_may_begin() {
+    let now = Instant::now();
+    let mut flights = Flights::new(2);
+    for who in 0..30 {
+        flights.enqueue(QUICK, waiter(who, now));
+    }
+    assert_eq!(fly(&mut flights).len(), 15);
+    assert_eq!(fly(&mut flights).len(), 15);
+}
+
+#[test]
+fn a_flight_without_a_server_after_all_leaves_its_place_to_others() {
+    let now = Instant::now();
+    let mut flights = Flights::new(1);
+    flights.enqueue(QUICK, waiter(1, now));
+    flights.begin();
+    assert_eq!(flights.due(), None);
+    flights.on_not_boarded();
+    assert_eq!(fly(&mut flights), vec![1]);
 }
 
 #[test]
@@ -45,7 +80,7 @@ fn a_flight_is_not_longer_than_its_budget_unless_it_is_one_request() {
     for (who, fare) in [(1, slow), (2, QUICK), (3, QUICK)] {
         flights.enqueue(fare, waiter(who, now));
     }
-    assert_eq!(flights.board(), vec![1]);
+    assert_eq!(fly(&mut flights), vec![1]);
 }
 
 #[test]
@@ -60,7 +95,8 @@ fn a_pool_that_had_no_room_flies_when_it_gets_some() {
     ledger.set_config(PoolConfig { max_size: 6, ..config });
     assert!(ledger.wants_server(now));
     ledger.on_opening();
-    assert_eq!(ledger.on_opened(1, now), Checkin::Fly(vec![0], 1));
+    assert_eq!(ledger.on_opened(1, now), Checkin::Fly(1));
+    assert_eq!(ledger.board(), vec![0, 1]);
     assert!(ledger.flight_target() > 1, "one flight was enough for a pool without room only");
 }
 
@@ -69,6 +105,10 @@ fn a_pool_that_had_no_room_flies_when_it_gets_some() {
 enum Step {
     /// A request comes, that may share (with this context) or not.
     Request(Option<usize>),
+    /// The begun flight with this position boards.
+    Board(usize),
+    /// The begun flight with this position has no server after all.
+    Miss(usize),
     /// The busy server with this position ends what it does.
     Answer(usize),
     /// The busy server with this position dies.
@@ -84,6 +124,8 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => prop::option::of(0..3usize).prop_map(Step::Request),
+        6 => (0..8usize).prop_map(Step::Board),
+        1 => (0..8usize).prop_map(Step::Miss),
         6 => (0..8usize).prop_map(Step::Answer),
         1 => (0..8usize).prop_map(Step::Die),
         1 => (0..40usize).prop_map(Step::Leave),
@@ -100,6 +142,8 @@ struct Model {
     waiting: Vec<u32>,
     /// Server, its requests, and whether it flies.
     busy: Vec<(u32, Vec<u32>, bool)>,
+    /// Servers of flights that have begun and not boarded.
+    boarding: Vec<u32>,
     ended: HashSet<u32>,
     requests: u32,
     servers: u32,
@@ -117,6 +161,7 @@ impl Model {
             contexts: HashMap::new(),
             waiting: Vec::new(),
             busy: Vec::new(),
+            boarding: Vec::new(),
             ended: HashSet::new(),
             requests: 0,
             servers: 0,
@@ -135,8 +180,8 @@ impl Model {
     }
 
     fn begin(&mut self, server: u32, requests: Vec<u32>, flies: bool) {
-        assert!(!requests.is_empty(), "nobody aboard");
-        let context = self.contexts.get(&requests[0]).copied();
+        assert!(flies || !requests.is_empty(), "a server for nobody");
+        let context = requests.first().and_then(|first| self.contexts.get(first)).copied();
         for request in &requests {
             assert_eq!(self.contexts.get(request).copied(), context, "contexts are mixed");
             assert!(!flies || context.is_some(), "a request flies that may not");
@@ -146,14 +191,32 @@ impl Model {
             assert_eq!(self.waiting.iter().find(of), requests.first(), "the oldest is left behind");
         }
         self.waiting.retain(|request| !requests.contains(request));
-        assert!(self.busy.iter().all(|(other, ..)| *other != server), "a server is busy twice");
+        self.occupy(server);
         self.busy.push((server, requests, flies));
+    }
+
+    fn occupy(&self, server: u32) {
+        let busy = self.busy.iter().map(|(other, ..)| other).chain(&self.boarding);
+        assert!(busy.into_iter().all(|other| *other != server), "a server is busy twice");
+    }
+
+    fn begin_flight(&mut self, server: u32) {
+        self.occupy(server);
+        self.boarding.push(server);
+    }
+
+    fn board(&mut self, at: usize) {
+        if !self.boarding.is_empty() {
+            let server = self.boarding.remove(at % self.boarding.len());
+            let requests = self.ledger.board();
+            self.begin(server, requests, true);
+        }
     }
 
     fn place(&mut self, placed: Checkin<u32, u32>) {
         match placed {
             Checkin::Hand(request, server) => self.begin(server, vec![request], false),
-            Checkin::Fly(requests, server) => self.begin(server, requests, true),
+            Checkin::Fly(server) => self.begin_flight(server),
             Checkin::Idle | Checkin::Close(_) => {}
         }
     }
@@ -182,8 +245,8 @@ impl Model {
         while self.ledger.may_take_off()
             && let Some((server, _)) = self.ledger.checkout()
         {
-            let requests = self.ledger.board();
-            self.begin(server, requests, true);
+            self.ledger.begin_flight();
+            self.begin_flight(server);
         }
         while self.ledger.wants_server(self.now) {
             self.ledger.on_opening();
@@ -210,6 +273,14 @@ impl Model {
     fn step(&mut self, step: &Step) {
         match *step {
             Step::Request(context) => self.request(context),
+            Step::Board(at) => self.board(at),
+            Step::Miss(at) => {
+                if !self.boarding.is_empty() {
+                    self.boarding.remove(at % self.boarding.len());
+                    self.ledger.on_not_boarded();
+                    self.ledger.on_closed();
+                }
+            }
             Step::Answer(at) => {
                 if let Some(server) = self.take_busy(at) {
                     let placed = self.ledger.checkin(server, self.now);
@@ -244,8 +315,8 @@ impl Model {
     fn check(&mut self) {
         let counts = self.ledger.counts();
         assert_eq!(counts.waiting, self.waiting.len());
-        assert_eq!(counts.busy as usize, self.busy.len());
-        let flying = self.busy.iter().filter(|(.., flies)| *flies).count();
+        assert_eq!(counts.busy as usize, self.busy.len() + self.boarding.len());
+        let flying = self.busy.iter().filter(|(.., flies)| *flies).count() + self.boarding.len();
         assert_eq!(counts.flying as usize, flying);
         self.most = self.most.min(self.ledger.open()).max(self.ledger.config().max_size);
         assert!(self.ledger.open() <= self.most);
@@ -264,10 +335,11 @@ proptest! {
         // From now on there is room and servers only answer: everybody who still waits must be served.
         model.step(&Step::Resize(size));
         let mut turns = 0;
-        while !model.busy.is_empty() {
+        while !(model.busy.is_empty() && model.boarding.is_empty()) {
+            model.step(&Step::Board(0));
             model.step(&Step::Answer(0));
             turns += 1;
-            prop_assert!(turns <= model.requests + 8, "the wait is not bounded");
+            prop_assert!(turns <= 2 * model.requests + 16, "the wait is not bounded");
         }
         prop_assert!(model.waiting.is_empty(), "left waiting: {:?}", model.waiting);
         prop_assert_eq!(model.ended.len(), model.requests as usize);

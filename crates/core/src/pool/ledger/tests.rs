@@ -127,7 +127,8 @@ fn no_flight_begins_while_the_pool_is_paused() {
     pool.resume(later);
     assert!(pool.may_take_off() && pool.wants_server(later));
     pool.on_opening();
-    assert_eq!(pool.on_opened(2, later), Checkin::Fly(vec![100], 2));
+    assert_eq!(pool.on_opened(2, later), Checkin::Fly(2));
+    assert_eq!(pool.board(), vec![100]);
 }
 
 #[test]
