@@ -195,11 +195,7 @@ impl Passenger {
 }
 
 /// Flies once: boards those who wait, has them answered, and gives the server back.
-pub(crate) async fn fly(
-    worker: Rc<Worker>,
-    pool: Rc<Pool>,
-    (server, stale): (Box<Server>, bool),
-) {
+pub(crate) async fn fly(worker: Rc<Worker>, pool: Rc<Pool>, (server, stale): (Box<Server>, bool)) {
     let server =
         if stale { clean::check_alive(&worker, &pool, server).await } else { Some(server) };
     let Some(mut server) = server else {

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub health: Health,
     /// PostgreSQL instances.
     pub nodes: Vec<Node>,
+    /// Which of them belong together.
+    pub clusters: Vec<Cluster>,
     /// Databases that clients may name.
     pub databases: Vec<Database>,
     /// Users that clients may log in as.
@@ -202,6 +205,24 @@ pub struct Node {
     pub max_servers: Option<u32>,
     /// Whether the configuration says that it is a replica.
     pub replica: bool,
+}
+
+/// One primary with its replicas; positions in [`Settings::nodes`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// Its name.
+    pub name: String,
+    /// The primary, as the configuration has it.
+    pub primary: usize,
+    /// All its nodes.
+    pub nodes: Range<usize>,
+}
+
+impl Cluster {
+    /// Its nodes but the primary.
+    pub fn replicas(&self) -> impl Iterator<Item = usize> + '_ {
+        self.nodes.clone().filter(|node| *node != self.primary)
+    }
 }
 
 /// Address of a node.

@@ -8,7 +8,6 @@
 //! Invariant: there is no `Config` with a mistake in it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 pub use howdah_proxy::settings;
@@ -45,7 +44,7 @@ pub use read::Entry;
 
 use document::Table;
 use read::Findings;
-use settings::Settings;
+use settings::{Cluster, Settings};
 
 /// Where a file is looked for when none is named, the first that exists.
 const SEARCH: [&str; 2] = ["howdah.toml", "/etc/howdah/howdah.toml"];
@@ -56,27 +55,8 @@ const FILE_VARIABLE: &str = "HOWDAH_CONFIG";
 #[derive(Debug, Clone)]
 pub struct Config {
     settings: Settings,
-    clusters: Vec<Cluster>,
     log: Log,
     entries: Vec<Entry>,
-}
-
-/// One primary with its replicas; positions in [`Settings::nodes`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cluster {
-    /// Its name.
-    pub name: String,
-    /// The primary.
-    pub primary: usize,
-    /// All its nodes.
-    pub nodes: Range<usize>,
-}
-
-impl Cluster {
-    /// Its nodes but the primary.
-    pub fn replicas(&self) -> impl Iterator<Item = usize> + '_ {
-        self.nodes.clone().filter(|node| *node != self.primary)
-    }
 }
 
 /// What is written to standard error.
@@ -251,7 +231,7 @@ impl Config {
     /// Clusters with their primaries and replicas, as positions in the settings' nodes.
     #[must_use]
     pub fn clusters(&self) -> &[Cluster] {
-        &self.clusters
+        &self.settings.clusters
     }
 
     /// What is written to standard error.

@@ -75,6 +75,7 @@ pub(crate) fn config(
             client_idle_timeout,
             health,
             nodes,
+            clusters,
             databases,
             users,
             auth,
@@ -83,7 +84,6 @@ pub(crate) fn config(
             rules,
             shown: console::shown(&findings.entries),
         },
-        clusters,
         log,
         entries: std::mem::take(&mut findings.entries),
     }
@@ -323,6 +323,7 @@ fn certificates(root: &Table, users: &[User], findings: &mut Findings) {
 /// A remark about nodes that are accepted and not used.
 pub(crate) fn unused_replicas(config: &Config) -> Option<Notice> {
     let names: Vec<_> = config
+        .settings
         .clusters
         .iter()
         .flat_map(|cluster| cluster.replicas())
