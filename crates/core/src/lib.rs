@@ -3,6 +3,7 @@
 //!
 //! Invariant: same inputs, same outputs; nothing here blocks, sleeps, reads a clock or draws a random number.
 
+pub mod balance;
 pub mod breaker;
 pub mod limits;
 pub mod login;
@@ -11,3 +12,4 @@ pub mod reply;
 pub mod rules;
 pub mod session;
 pub mod takeover;
+pub mod topology;

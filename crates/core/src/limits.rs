@@ -77,3 +77,6 @@ pub const LOGGED_FORMS: usize = 1024;
 
 /// Databases whose counts are kept apart per worker after their pools have gone; those of others go to `*`.
 pub const DEPARTED_DATABASES: usize = 1024;
+
+/// Positions of one node that are remembered with the moment they were asked for; beyond it every second of the older half goes.
+pub const POSITION_SAMPLES: usize = 512;
