@@ -3,6 +3,8 @@
 //!
 //! Invariant: a frame that names a statement is sent only when it is certain that the server has, or will have been sent, the
 //! text that this session means by the name.
+//!
+//! Length: statements and portals refer to each other; apart they would be two halves of one rule.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -5,6 +5,8 @@
 //! exist only while no server is idle; they are served first come, first served. Requests that may share a server wait in a
 //! lane of their own for a flight ([`super::flights`]); of the two lanes the older request goes first. A paused ledger has no
 //! idle server, hands none out, and lets no flight begin.
+//!
+//! Length: every way in which a server or a place in line changes hands, so that the invariant can be checked in one file.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
