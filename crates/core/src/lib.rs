@@ -9,6 +9,7 @@ pub mod limits;
 pub mod login;
 pub mod pool;
 pub mod reply;
+pub mod route;
 pub mod rules;
 pub mod session;
 pub mod takeover;

@@ -75,6 +75,17 @@ pub const VERDICTS: usize = 16 * 1024;
 /// Forms of statements, each with the rule that it met, of which the log was told within a minute; more are counted and not logged.
 pub const LOGGED_FORMS: usize = 1024;
 
+/// Functions of a database's catalog that are kept; with more nothing is known of it, and reads go to the primary.
+pub const CATALOG_FUNCTIONS: usize = 64 * 1024;
+
+/// Tables, views, partitions and sequences of a database's catalog that are kept; with more nothing is known of it, and reads go to
+/// the primary.
+pub const CATALOG_RELATIONS: usize = 128 * 1024;
+
+/// Which relation of a catalog is read with which, and which functions they call; with more nothing is known of it, and reads go to
+/// the primary.
+pub const CATALOG_LINKS: usize = 512 * 1024;
+
 /// Databases whose counts are kept apart per worker after their pools have gone; those of others go to `*`.
 pub const DEPARTED_DATABASES: usize = 1024;
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: [`Analysis::unknown`] is the most careful analysis there is; whoever treats it right treats every text safely.
 
-use crate::MAX_TABLES;
+use crate::{Act, MAX_TABLES, Uses};
 
 /// 64-bit identity of a statement form, for statistics and for people: `pg_query`'s fingerprint over the parse tree
 /// (relations by their full names with schema, aliases of relations ignored), or a hash of the normal form when the text
@@ -105,7 +105,16 @@ pub struct Table {
     pub name: Box<str>,
 }
 
-/// What can be told of a text whose parse tree was seen, for rules about statements.
+/// A function as a statement names it, letter case folded as PostgreSQL does.
+#[derive(Clone, Eq, PartialEq, Hash, Debug)]
+pub struct Function {
+    /// The schema, if it is written.
+    pub schema: Option<Box<str>>,
+    /// The name.
+    pub name: Box<str>,
+}
+
+/// What can be told of a text whose parse tree was seen, for rules about statements and for routes.
 #[derive(Clone, Default, Eq, PartialEq, Debug)]
 pub struct Details {
     /// The classes of its statements, without repetition, and of what they hold: the statement that a `PREPARE` prepares, the
@@ -119,6 +128,10 @@ pub struct Details {
     /// It runs (or prepares) an `UPDATE` or `DELETE` whose `WHERE` is missing or can be true without a look at any column:
     /// `WHERE true`, `WHERE id = 1 OR 1 = 1`.
     pub unbounded: bool,
+    /// What its statements do beside calling functions, without repetition; an `EXPLAIN` does what its statement does.
+    pub acts: Box<[Act]>,
+    /// The other names in it.
+    pub uses: Uses,
 }
 
 impl Details {
@@ -133,11 +146,17 @@ impl Details {
         tables.extend(new.cloned().collect::<Vec<_>>());
         let more_tables = self.more_tables || more.more_tables || tables.len() > MAX_TABLES;
         tables.truncate(MAX_TABLES);
+        let mut acts = self.acts.into_vec();
+        acts.extend(&more.acts);
+        acts.sort();
+        acts.dedup();
         Self {
             classes: classes.into(),
             tables: tables.into(),
             more_tables,
             unbounded: self.unbounded || more.unbounded,
+            acts: acts.into(),
+            uses: self.uses.with(&more.uses),
         }
     }
 }
@@ -178,7 +197,11 @@ impl Analysis {
     /// The analysis of a function call of the protocol, which has no text.
     #[must_use]
     pub fn function_call() -> Self {
-        let details = Details { classes: [Class::Other].into(), ..Details::default() };
+        let details = Details {
+            classes: [Class::Other].into(),
+            acts: [Act::Procedure].into(),
+            ..Details::default()
+        };
         Self { details: Some(details), ..Self::unknown() }
     }
 

@@ -3,6 +3,7 @@
 //! Invariant: no literal is ever looked at, except in statements whose normal form keeps its literals. So all texts of one
 //! normal form have one answer.
 
+use crate::acts::acts;
 use crate::facts::Facts;
 use crate::functions::{Role, role};
 use crate::lex::{Kind, Lexer};
@@ -28,11 +29,13 @@ pub(crate) fn classify(node: &NodeEnum) -> Judged {
     let mut classes = vec![class];
     classes.extend(inner_class(node, &facts, &calls));
     let details = Details {
+        acts: acts(node, &facts).into(),
         classes: classes.into(),
         // What EXPLAIN does not run harms nobody.
         unbounded: facts.unbounded && class != Class::Read,
         more_tables: facts.more_tables,
         tables: facts.tables.into(),
+        uses: facts.uses.into_uses(),
     };
     let statement = Statement { class, effect };
     Judged { statement, calls_unknown_functions: calls.foreign, details: Some(details) }
@@ -114,7 +117,7 @@ impl Calls {
     fn of(facts: &Facts) -> Self {
         let mut calls =
             Self { writes: false, foreign: facts.foreign_operator, effect: Effect::None };
-        for name in &facts.functions {
+        for name in &facts.uses.functions {
             let effect = match role(name) {
                 Role::Pure => continue,
                 Role::Foreign => {
@@ -278,7 +281,7 @@ fn cursor(statement: &tree::DeclareCursorStmt, calls: &Calls) -> Effect {
 }
 
 /// Statements that make something.
-fn creates(node: &NodeEnum) -> bool {
+pub(crate) fn creates(node: &NodeEnum) -> bool {
     matches!(
         node,
         NodeEnum::CreateSchemaStmt(_)
@@ -320,7 +323,7 @@ fn creates(node: &NodeEnum) -> bool {
 }
 
 /// Statements that change, drop or maintain something.
-fn alters(node: &NodeEnum) -> bool {
+pub(crate) fn alters(node: &NodeEnum) -> bool {
     matches!(
         node,
         NodeEnum::AlterTableStmt(_)

@@ -8,14 +8,15 @@ use std::fmt;
 
 use serde::ser::{self, Impossible, Serialize};
 
+use crate::functions::{BuiltIn, built_in};
 use crate::parse::tree;
-use crate::{MAX_TABLES, Table};
+use crate::{Function, MAX_NAMES, MAX_TABLES, Table, Uses};
 
 /// What was seen in one tree.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
-    /// Names of called functions, each with its schema if it was written.
-    pub(crate) functions: Vec<Vec<String>>,
+    /// Names other than those of tables.
+    pub(crate) uses: Names,
     /// `INSERT`, `UPDATE`, `DELETE` or `MERGE`, at the top or in a `WITH`.
     pub(crate) modifies: bool,
     /// `FOR UPDATE`, `FOR SHARE`, …
@@ -32,6 +33,68 @@ pub(crate) struct Facts {
     pub(crate) more_tables: bool,
     /// An `UPDATE` or `DELETE` whose condition is missing, or can be true without a look at any column.
     pub(crate) unbounded: bool,
+}
+
+/// Names that were met, in parts as they are written; [`MAX_NAMES`] of each kind but functions.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    /// Functions that are called, as often as they are.
+    pub(crate) functions: Vec<Vec<String>>,
+    operators: Vec<Box<str>>,
+    types: Vec<Box<str>>,
+    fields: Vec<Box<str>>,
+    queries: Vec<Box<str>>,
+    more: bool,
+}
+
+impl Names {
+    /// As they are told.
+    pub(crate) fn into_uses(self) -> Uses {
+        let mut functions = Vec::new();
+        let mut more = self.more;
+        for path in self.functions {
+            let mut path = path.into_iter().rev();
+            let name = path.next().unwrap_or_default().into();
+            let function = Function { schema: path.next().map(Into::into), name };
+            if functions.contains(&function) {
+                continue;
+            }
+            if functions.len() < MAX_NAMES {
+                functions.push(function);
+            } else {
+                more = true;
+            }
+        }
+        Uses {
+            functions: functions.into(),
+            operators: self.operators.into(),
+            types: self.types.into(),
+            fields: self.fields.into(),
+            queries: self.queries.into(),
+            more,
+        }
+    }
+
+    /// A name behind a dot. What calls a function that has an effect is a call, also if it may be a column.
+    fn field(&mut self, name: String) {
+        if built_in(&name) == Some(BuiltIn::Effect) {
+            self.functions.push(vec![name]);
+        } else {
+            put(&mut self.fields, &mut self.more, &name);
+        }
+    }
+}
+
+/// One more name of a kind.
+fn put(names: &mut Vec<Box<str>>, more: &mut bool, name: &str) {
+    if names.iter().any(|known| **known == *name) {
+        return;
+    }
+    if names.len() < MAX_NAMES {
+        names.push(name.into());
+    } else {
+        *more = true;
+    }
 }
 
 impl Facts {
@@ -72,6 +135,8 @@ struct Walk {
     number: i32,
     /// The next list are the arms of an `OR`.
     arms: bool,
+    /// In what stands behind an expression: subscripts and names.
+    indirection: bool,
 }
 
 impl Walk {
@@ -101,10 +166,40 @@ impl Walk {
         match (structure, key) {
             ("FuncCall", "funcname") => {
                 let name = self.collect(value)?;
-                self.facts.functions.push(name);
+                self.facts.uses.functions.push(name);
             }
-            ("AExpr" | "SubLink", "name" | "oper_name") => {
+            ("ColumnRef", "fields") => {
+                // Without an alias or table in front it can only be a column.
+                let mut path = self.collect(value)?;
+                if path.len() > 1 {
+                    path.pop().into_iter().for_each(|name| self.facts.uses.field(name));
+                }
+            }
+            ("AIndirection", "indirection") => {
+                self.indirection = true;
+                value.serialize(&mut *self)?;
+                self.indirection = false;
+            }
+            ("TypeName", "names") => {
+                let path = self.collect(value)?;
+                if let Some(name) = path.last()
+                    && path.first().is_none_or(|schema| schema != "pg_catalog")
+                {
+                    let names = &mut self.facts.uses;
+                    put(&mut names.types, &mut names.more, name);
+                }
+            }
+            ("CommonTableExpr", "ctename") => {
+                let names = self.collect(value)?;
+                let uses = &mut self.facts.uses;
+                names.iter().for_each(|name| put(&mut uses.queries, &mut uses.more, name));
+            }
+            ("AExpr" | "SubLink" | "SortBy", "name" | "oper_name" | "use_op") => {
                 let name = self.collect(value)?;
+                if let Some(name) = name.last() {
+                    let names = &mut self.facts.uses;
+                    put(&mut names.operators, &mut names.more, name);
+                }
                 let schema = name.len().checked_sub(2).and_then(|index| name.get(index));
                 self.facts.foreign_operator |= schema.is_some_and(|schema| schema != "pg_catalog");
             }
@@ -287,10 +382,22 @@ impl<'a> ser::Serializer for &'a mut Walk {
         self,
         _: &'static str,
         _: u32,
-        _: &'static str,
+        variant: &'static str,
         value: &T,
     ) -> Result<(), Unwalkable> {
-        value.serialize(self)
+        if !self.indirection {
+            return value.serialize(self);
+        }
+        // A subscript is an expression with literals of its own.
+        self.indirection = false;
+        if variant == "String" {
+            let names = self.collect(value)?;
+            names.into_iter().for_each(|name| self.facts.uses.field(name));
+        } else {
+            value.serialize(&mut *self)?;
+        }
+        self.indirection = true;
+        Ok(())
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Items<'a>, Unwalkable> {

@@ -7,6 +7,31 @@
 /// Sorted by bytes, one a line.
 const PURE: &str = include_str!("pure_functions.txt");
 
+/// What is known of a built-in function by its name.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub enum BuiltIn {
+    /// It does nothing beyond its result, which may be another one every time.
+    Pure,
+    /// It changes data, the session or the server, or takes locks.
+    Effect,
+}
+
+/// What is known of the built-in function of this name, without schema and as PostgreSQL stores it; `None`: not built in, or not
+/// known.
+#[must_use]
+pub fn built_in(name: &str) -> Option<BuiltIn> {
+    match role_of_built_in(name) {
+        Role::Pure => Some(BuiltIn::Pure),
+        Role::Foreign => None,
+        Role::Writes
+        | Role::Sequences
+        | Role::Settings
+        | Role::AdvisoryLock
+        | Role::AdvisoryUnlock
+        | Role::KeepsState => Some(BuiltIn::Effect),
+    }
+}
+
 /// What a call does beyond its result.
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 pub(crate) enum Role {
@@ -31,13 +56,13 @@ pub(crate) enum Role {
 /// The role of a function by its name as written: with or without schema.
 pub(crate) fn role(name: &[String]) -> Role {
     match name {
-        [name] => built_in(name),
-        [schema, name] if schema == "pg_catalog" => built_in(name),
+        [name] => role_of_built_in(name),
+        [schema, name] if schema == "pg_catalog" => role_of_built_in(name),
         _ => Role::Foreign,
     }
 }
 
-fn built_in(name: &str) -> Role {
+fn role_of_built_in(name: &str) -> Role {
     match name {
         "nextval" | "setval" | "currval" | "lastval" => Role::Sequences,
         "set_config" => Role::Settings,
@@ -144,7 +169,7 @@ mod tests {
         assert!(names.is_sorted() && names.windows(2).all(|pair| pair[0] != pair[1]));
         for name in names {
             assert!(is_pure(name), "{name}");
-            assert_eq!(built_in(name), Role::Pure, "{name} has two roles");
+            assert_eq!(role_of_built_in(name), Role::Pure, "{name} has two roles");
         }
         for name in ["", "a", "zzzz", "nextval", "set_config", "low", "lower1"] {
             assert!(!is_pure(name), "{name}");

@@ -10,6 +10,7 @@
 //! reported to every client as a parameter status). For a session that has turned it off, a text with a backslash in it
 //! must be treated as [`Analysis::unknown`].
 
+mod acts;
 mod analyses;
 mod analysis;
 mod classify;
@@ -28,9 +29,12 @@ mod prepared_name;
 mod readable;
 mod settings;
 mod split;
+mod uses;
 
+pub use acts::Act;
 pub use analyses::Analyses;
-pub use analysis::{Analysis, Class, Details, Effect, Fingerprint, Statement, Table};
+pub use analysis::{Analysis, Class, Details, Effect, Fingerprint, Function, Statement, Table};
+pub use functions::{BuiltIn, built_in};
 #[cfg(fuzzing)]
 pub use fuzzing::fuzz;
 pub use injection::{Signal, injection_signals};
@@ -43,9 +47,13 @@ pub use prepared_name::{PreparedName, prepared_name};
 pub use readable::{NormalText, normal_text};
 pub use settings::{SettingChange, setting_changes};
 pub use split::split;
+pub use uses::Uses;
 
 /// Texts of more bytes are not analysed: [`Analysis::unknown`].
 pub const MAX_ANALYSED: usize = 1024 * 1024;
 
 /// Tables of one text that are remembered: [`Details::tables`].
 pub const MAX_TABLES: usize = 256;
+
+/// Names of one kind in one text that are remembered: [`Uses`].
+pub const MAX_NAMES: usize = 256;

@@ -162,7 +162,7 @@ fn characteristics(options: &[tree::Node]) -> Vec<SettingChange> {
 #[allow(clippy::wildcard_enum_match_arm, reason = "one of over 200 nodes is meant")]
 fn call_changes(node: &NodeEnum) -> Vec<SettingChange> {
     let Some(facts) = Facts::of(node) else { return vec![SettingChange::Opaque] };
-    let calls = facts.functions.iter().filter(|name| role(name) == Role::Settings).count();
+    let calls = facts.uses.functions.iter().filter(|name| role(name) == Role::Settings).count();
     if calls == 0 {
         return Vec::new();
     }

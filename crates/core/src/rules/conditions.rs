@@ -92,8 +92,13 @@ impl TableName {
 
     /// Whether a statement may mean it: where one of both leaves the schema out, it may.
     fn may_be(&self, table: &Table) -> bool {
-        let schemas = self.schema.as_deref().zip(table.schema.as_deref());
-        *self.name == *table.name && schemas.is_none_or(|(own, other)| own == other)
+        self.may_mean(table.schema.as_deref(), &table.name)
+    }
+
+    /// Whether it may be what somebody calls so.
+    pub(crate) fn may_mean(&self, schema: Option<&str>, name: &str) -> bool {
+        let schemas = self.schema.as_deref().zip(schema);
+        *self.name == *name && schemas.is_none_or(|(own, other)| own == other)
     }
 }
 
@@ -258,6 +263,14 @@ impl Conditions {
 }
 
 impl Pattern {
+    /// Whether it is found in the normal form that an analysis remembers; `None`: the text is not known to its end.
+    pub(crate) fn is_in_analysis(&self, analysis: &Analysis) -> Option<bool> {
+        let found = self.0.is_match(&analysis.text);
+        // One character more may not have had room.
+        let whole = !analysis.text.is_empty() && analysis.text.len() < Analysis::MAX_TEXT - 4;
+        (found || whole).then_some(found)
+    }
+
     fn is_in(&self, statement: &Statement<'_>) -> Truth {
         if statement.is_unseen() {
             return Truth::Unknown;
