@@ -4,10 +4,9 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use howdah_wire::backend::{self, Authentication, TransactionStatus, tag};
-use howdah_wire::scram::{self, ChannelBinding};
+use howdah_wire::backend::{self, Message, TransactionStatus, tag};
 use howdah_wire::sqlstate::SqlState;
-use howdah_wire::{frame, frontend, md5, startup};
+use howdah_wire::{frame, frontend, startup};
 use tokio::io::ReadBuf;
 
 use crate::buffer::{Inbox, Shelf};
@@ -15,7 +14,11 @@ use crate::error::Refusal;
 use crate::keys::Keys;
 use crate::settings::NodeAddress;
 use crate::stream::{Socket, Stream};
-use crate::tls::{self, Channel, Connector, Encrypted, NodeMode};
+use crate::tls::{self, Connector, Encrypted, NodeMode};
+
+pub(crate) use proof::Proof;
+
+mod proof;
 
 /// Where and as whom to log in.
 #[derive(Debug)]
@@ -27,6 +30,10 @@ pub(crate) struct Login<'a> {
     /// Settings of the startup message.
     pub(crate) settings: &'a [(&'a str, &'a str)],
     pub(crate) keys: &'a Keys,
+    /// The only proof that the server may ask for; `None`: any.
+    pub(crate) only: Option<Proof>,
+    /// A query that it answers with one row before anybody uses it.
+    pub(crate) question: Option<&'static str>,
 }
 
 /// A server that said it is ready.
@@ -34,8 +41,10 @@ pub(crate) struct Login<'a> {
 pub(crate) struct Opened {
     pub(crate) stream: Stream,
     pub(crate) greeting: Greeting,
-    /// Whether the server has asked for a proof.
-    pub(crate) proved: bool,
+    /// What the server has asked for.
+    pub(crate) proof: Proof,
+    /// The answer to the question; empty if it had none.
+    pub(crate) answer: Vec<Option<String>>,
 }
 
 /// What a server says between the login and its first ReadyForQuery.
@@ -141,9 +150,13 @@ async fn greet(stream: Stream, login: &Login<'_>, shelf: &Shelf) -> Result<Opene
     parameters.extend_from_slice(login.settings);
     startup::startup(&mut out, 0, &parameters);
     opening.send(&out).await?;
-    let proved = opening.log_in(login).await?;
+    let proof = opening.log_in(login).await?;
     let greeting = opening.until_ready().await?;
-    Ok(Opened { stream: opening.stream, greeting, proved })
+    let answer = match login.question {
+        Some(question) => opening.ask(question).await?,
+        None => Vec::new(),
+    };
+    Ok(Opened { stream: opening.stream, greeting, proof, answer })
 }
 
 /// Connects to a node, and encrypts as far as the node wants it. Over a Unix socket nothing is encrypted, as with libpq.
@@ -260,15 +273,22 @@ impl Opening<'_> {
 
     /// The next frame: tag and body. An `ErrorResponse` is an error.
     async fn frame(&mut self) -> Result<(u8, Vec<u8>), OpenError> {
+        let bytes = self.whole_frame().await?;
+        match frame::split(&bytes) {
+            Ok(Some((found, _))) if found.tag == tag::ERROR => Err(self.refused(found.body)),
+            Ok(Some((found, _))) => Ok((found.tag, found.body.to_vec())),
+            Ok(None) | Err(_) => Err(self.cannot("it sent half a message")),
+        }
+    }
+
+    /// The bytes of the next frame.
+    async fn whole_frame(&mut self) -> Result<Vec<u8>, OpenError> {
         loop {
             match frame::split(self.inbox.unread()) {
                 Ok(Some((found, _))) => {
-                    let (tag, body, whole) = (found.tag, found.body.to_vec(), found.bytes.len());
-                    self.inbox.consume(whole);
-                    if tag == tag::ERROR {
-                        return Err(self.refused(&body));
-                    }
-                    return Ok((tag, body));
+                    let bytes = found.bytes.to_vec();
+                    self.inbox.consume(bytes.len());
+                    return Ok(bytes);
                 }
                 Ok(None) if self.inbox.is_full() => {
                     return Err(self.cannot("it sent a message that is too long for a login"));
@@ -306,120 +326,23 @@ impl Opening<'_> {
         }
     }
 
-    /// Logs in. `true`: a proof was asked for.
-    async fn log_in(&mut self, login: &Login<'_>) -> Result<bool, OpenError> {
-        let mut asked = false;
+    /// The first row of the answer to a query; empty if it fails.
+    async fn ask(&mut self, question: &str) -> Result<Vec<Option<String>>, OpenError> {
+        let mut out = Vec::with_capacity(512);
+        frontend::query(&mut out, question.as_bytes());
+        self.send(&out).await?;
+        let mut row = Vec::new();
         loop {
-            let (tag, body) = self.frame().await?;
-            match tag {
-                tag::AUTHENTICATION => {}
-                tag::NEGOTIATE_VERSION | tag::NOTICE => continue,
-                other => {
-                    return Err(
-                        self.cannot(format!("unexpected message {other:#04x} during the login"))
-                    );
-                }
-            }
-            let request =
-                backend::authentication(&body).map_err(|error| self.cannot(error.to_string()))?;
-            let lacking = |what: &str| self.lacking(login, what);
-            let mut out = Vec::new();
-            match request {
-                Authentication::Ok => return Ok(asked),
-                Authentication::CleartextPassword => {
-                    let password = login.keys.password().ok_or_else(|| lacking("in clear text"))?;
-                    frontend::password(&mut out, password.as_bytes());
-                }
-                Authentication::Md5Password(salt) => {
-                    let shadow = login.keys.md5(login.user).ok_or_else(|| lacking("by md5"))?;
-                    frontend::password(&mut out, md5::response(&shadow, salt).as_bytes());
-                }
-                Authentication::Sasl(mechanisms) => {
-                    let offers = |name: &str| {
-                        mechanisms.iter().any(|mechanism| mechanism == name.as_bytes())
-                    };
-                    let end_point = self.stream.channel().and_then(Channel::end_point);
-                    let (mechanism, binding) = match end_point {
-                        Some(hash) if offers(scram::MECHANISM_PLUS) => {
-                            (scram::MECHANISM_PLUS, ChannelBinding::EndPoint(hash))
-                        }
-                        Some(_) => (scram::MECHANISM, ChannelBinding::NotOffered),
-                        None => (scram::MECHANISM, ChannelBinding::Unsupported),
-                    };
-                    if !offers(mechanism) {
-                        return Err(self.cannot("it offers no SASL mechanism that Howdah knows"));
-                    }
-                    self.scram(login, mechanism, binding).await?;
-                    asked = true;
-                    continue;
-                }
-                Authentication::SaslContinue(_)
-                | Authentication::SaslFinal(_)
-                | Authentication::GssContinue(_) => {
-                    return Err(self.cannot("unexpected SASL or GSS message"));
-                }
-                Authentication::Unsupported(method) => {
-                    return Err(self.cannot(format!(
-                        "it asks for authentication method {method}, which Howdah cannot do"
-                    )));
-                }
-            }
-            asked = true;
-            self.send(&out).await?;
-        }
-    }
-
-    /// A password is asked for, and there is none, or not in the form that answers.
-    fn lacking(&self, login: &Login<'_>, how: &str) -> OpenError {
-        let user = login.user;
-        self.cannot(if login.keys.is_empty() {
-            format!("it asks for a password and none is configured for user {user:?}")
-        } else {
-            format!("it asks for the password of user {user:?} {how}, and what is known of it does not answer that")
-        })
-    }
-
-    async fn scram(
-        &mut self,
-        login: &Login<'_>,
-        mechanism: &str,
-        binding: ChannelBinding,
-    ) -> Result<(), OpenError> {
-        if login.keys.is_empty() {
-            return Err(self.lacking(login, ""));
-        }
-        let nonce = crate::random::token().map_err(|error| self.io(&error))?;
-        let mut client = scram::Client::new(nonce).binding(binding);
-        let mut out = Vec::new();
-        frontend::sasl_initial(&mut out, mechanism, &client.first());
-        self.send(&out).await?;
-        let body = self.sasl_body().await?;
-        let Ok(Authentication::SaslContinue(data)) = backend::authentication(&body) else {
-            return Err(self.cannot("unexpected SASL message"));
-        };
-        let challenge =
-            client.on_server_first(data).map_err(|error| self.cannot(error.to_string()))?;
-        let keys = login.keys.scram(&challenge.salt, challenge.iterations).await;
-        let keys = keys.ok_or_else(|| {
-            self.lacking(login, "by SCRAM with another salt than the one that Howdah knows it by")
-        })?;
-        out.clear();
-        frontend::sasl_response(&mut out, &client.respond(&keys));
-        self.send(&out).await?;
-        let body = self.sasl_body().await?;
-        match backend::authentication(&body) {
-            Ok(Authentication::SaslFinal(data)) => {
-                client.on_server_final(data).map_err(|error| self.cannot(error.to_string()))
-            }
-            _ => Err(self.cannot("unexpected SASL message")),
-        }
-    }
-
-    async fn sasl_body(&mut self) -> Result<Vec<u8>, OpenError> {
-        match self.frame().await? {
-            (tag::AUTHENTICATION, body) => Ok(body),
-            (other, _) => {
-                Err(self.cannot(format!("unexpected message {other:#04x} during the login")))
+            let bytes = self.whole_frame().await?;
+            let malformed = || self.cannot("it answers in a way that cannot be read");
+            let Ok(Some((found, _))) = frame::split(&bytes) else { return Err(malformed()) };
+            let message = backend::decode(found).map_err(|_| malformed())?;
+            if let Message::DataRow(values) = message {
+                let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+                row = values.iter().map(|value| value.map(text)).collect();
+            } else if let Message::ReadyForQuery(status) = message {
+                let idle = status == TransactionStatus::Idle && self.inbox.is_empty();
+                return if idle { Ok(row) } else { Err(malformed()) };
             }
         }
     }

@@ -46,6 +46,7 @@ mod session;
 pub mod settings;
 mod share;
 mod shared;
+mod shortcut;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod stats;

@@ -39,6 +39,10 @@ struct Inner {
     /// When it was asked for a sign of life last.
     probed: Option<Instant>,
     last_error: Option<(Refusal, String)>,
+    /// Where its Unix socket is, or why that is not used; `None`: not known yet.
+    socket: Option<Result<String, String>>,
+    /// Of the settings that were in force last.
+    revision: u64,
 }
 
 /// What clients without a server are told while the breaker is open.
@@ -50,13 +54,19 @@ pub(crate) struct Down {
 }
 
 impl NodeState {
-    pub(crate) fn new(name: String, address: NodeAddress, health: Health) -> Self {
+    pub(crate) fn new(
+        name: String,
+        address: NodeAddress,
+        (health, revision): (Health, u64),
+    ) -> Self {
         let inner = Inner {
             breaker: Breaker::new(breaker_config(&health)),
             health,
             ramp: Ramp::new(),
             probed: None,
             last_error: None,
+            socket: None,
+            revision,
         };
         Self {
             name,
@@ -69,8 +79,12 @@ impl NodeState {
         }
     }
 
-    pub(crate) fn set_health(&self, health: Health) {
+    /// Settings are in force; with another revision its socket is looked for again.
+    pub(crate) fn set_health(&self, health: Health, revision: u64) {
         let mut inner = self.inner.lock();
+        if std::mem::replace(&mut inner.revision, revision) != revision {
+            inner.socket = None;
+        }
         inner.breaker.set_config(breaker_config(&health));
         inner.health = health;
     }
@@ -102,6 +116,7 @@ impl NodeState {
         inner.last_error = None;
         if inner.breaker.on_success() == Some(BreakerChange::Closed) {
             inner.ramp = Ramp::new();
+            inner.socket = None;
             self.recoveries.fetch_add(1, Ordering::Relaxed);
             self.closed.store(true, Ordering::Relaxed);
             let down = since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
@@ -141,6 +156,22 @@ impl NodeState {
         );
         let given_up = inner.health.breaker_hold.is_some_and(|hold| down >= hold);
         Some(Down { refusal: refusal.hint(hint), given_up })
+    }
+
+    /// Whether its Unix socket was found to be of no use.
+    pub(crate) fn has_no_socket(&self) -> bool {
+        matches!(self.inner.lock().socket, Some(Err(_)))
+    }
+
+    /// Its Unix socket was tried out: where it is, or why it is of no use until the next reload or recovery.
+    pub(crate) fn on_socket(&self, found: Result<String, String>) {
+        match &found {
+            Ok(path) => {
+                tracing::debug!(node = %self.name, path, "servers are reached by the Unix socket")
+            }
+            Err(reason) => tracing::debug!(node = %self.name, reason, "not by the Unix socket"),
+        }
+        self.inner.lock().socket = Some(found);
     }
 
     /// How often it has come back: pools that see another number forget their own pauses.
@@ -184,6 +215,7 @@ impl NodeState {
             down_for: inner.breaker.open_since().map(|since| now.saturating_duration_since(since)),
             answered: answered.then(|| now.saturating_duration_since(self.answered_at())),
             last_error: inner.last_error.as_ref().map(|(_, text)| text.clone()),
+            socket: inner.socket.clone(),
         }
     }
 }

@@ -28,7 +28,8 @@ use crate::node::NodeState;
 use crate::quota::Quota;
 use crate::report::PoolReport;
 use crate::server::{CancelTarget, Server, SessionId};
-use crate::settings::{NodeAddress, ServerCredentials};
+use crate::settings::{LocalSocket, NodeAddress, ServerCredentials};
+use crate::shortcut::Shortcut;
 use crate::tls::Connector;
 use crate::traffic::Traffic;
 use crate::worker::Worker;
@@ -57,6 +58,7 @@ pub(crate) struct Target {
     pub(crate) address: NodeAddress,
     /// Speaks TLS with it; `None`: in clear.
     pub(crate) tls: Option<Arc<Connector>>,
+    pub(crate) socket: LocalSocket,
     pub(crate) database: String,
     pub(crate) credentials: ServerCredentials,
 }
@@ -86,6 +88,7 @@ enum Yield {
 pub(crate) struct Pool {
     pub(crate) key: PoolKey,
     target: RefCell<Target>,
+    shortcut: Shortcut,
     /// Grows when the target changes: servers of an older generation are not reused.
     generation: Cell<u64>,
     pub(crate) ledger: RefCell<Ledger<Box<Server>, Rc<Entry>>>,
@@ -126,6 +129,7 @@ impl Pool {
         Self {
             key,
             target: RefCell::new(target),
+            shortcut: Shortcut::default(),
             generation: Cell::new(0),
             ledger: RefCell::new(Ledger::new(config)),
             flying: Flying::default(),
@@ -157,6 +161,7 @@ impl Pool {
     ) {
         self.ledger.borrow_mut().set_config(allotment.config);
         self.lending.set(allotment.whole, allotment.share);
+        self.shortcut.forget();
         if *self.target.borrow() != target {
             if self.target.borrow().credentials != target.credentials {
                 *self.keys.borrow_mut() = Rc::new(Keys::new(&target.credentials));

@@ -138,6 +138,8 @@ pub struct NodeReport {
     pub answered: Option<Duration>,
     /// The last failure, until it answers.
     pub last_error: Option<String>,
+    /// The Unix socket that its servers are reached by, or why that is not used; `None`: not looked for yet.
+    pub socket: Option<Result<String, String>>,
 }
 
 /// One pool: servers for (node, database, user).

@@ -108,6 +108,7 @@ impl Settings {
             node: node.name.clone(),
             address: node.address.clone(),
             tls: node.tls.clone(),
+            socket: node.socket.clone(),
             database: database.server_database.clone().unwrap_or_else(|| database_name.to_owned()),
             // Of a user who was looked up nothing is known but what the login teaches.
             credentials: user.map(|user| user.credentials(node).clone()).unwrap_or_default(),
@@ -201,6 +202,8 @@ pub struct Node {
     pub address: NodeAddress,
     /// Speaks TLS with it, over TCP; `None`: always in clear.
     pub tls: Option<Arc<Connector>>,
+    /// Whether its Unix socket is used in place of TCP.
+    pub socket: LocalSocket,
     /// Servers to this node at most, over all pools and workers; `None`: no cap.
     pub max_servers: Option<u32>,
     /// Whether the configuration says that it is a replica.
@@ -223,6 +226,19 @@ impl Cluster {
     pub fn replicas(&self) -> impl Iterator<Item = usize> + '_ {
         self.nodes.clone().filter(|node| *node != self.primary)
     }
+}
+
+/// Whether servers of a node that listens on TCP are reached by its Unix socket, which is faster. Only if that is certain to lead to
+/// the same server, with the same proof, and nothing has to be encrypted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum LocalSocket {
+    /// If its host is a loopback address or `localhost`: where the server says, or in the usual place.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+    /// In this directory.
+    At(PathBuf),
 }
 
 /// Address of a node.

@@ -307,11 +307,11 @@ impl Shared {
         nodes.retain(|node| Arc::strong_count(node) > 1);
         let known = nodes.iter().find(|node| node.is_at(&target.node, &target.address));
         if let Some(known) = known {
-            known.set_health(settings.health);
+            known.set_health(settings.health, settings.revision);
             return Arc::clone(known);
         }
         let (name, address) = (target.node.clone(), target.address.clone());
-        let node = Arc::new(NodeState::new(name, address, settings.health));
+        let node = Arc::new(NodeState::new(name, address, (settings.health, settings.revision)));
         nodes.push(Arc::clone(&node));
         node
     }

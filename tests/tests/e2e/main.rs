@@ -32,6 +32,7 @@ mod known_bugs_pgdog;
 mod leaks;
 mod leaving;
 mod limits_by_rule;
+mod local_sockets;
 mod lookups;
 mod modes;
 mod notifications;

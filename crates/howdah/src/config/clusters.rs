@@ -4,7 +4,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use howdah_proxy::settings::{Listen, Node, NodeAddress};
+use howdah_proxy::settings::{Listen, LocalSocket, Node, NodeAddress};
+use howdah_proxy::tls::{Connector, NodeMode};
 
 use super::Cluster;
 use super::document::{self, Origin, Table};
@@ -108,14 +109,42 @@ fn members(
                 address.to_string()
             }
         };
+        let socket = local_socket(&mut reader, &address, tls.as_deref());
         let max_servers = reader.integer("max_servers");
         if nodes.iter().any(|node| node.name == name) && !reader.is_given("name") {
             let reason = format!("the node {name} is there already");
             reader.fail(Mistake::Duplicate, "host", reason, "remove one of them");
         }
-        nodes.push(Node { name, address, tls, max_servers, replica: false });
+        nodes.push(Node { name, address, tls, socket, max_servers, replica: false });
     }
     roles
+}
+
+/// Whether a node's Unix socket is used in place of TCP.
+fn local_socket(
+    reader: &mut Reader<'_>,
+    address: &NodeAddress,
+    tls: Option<&Connector>,
+) -> LocalSocket {
+    let text = reader.text("socket");
+    let mut fail = |kind, reason: &str, fix: &str| reader.fail(kind, "socket", reason, fix);
+    match text.as_deref() {
+        None | Some("auto") => LocalSocket::Auto,
+        Some("off") => LocalSocket::Off,
+        Some(directory) => {
+            if !directory.starts_with('/') {
+                let fix = "\"auto\", \"off\", or the directory of the socket, from the root";
+                fail(Mistake::Value, "not a directory", fix);
+            } else if matches!(address, NodeAddress::Unix { .. }) {
+                let reason = "host names the directory of a Unix socket already";
+                fail(Mistake::Conflict, reason, "keep one of them");
+            } else if tls.is_some_and(|tls| tls.mode() != NodeMode::Prefer) {
+                let reason = "nothing is encrypted over a Unix socket, and tls asks for it";
+                fail(Mistake::Conflict, reason, "leave one of them out");
+            }
+            LocalSocket::At(directory.into())
+        }
+    }
 }
 
 /// Whether an address is one that Howdah itself listens on.

@@ -206,6 +206,7 @@ pub(crate) static NODE: Section = Section {
         Key::new("tls_ca", Kind::Text, "Authorities that sign the node's certificate, in PEM form; \"system\": those that this machine trusts, also when left out.").example("/etc/howdah/root.crt"),
         Key::new("tls_cert", Kind::Text, "Certificate to show to the node when it asks for one.").example("/etc/howdah/client.crt"),
         Key::new("tls_key", Kind::Text, "Its private key, without a passphrase.").example("/etc/howdah/client.key"),
+        Key::new("socket", Kind::Text, "Reaches a server on this machine by its Unix socket, which is faster, though host says TCP. \"auto\": if host is\na loopback address or localhost, and the socket leads to the same server and asks for the same proof; a directory: there; \"off\": never.").default("auto"),
         Key::new("max_servers", COUNT, "Connections to this node at most, over all pools. Left out: no cap beyond the pools' own.").example("90"),
     ],
 };

@@ -191,6 +191,8 @@ impl<'a> Lookup<'a> {
                 ("application_name", "howdah auth_query"),
             ],
             keys: &line.keys,
+            only: None,
+            question: None,
         };
         let new = asking.insert(Asking::open(worker, &login).await?);
         new.ask(worker, &self.query.query, user).await

@@ -8,7 +8,7 @@ use howdah_wire::sqlstate::SqlState;
 
 use super::{Link, constant_time_eq, password};
 use crate::clock;
-use crate::connect::{self, Login, OpenError};
+use crate::connect::{self, Login, OpenError, Proof};
 use crate::error::Refusal;
 use crate::keys::{Keys, Lesson};
 use crate::pool::PoolKey;
@@ -60,6 +60,8 @@ pub(super) async fn prove(
         user: &key.user,
         settings: &[("application_name", "howdah login")],
         keys: &keys,
+        only: None,
+        question: None,
     };
     let opened = tokio::time::timeout(config.connect_timeout, connect::open(&login, &worker.shelf));
     let late = || OpenError::Timeout { address: target.address.to_string() };
@@ -69,7 +71,7 @@ pub(super) async fn prove(
             frontend::terminate(&mut out);
             // Best effort: the login was all it was for.
             let _ = opened.stream.write_now(&out);
-            if !opened.proved {
+            if opened.proof == Proof::Nothing {
                 tracing::error!(
                     user = %key.user,
                     "pass_through: PostgreSQL at {} lets this user in without a password, so none is proved; change its pg_hba.conf",

@@ -206,6 +206,8 @@ impl Hub {
             user: target.credentials.user.as_deref().unwrap_or_default(),
             settings: &[],
             keys: &self.keys,
+            only: None,
+            question: None,
         };
         let opening = connect::open(&login, &self.worker.shelf);
         let reason = match tokio::time::timeout(self.timeout, opening).await {

@@ -14,12 +14,22 @@ use howdah_wire::backend::TransactionStatus;
 use super::{Pool, Target, Yield, is_sound};
 use crate::buffer::{Inbox, Outbox};
 use crate::clock;
-use crate::connect::{self, Login, OpenError, Opened};
+use crate::connect::{Login, OpenError, Opened};
 use crate::entry::Grant;
 use crate::prepared::PreparedSet;
 use crate::quota::Permit;
 use crate::server::{CancelTarget, Facts, Server};
+use crate::settings::LocalSocket;
 use crate::worker::Worker;
+
+/// How a node is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dial {
+    /// By its Unix socket, if that is allowed and possible.
+    Shortest,
+    /// As the configuration says.
+    AsWritten,
+}
 
 impl Pool {
     /// Opens servers while the ledger wants them and the caps allow it.
@@ -62,7 +72,7 @@ impl Pool {
     async fn open(self: Rc<Self>, worker: &Rc<Worker>, permit: Permit) {
         let timeout = self.ledger.borrow().config().connect_timeout;
         let generation = self.generation.get();
-        let opened = self.dial(worker, timeout).await;
+        let opened = self.dial(worker, timeout, Dial::Shortest).await;
         self.on_dialled(worker, opened.as_ref().err());
         match opened {
             Ok((opened, target)) => {
@@ -80,13 +90,15 @@ impl Pool {
         self.open_wanted(worker, clock::now());
     }
 
-    /// Logs in to PostgreSQL, within a time.
+    /// Logs in to PostgreSQL, within a time. The target says where that was.
     pub(super) async fn dial(
         &self,
         worker: &Worker,
         timeout: Duration,
+        way: Dial,
     ) -> Result<(Opened, Target), OpenError> {
         let target = self.target.borrow().clone();
+        let node = self.node.borrow().clone();
         let keys = self.keys();
         let login = Login {
             address: &target.address,
@@ -95,9 +107,18 @@ impl Pool {
             user: target.credentials.user.as_deref().unwrap_or(&self.key.user),
             settings: &[],
             keys: &keys,
+            only: None,
+            question: None,
         };
-        match tokio::time::timeout(timeout, connect::open(&login, &worker.shelf)).await {
-            Ok(opened) => opened.map(|opened| (opened, target.clone())),
+        let socket = match way {
+            Dial::Shortest => &target.socket,
+            Dial::AsWritten => &LocalSocket::Off,
+        };
+        let opening = self.shortcut.open(login, socket, &node, &worker.shelf);
+        match tokio::time::timeout(timeout, opening).await {
+            Ok(opened) => {
+                opened.map(|(opened, address)| (opened, Target { address, ..target.clone() }))
+            }
             Err(_) => Err(OpenError::Timeout { address: target.address.to_string() }),
         }
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use howdah_core::pool::{Advice, Sample};
 
 use super::Pool;
+use super::opening::Dial;
 use crate::clock;
 use crate::connect::OpenError;
 use crate::entry::Grant;
@@ -83,7 +84,7 @@ impl Pool {
     async fn probe(self: Rc<Self>, worker: &Rc<Worker>, timeout: Duration) {
         // With no place free there are servers enough to tell; the next interval asks again.
         let Some(_permit) = Permit::new().and_all(&self.quotas.borrow()) else { return };
-        let opened = self.dial(worker, timeout).await;
+        let opened = self.dial(worker, timeout, Dial::AsWritten).await;
         self.on_dialled(worker, opened.as_ref().err());
         if let Ok((mut opened, _)) = opened {
             let mut out = Vec::with_capacity(8);

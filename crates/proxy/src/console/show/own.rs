@@ -87,6 +87,7 @@ pub(super) const NODES: Columns = &[
     ("down_s", Int8),
     ("answered_s", Int8),
     ("last_error", Text),
+    ("socket", Text),
 ];
 
 pub(super) fn nodes(view: &View) -> Vec<Row> {
@@ -115,6 +116,10 @@ pub(super) fn nodes(view: &View) -> Vec<Row> {
             state
                 .and_then(|state| state.last_error.clone())
                 .or_else(|| pools().find_map(|pool| pool.last_error.clone())),
+            state.and_then(|state| state.socket.clone()).map(|socket| match socket {
+                Ok(path) => path,
+                Err(reason) => format!("not used: {reason}"),
+            }),
         ]
     };
     view.settings.nodes.iter().enumerate().map(row).collect()
