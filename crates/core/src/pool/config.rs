@@ -107,7 +107,7 @@ impl Default for PoolConfig {
             max_opening: 4,
             dynamic: false,
             max_prepared: 200,
-            share: false,
+            share: true,
         }
     }
 }

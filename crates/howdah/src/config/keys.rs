@@ -351,7 +351,7 @@ pub(crate) static POOL: Section = Section {
         Key::new("max_opening", COUNT, "Servers being opened at once: a login costs PostgreSQL a new process, and a storm of them everything else.").default("4"),
         Key::new("dynamic", SWITCH, "Holds as many servers as measured concurrency asks for, between min_size and max_size, instead of growing on\ndemand and shrinking by idle_timeout. SHOW POOLS shows the recommended size also when this is off.").default("false"),
         Key::new("max_prepared", COUNT_OR_NONE, "Prepared statements kept on one server before the least recently used goes: each costs a backend memory.").default("200"),
-        Key::new("share", SHARE, "Waiting reads of several clients share a server: written together, answered in order. Only single statements\nwithout side effects that have proven to be short.").default("off"),
+        Key::new("share", SHARE, "Waiting reads of several clients share a server: written together, answered in order. Only single statements\nwithout side effects that have proven to be short.").default("reads"),
     ],
 };
 
