@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use howdah::{Config, Engine, ListenAddress};
 use howdah_local::{PgBouncer, free_port};
@@ -21,6 +21,9 @@ use crate::servers::{Login, Servers};
 
 /// How long [`Rig`]s wait for open transactions when they are dropped.
 const GRACE: Duration = Duration::from_millis(200);
+
+/// How long a read may take to prove short.
+const PROVING: Duration = Duration::from_secs(120);
 
 /// How long the engine may take to stop when a [`Rig`] is dropped.
 const STOP: Duration = Duration::from_secs(5);
@@ -371,7 +374,8 @@ impl Rig {
     /// # Panics
     /// When that never happens.
     pub fn until_shared(&self, reader: &mut Connection, holder: &mut Connection, read: &str) {
-        for _ in 0..100 {
+        let begin = Instant::now();
+        while begin.elapsed() < PROVING {
             let before = self.flights();
             for _ in 0..100 {
                 reader.run(read);
@@ -390,7 +394,9 @@ impl Rig {
                 return;
             }
         }
-        panic!("{read} never shares a server");
+        let pools = self.block_on(self.engine().report()).pools;
+        let reasons: Vec<_> = pools.iter().map(|pool| &pool.unshared).collect();
+        panic!("{read} never shares a server; others did not because of {reasons:?}");
     }
 
     /// The text of the configuration it was started with.

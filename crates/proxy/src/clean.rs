@@ -19,9 +19,9 @@ use crate::worker::{NOBODY, Worker};
 
 /// How long a statement of a client that has gone may still run before it is cancelled: a client that sends a statement and
 /// leaves without waiting means it.
-const GRACE: Duration = Duration::from_secs(1);
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
 /// How long cleaning may take before the server is closed.
-const CLEANING: Duration = Duration::from_secs(5);
+pub(crate) const CLEANING: Duration = Duration::from_secs(5);
 
 /// How a session left its server.
 #[derive(Debug, Clone, Copy)]

@@ -11,6 +11,7 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use howdah_core::session::Context as SessionContext;
+use howdah_wire::sqlstate::SqlState;
 
 use crate::error::Refusal;
 use crate::flight::Flight;
@@ -87,8 +88,16 @@ pub(crate) enum Grant {
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) bytes: Vec<u8>,
-    /// It holds an error.
-    pub(crate) failed: bool,
+    /// The error with which the request ended.
+    pub(crate) error: Option<AnswerError>,
+}
+
+/// The error in an answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AnswerError {
+    pub(crate) code: SqlState,
+    /// Where it begins in the bytes; `None`: it has been handed over.
+    pub(crate) at: Option<usize>,
 }
 
 /// What a session has to be reached by.

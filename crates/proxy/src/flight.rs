@@ -53,6 +53,8 @@ enum Elsewhere {
 struct Passenger {
     /// `None`: it has left; its replies are dropped.
     entry: Option<Rc<Entry>>,
+    /// When it left.
+    left: Option<Instant>,
     owner: SessionId,
     request: SharedRequest,
     answer: Answer,
@@ -75,6 +77,10 @@ pub(crate) struct Flight {
     /// Its server must not be used any more.
     doomed: Cell<bool>,
     progress: Cell<Instant>,
+    /// Since when the first passenger's request is the one that runs.
+    turn: Cell<Instant>,
+    /// Whose request was cancelled because nobody waits for it.
+    stopped: Cell<Option<SessionId>>,
     /// The owner of a spilled answer has taken what there was.
     room: Cell<bool>,
     woken: Cell<bool>,
@@ -97,6 +103,8 @@ impl Flight {
             counted: Cell::new(true),
             doomed: Cell::new(false),
             progress: Cell::new(now),
+            turn: Cell::new(now),
+            stopped: Cell::new(None),
             room: Cell::new(true),
             woken: Cell::new(false),
             waker: RefCell::default(),
@@ -132,6 +140,7 @@ impl Flight {
         let mut passengers = self.passengers.borrow_mut();
         if let Some(passenger) = passengers.iter_mut().find(|passenger| passenger.owner == owner) {
             passenger.entry = None;
+            passenger.left = Some(clock::now());
         }
         drop(passengers);
         self.doomed.set(self.doomed.get() || hopeless);
@@ -162,14 +171,31 @@ impl Flight {
         }
     }
 
+    /// Whose request runs, and since when for nobody, if nobody waits for its answer any more.
+    fn runs_for_nobody(&self) -> Option<(SessionId, Instant)> {
+        let passengers = self.passengers.borrow();
+        let first = passengers.front()?;
+        Some((first.owner, first.left?.max(self.turn.get())))
+    }
+
     fn stop_counting(&self, pool: &Pool) {
         if self.counted.replace(false) {
             pool.ledger.borrow_mut().on_landed();
         }
     }
 
-    /// Regular work: a flight that makes no progress is cleared.
+    /// Regular work: a flight that makes no progress is cleared, and a request that runs for nobody is stopped, as that of a client
+    /// with a server of its own is.
     pub(crate) fn tick(&self, pool: &Pool, now: Instant) {
+        if let Some((owner, since)) = self.runs_for_nobody() {
+            let waited = now.saturating_duration_since(since);
+            if waited >= clean::GRACE + clean::CLEANING {
+                self.doomed.set(true);
+                self.wake();
+            } else if waited >= clean::GRACE && self.stopped.replace(Some(owner)) != Some(owner) {
+                self.cancel(pool, owner, None);
+            }
+        }
         if now.saturating_duration_since(self.progress.get()) >= STUCK {
             let runs = self.passengers.borrow().front().map(|passenger| passenger.owner);
             if let Some(owner) = runs {
@@ -183,6 +209,7 @@ impl Passenger {
     /// Its session goes elsewhere; the answer that may still come is dropped.
     fn leave(&mut self, elsewhere: Elsewhere) {
         let Some(entry) = self.entry.take() else { return };
+        self.left = Some(clock::now());
         entry.on_off_board();
         *entry.shared.borrow_mut() = Some(std::mem::take(&mut self.request));
         entry.grant(match elsewhere {
@@ -210,6 +237,7 @@ pub(crate) async fn fly(worker: Rc<Worker>, pool: Rc<Pool>, (server, stale): (Bo
     pool.on_take_off(&flight);
     let now = clock::now();
     flight.progress.set(now);
+    flight.turn.set(now);
     for entry in batch {
         board(&worker, &pool, &flight, &mut server, (entry, now));
     }
@@ -337,6 +365,9 @@ fn relay(
 
 /// Hands complete answers over. They came `now`, `time` after the ones before.
 fn finish(worker: &Worker, flight: &Flight, answered: usize, (now, time): (Instant, Duration)) {
+    if answered > 0 {
+        flight.turn.set(now);
+    }
     let each = time / u32::try_from(answered.max(1)).unwrap_or(1);
     let mut passengers = flight.passengers.borrow_mut();
     if answered > 1 && faults::is_planted(Fault::SwapAnswers) {
@@ -386,6 +417,9 @@ fn spill(flight: &Flight, server: &Server) -> bool {
         return false;
     };
     flight.room.set(false);
+    if let Some(error) = &mut first.answer.error {
+        error.at = None;
+    }
     let torn = server.body.is_some_and(|body| body.delivery != Delivery::Nobody);
     entry.spill(&mut first.answer.bytes, torn);
     !std::mem::replace(&mut first.spilled, true)

@@ -151,6 +151,7 @@ impl Session {
     /// Whether the server still owes answers.
     fn is_asking(&self) -> bool {
         self.server.as_ref().is_some_and(|server| !server.queue.is_empty())
+            || self.entry.flight.borrow().is_some()
     }
 
     pub(crate) fn on_server_gone(&mut self) -> End {

@@ -19,7 +19,7 @@ use howdah_wire::frontend::{self, tag};
 use howdah_wire::sqlstate::SqlState;
 
 use crate::clock;
-use crate::entry::{Activity, Answer, Grant, Signal};
+use crate::entry::{Activity, Answer, AnswerError, Grant, Signal};
 use crate::error::Refusal;
 use crate::rerun::LOSSES;
 use crate::server::Server;
@@ -328,13 +328,13 @@ impl Session {
         since: Instant,
         analysis: Arc<Analysis>,
     ) -> Result<(), End> {
-        let Answer { bytes: mut answer, failed } = self.entry.take_answer();
-        if failed
-            && let Some(refusal) = self.overruled.take()
-            && error_code(&answer) == Some(SqlState::QUERY_CANCELED)
-        {
-            answer.clear();
-            refusal.write_answer(&mut answer);
+        let Answer { bytes: mut answer, error } = self.entry.take_answer();
+        if let Some(refusal) = self.overruled.take() {
+            self.entry.set_deadline(None);
+            if let Some(AnswerError { code: SqlState::QUERY_CANCELED, at: Some(at) }) = error {
+                answer.truncate(at);
+                refusal.write_answer(&mut answer);
+            }
         }
         self.on_bound();
         self.after_unnamed(length, &answer, analysis);
@@ -349,7 +349,7 @@ impl Session {
         let served = landed.saturating_duration_since(boarded);
         self.pool.traffic.on_assigned(boarded - since);
         self.pool.traffic.on_request(served, Some(served));
-        if failed {
+        if error.is_some() {
             self.worker.stats.on_error();
         }
         self.entry.requests.set(self.entry.requests.get() + 1);
@@ -428,15 +428,4 @@ fn ends_plainly(rest: &[u8]) -> bool {
 
 fn next(bytes: &[u8]) -> Option<(Frame<'_>, &[u8])> {
     frame::split(bytes).ok().flatten()
-}
-
-/// What the error in an answer says; it may come after rows.
-fn error_code(mut answer: &[u8]) -> Option<SqlState> {
-    while let Some((found, rest)) = next(answer) {
-        if found.tag == backend::tag::ERROR {
-            return backend::error_fields(found.body).ok().map(|fields| fields.code);
-        }
-        answer = rest;
-    }
-    None
 }

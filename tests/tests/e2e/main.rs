@@ -45,6 +45,7 @@ mod probe;
 mod restarting;
 mod rules_by_address;
 mod settings;
+mod sharing;
 mod sql_prepare;
 mod statement_rules;
 mod statements;

@@ -32,10 +32,11 @@ pub(super) fn board(
     let mut passenger = Passenger {
         owner,
         request,
-        answer: Answer { bytes: worker.shelf.take_outbox(), failed: false },
+        answer: Answer { bytes: worker.shelf.take_outbox(), error: None },
         elsewhere: None,
         spilled: false,
         entry: Some(entry),
+        left: None,
     };
     let name = match prepare(worker, pool, server, &passenger) {
         Ok(name) => name,

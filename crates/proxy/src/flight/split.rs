@@ -10,6 +10,7 @@ use howdah_wire::frame;
 use howdah_wire::sqlstate::SqlState;
 
 use super::{Elsewhere, Flight, Lost, OUT_OF_STEP};
+use crate::entry::AnswerError;
 use crate::server::{Body, Server, SessionId};
 use crate::share::SharedRequest;
 use crate::words;
@@ -24,8 +25,8 @@ enum Fate {
     Complete,
     /// Nobody gets it.
     Drop,
-    /// The passenger gets this instead.
-    Replace(Vec<u8>),
+    /// It is the error with which the request ends; the passenger gets it in other words if there are some.
+    Fail(SqlState, Option<Vec<u8>>),
 }
 
 /// Cuts backend frames into answers.
@@ -65,9 +66,11 @@ impl Splitter<'_> {
                     self.deliver(bytes.get(run..at).unwrap_or_default());
                     run = end;
                 }
-                Fate::Replace(instead) => {
+                Fate::Fail(code, instead) => {
                     self.deliver(bytes.get(run..at).unwrap_or_default());
-                    self.deliver(&instead);
+                    self.mark(code);
+                    let said = bytes.get(at..end).unwrap_or_default();
+                    self.deliver(instead.as_deref().unwrap_or(said));
                     run = end;
                 }
             }
@@ -160,9 +163,16 @@ impl Splitter<'_> {
             passenger.elsewhere = Some(Elsewhere::Alone);
             return Ok(Fate::Drop);
         }
-        passenger.answer.failed = true;
-        Ok(in_the_clients_words(self.server, &passenger.request, body)
-            .map_or(Fate::Deliver, Fate::Replace))
+        let instead = in_the_clients_words(self.server, &passenger.request, body);
+        Ok(Fate::Fail(fields.code, instead))
+    }
+
+    /// The next bytes of the answer are the error with which it ends.
+    fn mark(&self, code: SqlState) {
+        if let Some(passenger) = self.flight.passengers.borrow_mut().get_mut(self.answered) {
+            let at = Some(passenger.answer.bytes.len());
+            passenger.answer.error = Some(AnswerError { code, at });
+        }
     }
 
     /// A reply belongs to the passenger whose turn it is, and to nobody else.
