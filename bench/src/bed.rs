@@ -66,7 +66,7 @@ impl Bed {
         if peers.iter().any(|peer| peer.howdah().is_some()) {
             versions.push(howdah::version()?);
         }
-        let wanted = peers.contains(&Peer::PgBouncer);
+        let wanted = peers.iter().any(|peer| peer.pgbouncer().is_some());
         let pgbouncer = wanted.then(Program::find).transpose()?;
         versions.extend(pgbouncer.iter().map(|program| program.name.clone()));
         if peers.contains(&Peer::PgPool) {
@@ -107,9 +107,15 @@ impl Bed {
         let node = self.cluster.primary();
         let host = match self.transport {
             Transport::Tcp => "127.0.0.1".to_owned(),
-            Transport::Unix => node.socket_directory().display().to_string(),
+            Transport::Unix => return self.socket(),
         };
         Address { host, port: node.port() }
+    }
+
+    /// The server by its Unix socket.
+    pub(crate) fn socket(&self) -> Address {
+        let node = self.cluster.primary();
+        Address { host: node.socket_directory().display().to_string(), port: node.port() }
     }
 
     /// The process of the server, parent of all its processes.

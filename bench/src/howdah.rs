@@ -58,15 +58,19 @@ pub(crate) fn version() -> Result<String> {
 }
 
 fn configuration(bed: &Bed, port: u16, variant: Variant) -> String {
-    let Variant { workers, share } = variant;
+    let Variant { workers, share, socket: shortcut } = variant;
     let server = bed.server();
+    let shortcut = match bed.transport() {
+        Transport::Tcp => format!("socket = {shortcut:?}\n"),
+        Transport::Unix => String::new(),
+    };
     let socket = match bed.transport() {
         Transport::Tcp => String::new(),
         Transport::Unix => format!("unix_socket = {:?}\n", bed.directory()),
     };
     format!(
         "[listen]\naddress = \"127.0.0.1\"\nport = {port}\nworkers = {workers}\n{socket}\n\
-         [[cluster]]\nname = \"bench\"\n\n[[cluster.node]]\nhost = {:?}\nport = {}\n\n\
+         [[cluster]]\nname = \"bench\"\n\n[[cluster.node]]\nhost = {:?}\nport = {}\n{shortcut}\n\
          [[user]]\nname = {USER:?}\nauth = \"trust\"\n\n\
          [pool]\nmode = \"transaction\"\nmax_size = {POOL}\nshare = {share:?}\n\n[log]\nlevel = \"warn\"\n",
         server.host, server.port,

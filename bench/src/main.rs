@@ -13,6 +13,7 @@ mod hot;
 mod howdah;
 mod idle;
 mod machine;
+mod mix;
 mod peers;
 mod pgbench;
 mod pgbouncer;

@@ -26,10 +26,16 @@ impl Pooling {
         let old = pgbouncer.is_some_and(|program| !program.prepares_in_transaction_mode());
         match peer {
             Peer::PgPool | Peer::HaProxy => Self::Session,
-            Peer::PgBouncer if protocol == Protocol::Prepared && old => Self::Session,
-            Peer::Direct | Peer::Howdah | Peer::Flights | Peer::Howdah2 | Peer::PgBouncer => {
-                Self::Transaction
+            Peer::PgBouncer | Peer::PgBouncerSocket if protocol == Protocol::Prepared && old => {
+                Self::Session
             }
+            Peer::Direct
+            | Peer::Howdah
+            | Peer::Flights
+            | Peer::Defaults
+            | Peer::Howdah2
+            | Peer::PgBouncer
+            | Peer::PgBouncerSocket => Self::Transaction,
         }
     }
 }
@@ -50,12 +56,13 @@ impl<'a> PeerSet<'a> {
                 proxies.push((peer, howdah::start(bed, &[], variant)?));
             }
             match peer {
-                Peer::Direct | Peer::Howdah | Peer::Flights | Peer::Howdah2 => {}
+                Peer::Direct | Peer::Howdah | Peer::Flights | Peer::Defaults | Peer::Howdah2 => {}
                 Peer::PgPool => proxies.push((peer, pgpool::start(bed)?)),
                 Peer::HaProxy => proxies.push((peer, haproxy::start(bed)?)),
-                Peer::PgBouncer => {
+                Peer::PgBouncer | Peer::PgBouncerSocket => {
                     let program = bed.pgbouncer().context("PgBouncer was not looked for")?;
-                    proxies.push((peer, program.start(bed, pooling)?));
+                    let by_socket = peer.pgbouncer() == Some(true);
+                    proxies.push((peer, program.start(bed, pooling, by_socket)?));
                 }
             }
         }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::mix;
 use crate::plan::{Cell, Workload};
 use crate::sample::quantile;
 use crate::workplace::Workplace;
@@ -103,6 +104,16 @@ impl Pgbench {
             Workload::Select => command.arg("-S"),
             Workload::Storm => command.args(["-S", "-C"]),
             Workload::Tpcb | Workload::Idle => &mut command,
+            Workload::Mixed | Workload::Alike | Workload::Unseen => {
+                command.args(mix::scripts(cell.workload, &self.workplace)?)
+            }
+        };
+        let _stranger = if cell.workload == Workload::Unseen {
+            let mut command = self.command(address);
+            command.args(["-n", "-c", "1", "-T", &seconds.to_string()]);
+            Some(mix::Stranger::start(command, &self.workplace, &self.database)?)
+        } else {
+            None
         };
         if let Some(rate) = sampling {
             command.args(["-l", "--log-prefix", "latency"]);
@@ -112,7 +123,7 @@ impl Pgbench {
         }
         let (status, stdout, stderr) =
             self.finish(&mut command, Duration::from_secs(seconds) + GRACE)?;
-        let latencies = self.take_latencies()?;
+        let latencies = self.take_latencies(cell.workload)?;
         outcome(status, &stdout, &stderr, &latencies)
     }
 
@@ -155,11 +166,16 @@ impl Pgbench {
         Ok((status, fs::read_to_string(&out)?, fs::read_to_string(&err)?))
     }
 
-    /// Logged latencies in microseconds, sorted; the log files are removed.
-    fn take_latencies(&self) -> Result<Vec<u64>> {
+    /// Logged latencies in microseconds, sorted, where there are slow statements only those of short ones; the log files are removed.
+    fn take_latencies(&self, workload: Workload) -> Result<Vec<u64>> {
         let mut latencies = Vec::new();
         for path in latency_logs(self.workplace.path())? {
-            parse_latencies(&fs::read_to_string(&path)?, &mut latencies);
+            let log = fs::read_to_string(&path)?;
+            if workload.has_slow_statements() {
+                parse_latencies(log.lines().filter(|line| mix::is_short(line)), &mut latencies);
+            } else {
+                parse_latencies(log.lines(), &mut latencies);
+            }
             fs::remove_file(&path)?;
         }
         latencies.sort_unstable();
@@ -176,9 +192,9 @@ fn latency_logs(directory: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Third column of each line; a failed transaction has a word there and is counted elsewhere.
-fn parse_latencies(log: &str, latencies: &mut Vec<u64>) {
+fn parse_latencies<'a>(lines: impl Iterator<Item = &'a str>, latencies: &mut Vec<u64>) {
     let third = |line: &str| line.split_ascii_whitespace().nth(2)?.parse::<u64>().ok();
-    latencies.extend(log.lines().filter_map(third));
+    latencies.extend(lines.filter_map(third));
 }
 
 fn outcome(status: ExitStatus, stdout: &str, stderr: &str, latencies: &[u64]) -> Result<Outcome> {
@@ -276,7 +292,7 @@ mod tests {
     fn latencies_come_from_the_third_column() {
         let mut latencies = Vec::new();
         parse_latencies(
-            "0 1 250 0 1700000000 5\n1 1 failed 0 1700000000 6\n0 2 750 0 1 7\n",
+            "0 1 250 0 1700000000 5\n1 1 failed 0 1700000000 6\n0 2 750 0 1 7\n".lines(),
             &mut latencies,
         );
         assert_eq!(latencies, [250, 750]);

@@ -49,19 +49,19 @@ impl Program {
     }
 
     /// Starts it.
-    pub(crate) fn start(&self, bed: &Bed, pooling: Pooling) -> Result<Proxy> {
+    pub(crate) fn start(&self, bed: &Bed, pooling: Pooling, by_socket: bool) -> Result<Proxy> {
         let port = howdah_local::free_port()?;
         let file = bed.directory().join(format!("pgbouncer-{port}.ini"));
         let users = bed.directory().join("pgbouncer-users");
-        fs::write(&file, self.configuration(bed, port, pooling))?;
+        fs::write(&file, self.configuration(bed, port, (pooling, by_socket)))?;
         fs::write(&users, format!("\"{USER}\" \"\"\n"))?;
         let mut command = bed.workplace().command(&self.path);
         command.arg(&file);
         Proxy::start(bed, command, port)
     }
 
-    fn configuration(&self, bed: &Bed, port: u16, pooling: Pooling) -> String {
-        let server = bed.server();
+    fn configuration(&self, bed: &Bed, port: u16, (pooling, by_socket): (Pooling, bool)) -> String {
+        let server = if by_socket { bed.socket() } else { bed.server() };
         let socket = match bed.transport() {
             Transport::Tcp => String::new(),
             Transport::Unix => bed.directory().display().to_string(),

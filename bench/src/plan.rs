@@ -15,11 +15,16 @@ pub(crate) enum Peer {
     Howdah,
     /// The same, and waiting reads of several clients share a flight (`pool.share`).
     Flights,
-    /// The same with two workers.
+    /// The same as it comes: that, and a server on this machine is reached by its Unix socket (`[[cluster.node]] socket`).
+    Defaults,
+    /// Howdah, a server for each request, with two workers.
     Howdah2,
     /// `PgBouncer`, in transaction mode where it can.
     #[value(name = "pgbouncer")]
     PgBouncer,
+    /// The same with the server's Unix socket in its configuration.
+    #[value(name = "pgbouncer-socket")]
+    PgBouncerSocket,
     /// `pgpool-II`, which keeps a server for each client.
     #[value(name = "pgpool")]
     PgPool,
@@ -35,8 +40,10 @@ impl Peer {
             Self::Direct => "direct",
             Self::Howdah => "Howdah",
             Self::Flights => "Howdah, flights",
+            Self::Defaults => "Howdah, defaults",
             Self::Howdah2 => "Howdah, 2 workers",
             Self::PgBouncer => "PgBouncer",
+            Self::PgBouncerSocket => "PgBouncer, socket",
             Self::PgPool => "pgpool-II",
             Self::HaProxy => "HAProxy",
         }
@@ -45,19 +52,36 @@ impl Peer {
     /// How Howdah is set for it; `None`: somebody else.
     pub(crate) const fn howdah(self) -> Option<Variant> {
         match self {
-            Self::Howdah => Some(Variant { workers: 1, share: "off" }),
-            Self::Flights => Some(Variant { workers: 1, share: "reads" }),
-            Self::Howdah2 => Some(Variant { workers: 2, share: "off" }),
-            Self::Direct | Self::PgBouncer | Self::PgPool | Self::HaProxy => None,
+            Self::Howdah => Some(Variant { workers: 1, share: "off", socket: "off" }),
+            Self::Flights => Some(Variant { workers: 1, share: "reads", socket: "off" }),
+            Self::Defaults => Some(Variant { workers: 1, share: "reads", socket: "auto" }),
+            Self::Howdah2 => Some(Variant { workers: 2, share: "off", socket: "off" }),
+            Self::Direct
+            | Self::PgBouncer
+            | Self::PgBouncerSocket
+            | Self::PgPool
+            | Self::HaProxy => None,
+        }
+    }
+
+    /// Whether it is `PgBouncer`, and then whether that reaches the server by its Unix socket.
+    pub(crate) const fn pgbouncer(self) -> Option<bool> {
+        match self {
+            Self::PgBouncer => Some(false),
+            Self::PgBouncerSocket => Some(true),
+            Self::Direct
+            | Self::Howdah
+            | Self::Flights
+            | Self::Defaults
+            | Self::Howdah2
+            | Self::PgPool
+            | Self::HaProxy => None,
         }
     }
 
     /// Whether several clients can take turns on one server: what a pool is for.
     pub(crate) const fn shares_servers(self) -> bool {
-        match self {
-            Self::Howdah | Self::Flights | Self::Howdah2 | Self::PgBouncer => true,
-            Self::Direct | Self::PgPool | Self::HaProxy => false,
-        }
+        self.howdah().is_some() || self.pgbouncer().is_some()
     }
 }
 
@@ -68,6 +92,8 @@ pub(crate) struct Variant {
     pub(crate) workers: u32,
     /// `pool.share`.
     pub(crate) share: &'static str,
+    /// `socket` of the node.
+    pub(crate) socket: &'static str,
 }
 
 /// A group of cells.
@@ -82,6 +108,12 @@ pub(crate) enum Workload {
     Storm,
     /// 1,000 clients that do nothing.
     Idle,
+    /// Point reads, among them 5 % statements of 20 ms and 1 % of 500 ms.
+    Mixed,
+    /// The same in one form: how long a statement runs is in its parameter.
+    Alike,
+    /// As mixed, and every second a statement of 20 ms in a form that nobody has seen before.
+    Unseen,
 }
 
 impl Workload {
@@ -92,17 +124,29 @@ impl Workload {
             Self::Tpcb => "Read-write transactions (TPC-B)",
             Self::Storm => "Connection storm (`pgbench -S -C`: a new connection for every read)",
             Self::Idle => "Idle clients",
+            Self::Mixed => {
+                "Point reads among slow statements (5 % of 20 ms, 1 % of 500 ms); latencies are those of the point reads"
+            }
+            Self::Alike => "The same, all in one form: how long a statement runs is its parameter",
+            Self::Unseen => {
+                "The first, and every second a slow statement in a form never seen before"
+            }
         }
     }
 
     /// What its CPU column is per.
     pub(crate) const fn unit(self) -> &'static str {
         match self {
-            Self::Select => "query",
+            Self::Select | Self::Mixed | Self::Alike | Self::Unseen => "query",
             Self::Tpcb => "transaction",
             Self::Storm => "connection",
             Self::Idle => "client",
         }
+    }
+
+    /// Whether slow statements are among the short ones.
+    pub(crate) const fn has_slow_statements(self) -> bool {
+        matches!(self, Self::Mixed | Self::Alike | Self::Unseen)
     }
 }
 
@@ -152,10 +196,25 @@ impl Cell {
         }
     }
 
+    /// In words.
+    pub(crate) fn describe(self) -> String {
+        let workload = match self.workload {
+            Workload::Select => "reads",
+            Workload::Tpcb => "TPC-B",
+            Workload::Storm => "storm",
+            Workload::Idle => "idle",
+            Workload::Mixed => "mixed",
+            Workload::Alike => "alike",
+            Workload::Unseen => "unseen",
+        };
+        let clients = if self.clients == 1 { "client" } else { "clients" };
+        format!("{workload} {} {} {clients}", self.protocol.name(), self.clients)
+    }
+
     /// Share of transactions whose latency is logged, so that some 10,000 are: the log must not be the load.
     pub(crate) const fn sampling(self) -> Option<&'static str> {
         match (self.workload, self.clients) {
-            (Workload::Tpcb, _) => Some("1"),
+            (Workload::Tpcb | Workload::Mixed | Workload::Alike | Workload::Unseen, _) => Some("1"),
             (Workload::Select, 1) => Some("0.25"),
             (Workload::Select, _) => Some("0.05"),
             // pgbench starts its clock after the connection is made: that would be the latency of something else.
@@ -164,12 +223,15 @@ impl Cell {
     }
 }
 
-/// Cells of `pgbench` for the workloads of `only` (all when `None`); `quick` leaves out the most clients.
-pub(crate) fn cells(only: Option<Workload>, quick: bool) -> Vec<Cell> {
-    let wanted = |workload| only.is_none_or(|only| only == workload);
+/// Cells of `pgbench` for the workloads of `only` (all but those with slow statements when empty); `quick` leaves out the most
+/// clients.
+pub(crate) fn cells(only: &[Workload], quick: bool) -> Vec<Cell> {
+    let wanted = |workload: Workload| {
+        only.contains(&workload) || only.is_empty() && !workload.has_slow_statements()
+    };
+    let counts: &[u32] = if quick { &[1, 32] } else { &[1, 32, 200] };
     let mut cells = Vec::new();
     if wanted(Workload::Select) {
-        let counts: &[u32] = if quick { &[1, 32] } else { &[1, 32, 200] };
         for protocol in [Protocol::Simple, Protocol::Extended, Protocol::Prepared] {
             cells.extend(counts.iter().map(|&clients| Cell {
                 workload: Workload::Select,
@@ -187,6 +249,16 @@ pub(crate) fn cells(only: Option<Workload>, quick: bool) -> Vec<Cell> {
     }
     if wanted(Workload::Storm) {
         cells.push(Cell { workload: Workload::Storm, protocol: Protocol::Simple, clients: 32 });
+    }
+    for (workload, protocol) in [
+        (Workload::Mixed, Protocol::Simple),
+        (Workload::Alike, Protocol::Extended),
+        (Workload::Unseen, Protocol::Simple),
+    ] {
+        if wanted(workload) {
+            let crowds = counts.iter().filter(|&&clients| clients > 1);
+            cells.extend(crowds.map(|&clients| Cell { workload, protocol, clients }));
+        }
     }
     cells
 }
@@ -219,7 +291,7 @@ mod tests {
 
     #[test]
     fn no_thread_of_pgbench_has_two_clients_that_prepare_inside_transactions() {
-        for cell in cells(None, false) {
+        for cell in cells(&[], false) {
             let alone = cell.threads() == cell.clients;
             assert!(
                 alone || cell.workload != Workload::Tpcb || cell.protocol != Protocol::Prepared
@@ -230,9 +302,10 @@ mod tests {
 
     #[test]
     fn a_whole_run_has_every_workload_of_pgbench() {
-        let all = cells(None, false);
+        let all = cells(&[], false);
         assert_eq!(all.len(), 9 + 2 + 1);
-        assert!(cells(Some(Workload::Idle), false).is_empty());
-        assert!(cells(None, true).iter().all(|cell| cell.clients <= 32));
+        assert!(cells(&[Workload::Idle], false).is_empty());
+        assert_eq!(cells(&[Workload::Mixed, Workload::Unseen], false).len(), 4);
+        assert!(cells(&[], true).iter().all(|cell| cell.clients <= 32));
     }
 }

@@ -59,7 +59,14 @@ impl Report {
     pub(crate) fn markdown(&self) -> String {
         let mut text = format!("# Benchmark of {}\n\n    {}\n\n", self.date, self.command);
         self.head(&mut text);
-        for workload in [Workload::Select, Workload::Tpcb, Workload::Storm] {
+        for workload in [
+            Workload::Select,
+            Workload::Tpcb,
+            Workload::Storm,
+            Workload::Mixed,
+            Workload::Alike,
+            Workload::Unseen,
+        ] {
             let mut cells = self.results.cells();
             cells.retain(|cell| cell.workload == workload);
             if !cells.is_empty() {
@@ -290,20 +297,7 @@ pub(crate) fn progress(reading: &Reading) -> String {
 }
 
 fn describe(reading: &Reading) -> String {
-    let cell = reading.cell;
-    let workload = match cell.workload {
-        Workload::Select => "select",
-        Workload::Tpcb => "tpcb",
-        Workload::Storm => "storm",
-        Workload::Idle => "idle",
-    };
-    format!(
-        "{workload} {} {} {} round {}",
-        cell.protocol.name(),
-        cell.clients,
-        reading.peer.name(),
-        reading.round + 1
-    )
+    format!("{}, {}, round {}", reading.cell.describe(), reading.peer.name(), reading.round + 1)
 }
 
 fn push(text: &mut String, line: &str) {
@@ -390,7 +384,7 @@ mod tests {
         bad.errors = 1;
         bad.complaints = vec!["client 1 aborted".to_owned()];
         let text = report(vec![bad]).markdown();
-        assert!(text.contains("- select simple 32 Howdah round 3: client 1 aborted"));
+        assert!(text.contains("- reads simple 32 clients, Howdah, round 3: client 1 aborted"));
         assert!(text.contains("| errors in the worst run | ≤ 0 | 1.00 | **missed** |"));
     }
 }

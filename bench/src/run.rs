@@ -27,14 +27,14 @@ pub(crate) struct Arguments {
     /// Rounds; the results are medians of them [default: 3, quick 1].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: Option<u32>,
-    /// Seconds per peer, cell and round [default: 4, quick 1].
+    /// Seconds per peer, cell and round [default: 2, with slow statements 8, quick 1].
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: Option<u64>,
-    /// Only this workload.
-    #[arg(long, value_enum)]
-    only: Option<Workload>,
+    /// Only these workloads; those with slow statements are measured only when they are named.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Workload>,
     /// Whom to compare.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Peer::Direct, Peer::Howdah, Peer::Flights, Peer::PgBouncer, Peer::PgPool, Peer::HaProxy])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Peer::Direct, Peer::Howdah, Peer::Flights, Peer::Defaults, Peer::PgBouncer, Peer::PgBouncerSocket])]
     peers: Vec<Peer>,
     /// Howdah with so many workers, 1 and 2 being possible: `1,2` compares both in one run [default: as in `--peers`].
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=2))]
@@ -85,7 +85,9 @@ struct Measurement<'a> {
 pub(crate) fn run(arguments: &Arguments, options: &Options) -> Result<Outcome> {
     let quick = arguments.quick;
     let rounds = arguments.rounds.unwrap_or(if quick { 1 } else { 3 }) as usize;
-    let seconds = arguments.seconds.unwrap_or(if quick { 1 } else { 4 });
+    let slow = arguments.only.iter().any(|workload| workload.has_slow_statements());
+    let usual = if slow { 8 } else { 2 };
+    let seconds = arguments.seconds.unwrap_or(if quick { 1 } else { usual });
     let scale = arguments.scale.unwrap_or(if quick { 1 } else { 10 });
     let before = observe("before", &[std::process::id()], options)?;
     let peers = arguments.peers();
@@ -101,7 +103,7 @@ pub(crate) fn run(arguments: &Arguments, options: &Options) -> Result<Outcome> {
     let mut measurement =
         Measurement { options, bed: &bed, seconds, pooled, results: Results::default() };
     measurement.warm_up(&lasting)?;
-    let cells = cells(arguments.only, quick);
+    let cells = cells(&arguments.only, quick);
     let runs = cells.len() * peers.len() * rounds;
     options.say(&format!("{runs} runs of {seconds} s"));
     for round in 0..rounds {
@@ -113,7 +115,7 @@ pub(crate) fn run(arguments: &Arguments, options: &Options) -> Result<Outcome> {
     }
     let Measurement { pooled, mut results, .. } = measurement;
     drop(pooled);
-    if arguments.only.is_none_or(|only| only == Workload::Idle) {
+    if arguments.only.is_empty() || arguments.only.contains(&Workload::Idle) {
         measure_idle(&bed, &peers, rounds, options, &mut results);
     }
     let roots = [std::process::id(), bed.server_pid()?];
@@ -328,7 +330,7 @@ mod tests {
             arguments: Arguments,
         }
         let peers = |words: &[&str]| Line::parse_from([&["run"], words].concat()).arguments.peers();
-        let all = "direct,howdah,flights,pgbouncer,pgpool,haproxy";
+        let all = "direct,howdah,flights,defaults,pgbouncer,pgbouncer-socket";
         assert_eq!(peers(&[]), peers(&["--peers", all]));
         let two = ["--workers", "1,2", "--peers", "direct,howdah,pgbouncer"];
         assert_eq!(peers(&two), [Peer::Direct, Peer::Howdah, Peer::Howdah2, Peer::PgBouncer]);

@@ -13,6 +13,8 @@ use crate::sample::Spread;
 const CPU: f64 = 1.1;
 /// Throughput of point reads at 32 clients against `PgBouncer`, at least.
 const THROUGHPUT: f64 = 1.0;
+/// Median and 99th percentile of the latency against `PgBouncer`, at most.
+const LATENCY: f64 = 1.0;
 /// New connections per second against `PgBouncer`, at least.
 const CONNECTIONS: f64 = 0.9;
 /// CPU per new connection against `PgBouncer`, at most.
@@ -122,7 +124,8 @@ pub(crate) fn judge(results: &Results) -> Vec<Target> {
                 against_pgbouncer(cell, what, Bound::AtMost, CONNECTION_CPU, cpu_us);
             }
             // The other side of the comparison pools sessions there: shown, not judged.
-            (Workload::Select | Workload::Tpcb, Protocol::Prepared) | (Workload::Idle, _) => {}
+            (Workload::Select | Workload::Tpcb, Protocol::Prepared)
+            | (Workload::Idle | Workload::Mixed | Workload::Alike | Workload::Unseen, _) => {}
         }
     }
     let memory = results.idle(Peer::Howdah, |reading| reading.query_kib);
@@ -134,27 +137,42 @@ pub(crate) fn judge(results: &Results) -> Vec<Target> {
     targets
 }
 
-/// What flights must reach in a cell.
+/// What flights must reach in a cell: over TCP, and as Howdah comes against a `PgBouncer` with the server's socket, too.
 fn of_flights(results: &Results, cell: Cell) -> Vec<Target> {
+    let pairs = [(Peer::Flights, Peer::PgBouncer), (Peer::Defaults, Peer::PgBouncerSocket)];
+    let targets = pairs.into_iter().flat_map(|(peer, neighbour)| {
+        [(neighbour, true), (Peer::Direct, false)]
+            .into_iter()
+            .flat_map(move |(other, all)| against(results, cell, (peer, other), all))
+    });
+    targets.collect()
+}
+
+/// What a peer with flights must reach against another one; `all`: latency and CPU, too.
+fn against(results: &Results, cell: Cell, (peer, other): (Peer, Peer), all: bool) -> Vec<Target> {
     let Cell { workload, protocol, clients } = cell;
-    if workload != Workload::Select || clients < flights::CLIENTS {
-        return Vec::new();
-    }
-    let name = protocol.name();
-    let against = |what: &str, other: Peer, bound, limit, metric: Metric| {
-        let ratio = results.ratio(cell, Peer::Flights, other, metric)?;
-        let what = format!("flights: {what}, {name}, {clients} clients, × {}", other.name());
-        Some(Target::new(what, bound, limit, ratio))
+    let crowd = clients >= flights::CLIENTS;
+    let read = workload == Workload::Select;
+    let (many, cheap) = match (read, crowd) {
+        (true, true) if all => (Some(flights::THROUGHPUT), Some(flights::CPU)),
+        (true, true) => (Some(flights::THROUGHPUT_DIRECT), None),
+        _ => (None, all.then_some(CPU).filter(|_| read || workload == Workload::Tpcb)),
     };
-    let (least, direct) = (flights::THROUGHPUT, flights::THROUGHPUT_DIRECT);
-    [
-        against("throughput of reads", Peer::PgBouncer, Bound::AtLeast, least, tps),
-        against("throughput of reads", Peer::Direct, Bound::AtLeast, direct, tps),
-        against("CPU per read", Peer::PgBouncer, Bound::AtMost, flights::CPU, cpu_us),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    // The other side of the comparison may pool sessions there.
+    let comparable = protocol != Protocol::Prepared || read && crowd;
+    let latency = all && workload != Workload::Storm && protocol != Protocol::Prepared;
+    let judged: [(&str, Bound, Option<f64>, Metric); 4] = [
+        ("throughput", Bound::AtLeast, many, tps),
+        ("CPU", Bound::AtMost, cheap.filter(|_| comparable), cpu_us),
+        ("P50", Bound::AtMost, latency.then_some(LATENCY), |reading| reading.p50_ms),
+        ("P99", Bound::AtMost, latency.then_some(LATENCY), |reading| reading.p99_ms),
+    ];
+    let target = |(what, bound, limit, metric): (&str, Bound, Option<f64>, Metric)| {
+        let ratio = results.ratio(cell, peer, other, metric)?;
+        let (peer, other, cell) = (peer.name(), other.name(), cell.describe());
+        Some(Target::new(format!("{peer}: {what}, {cell}, × {other}"), bound, limit?, ratio))
+    };
+    judged.into_iter().filter_map(target).collect()
 }
 
 /// One bad run is bad: the worst one stands for all.
