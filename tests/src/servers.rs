@@ -83,6 +83,15 @@ impl Servers {
         Self::start_with(Cluster::builder(), &[])
     }
 
+    /// One that nobody else uses, with so many replicas.
+    ///
+    /// # Panics
+    /// When PostgreSQL cannot be started.
+    #[must_use]
+    pub fn start_with_replicas(count: u32) -> Self {
+        Self::start_with(Cluster::builder().replicas(count), &[])
+    }
+
     /// One that nobody else uses and that speaks TLS with this certificate and key, and trusts certificates of this authority.
     /// Two more roles: `app_cert` has to show one, `app_clear` may not use TLS.
     ///

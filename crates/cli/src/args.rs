@@ -38,6 +38,8 @@ pub(crate) enum Verb {
     Clients(cmd::clients::Args),
     /// What the rules about statements have done in a running Howdah; try them out on a statement
     Rules(cmd::rules::Args),
+    /// Where a statement goes, and why
+    Route(cmd::route::Args),
     /// Have a running Howdah read its configuration again
     Reload(crate::console::Args),
     /// Hold the clients of a running Howdah back and disconnect it from PostgreSQL, for a restart or a switchover

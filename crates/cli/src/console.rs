@@ -19,7 +19,7 @@ use crate::probe::{self, Login};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    sources: Sources,
+    pub(crate) sources: Sources,
     /// Where Howdah listens, a host or the directory of its socket [default: from the configuration, else 127.0.0.1:6432]
     #[arg(long, value_name = "HOST:PORT")]
     address: Option<String>,
@@ -65,6 +65,11 @@ pub(crate) fn ask<T>(
 /// A name as the console reads it whatever is in it.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text as the console reads it whatever is in it.
+pub(crate) fn quoted_text(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// Whom to ask, and as whom. A configuration with mistakes is no reason not to ask: a sound one may be running.

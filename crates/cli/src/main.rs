@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Verb::Pools(args) => cmd::pools::run(&args),
         Verb::Clients(args) => cmd::clients::run(&args),
         Verb::Rules(args) => cmd::rules::run(&args),
+        Verb::Route(args) => cmd::route::run(&args),
         Verb::Reload(args) => cmd::control::reload(&args),
         Verb::Pause(args) => cmd::control::pause(&args),
         Verb::Resume(args) => cmd::control::resume(&args),

@@ -127,6 +127,38 @@ fn rules_are_tried_out_without_a_server() {
 }
 
 #[test]
+fn a_route_is_explained_without_a_running_howdah() {
+    let directory = Directory::new();
+    directory.write(
+        "howdah.toml",
+        "[[route.override]]\nname = \"queue\"\ntable = [\"jobs\"]\nto = \"primary\"\n",
+    );
+    // Nobody listens on port 1.
+    let explain = |sql: &str, more: &[&str]| {
+        let arguments = [&["route", "explain", sql, "--address", "127.0.0.1:1"], more].concat();
+        howdah(&directory.0, &arguments, &[URL])
+    };
+    let output = explain("SELECT lower('X'), 1", &[]);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert!(output.stdout.starts_with("a replica may run it: "), "{}", output.stdout);
+    assert!(output.stderr.contains("by the text and the configuration alone"), "{}", output.stderr);
+    let output = explain("SELECT * FROM orders", &[]);
+    for part in ["the primary: ", "no-catalog", "because of   orders", "select * from orders"] {
+        assert!(output.stdout.contains(part), "{part} in {}", output.stdout);
+    }
+    let output = explain("SELECT * FROM shop.jobs WHERE id = 1 FOR UPDATE", &["--json"]);
+    let value: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(value["schema"], "howdah.route/1");
+    assert_eq!(value["route"]["reason"], "lock");
+    let output = explain("SELECT * FROM shop.jobs", &["--json"]);
+    let value: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(
+        (&value["route"]["reason"], &value["route"]["subject"]),
+        (&"override".into(), &"queue".into())
+    );
+}
+
+#[test]
 fn nothing_configured_says_what_the_least_is() {
     let directory = Directory::new();
     let output = howdah(&directory.0, &["up"], &[]);

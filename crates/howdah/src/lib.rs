@@ -18,7 +18,7 @@ pub use howdah_proxy::report::{
     Report, RuleReport, Totals,
 };
 pub use howdah_proxy::tls;
-pub use trial::{RuleTrial, Sender, Trial};
+pub use trial::{RouteTrial, RuleTrial, Sender, Trial};
 
 /// Bugs that tests plant on purpose; see `howdah_proxy::faults`.
 #[cfg(feature = "planted-bugs")]

@@ -1,5 +1,7 @@
-//! What the rules of a configuration say about a statement, found out without a server. Not the running state: nothing is counted.
+//! What the rules and routes of a configuration say about a statement, found out without a server. Not the running state: nothing is
+//! counted, and no catalog is known.
 
+use howdah_core::route::class::{Catalog, Safety, judge};
 use howdah_core::rules::{Action, Client, Truth, word_of};
 use howdah_sql::{Analyses, Table};
 use serde::Serialize;
@@ -59,6 +61,45 @@ pub struct RuleTrial {
     pub conditions: String,
     /// `fits`, `does not fit`, `cannot be told`, or `other clients` if it does not concern the sender.
     pub result: &'static str,
+}
+
+/// Whether a statement may run on a replica, as far as that can be told without the catalog of its database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RouteTrial {
+    /// `primary`, or `replica`: there, too.
+    pub destination: &'static str,
+    /// Why only the primary, in one word.
+    pub reason: Option<&'static str>,
+    /// The same in a sentence.
+    pub explanation: &'static str,
+    /// The function, table or override that decides.
+    pub subject: Option<String>,
+    /// 16 hexadecimal digits.
+    pub fingerprint: String,
+    /// What patterns are held against.
+    pub normal_form: String,
+}
+
+impl RouteTrial {
+    /// Whether a statement may run on a replica, by its text and the overrides of a configuration alone.
+    #[must_use]
+    pub fn of(sql: &str, config: Option<&Config>) -> Self {
+        let analysis = Analyses::new(1).analyse(sql.as_bytes());
+        let overrides = config.map(|config| config.settings(0).overrides).unwrap_or_default();
+        let judgement = judge(&analysis, &Catalog::default(), &overrides);
+        let (destination, reason) = match judgement.safety {
+            Safety::Replica => ("replica", None),
+            Safety::Primary(reason) => ("primary", Some(reason)),
+        };
+        Self {
+            destination,
+            reason: reason.map(|reason| reason.word()),
+            explanation: judgement.explanation(),
+            subject: judgement.subject,
+            fingerprint: format!("{:016x}", analysis.fingerprint.0),
+            normal_form: analysis.text.to_string(),
+        }
+    }
 }
 
 impl Config {

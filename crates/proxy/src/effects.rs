@@ -12,6 +12,7 @@ use howdah_sql::{
 };
 use howdah_wire::backend::TransactionStatus;
 
+use crate::catalog::Redefined;
 use crate::rename::Made;
 use crate::server::Server;
 use crate::session::Session;
@@ -179,6 +180,10 @@ impl Session {
             }
         }
         self.failed = false;
+        if idle && server.redefined != Redefined::No {
+            let how = std::mem::take(&mut server.redefined);
+            self.worker.shared.catalogs.on_redefined(&self.pool.target(), how);
+        }
         if idle && std::mem::take(&mut self.resettled) {
             let shared = self.worker.share_context(Context::clone(self.settings.context()));
             self.settings.share(&shared);

@@ -7,6 +7,7 @@ mod administer;
 mod auth;
 mod buffer;
 mod cancel;
+mod catalog;
 mod clean;
 mod clock;
 mod connect;

@@ -16,6 +16,7 @@ use howdah_wire::sqlstate::SqlState;
 
 use std::time::Instant;
 
+use crate::catalog::Redefined;
 use crate::clock;
 use crate::error::Refusal;
 use crate::faults::{self, Fault};
@@ -293,6 +294,7 @@ impl Session {
         if frame_tag == tag::COMMAND_COMPLETE && is_definition(body) {
             // Plans made before it may not fit any more.
             self.worker.forget_prepared();
+            server.redefined = server.redefined.max(Redefined::of(body));
         }
         if self.effects.is_empty() {
             return Ok(());

@@ -19,6 +19,7 @@ use howdah_wire::backend::{self, TransactionStatus};
 use howdah_wire::{frame, frontend};
 
 use crate::buffer::{Inbox, Outbox, Shelf};
+use crate::catalog::Redefined;
 use crate::faults::{self, Fault};
 use crate::prepared::{PreparedSet, Presence, Unready};
 use crate::quota::Permit;
@@ -110,6 +111,8 @@ pub(crate) struct Server {
     pub(crate) outbox: Outbox,
     pub(crate) queue: ReplyQueue<SessionId>,
     pub(crate) status: TransactionStatus,
+    /// What was done to definitions since it was idle.
+    pub(crate) redefined: Redefined,
     /// The backend frame that is being passed on.
     pub(crate) body: Option<Body>,
     /// Settings made on it since it was opened.

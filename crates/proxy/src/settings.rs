@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use howdah_core::pool::PoolConfig;
+use howdah_core::route::class::Overrides;
 use howdah_core::rules::Rules;
 
 use crate::pool::Target;
@@ -59,6 +60,8 @@ pub struct Settings {
     pub stats_users: Vec<String>,
     /// What statements are flagged and refused, and their limits.
     pub rules: Arc<Rules>,
+    /// Where statements go, against what would be concluded from them.
+    pub overrides: Arc<Overrides>,
     /// What `SHOW CONFIG` shows.
     pub shown: Vec<ShownKey>,
 }

@@ -15,6 +15,7 @@ use howdah_wire::scram;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::mpsc;
 
+use crate::catalog::Catalogs;
 use crate::clock;
 use crate::error::Refusal;
 use crate::holds::Holds;
@@ -103,6 +104,8 @@ pub(crate) struct Shared {
     pub(crate) started: Instant,
     /// The connections that listen for notifications.
     pub(crate) hubs: Hubs,
+    /// What is known of databases.
+    pub(crate) catalogs: Catalogs,
 }
 
 impl Shared {
@@ -131,6 +134,7 @@ impl Shared {
             takeover: takeover::State::default(),
             started: clock::now(),
             hubs: Hubs::default(),
+            catalogs: Catalogs::default(),
         }
     }
 

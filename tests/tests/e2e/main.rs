@@ -43,6 +43,7 @@ mod pipelines;
 mod pools;
 mod probe;
 mod restarting;
+mod routes;
 mod rules_by_address;
 mod settings;
 mod sharing;

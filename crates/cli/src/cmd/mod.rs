@@ -8,6 +8,7 @@ pub(crate) mod control;
 pub(crate) mod demo;
 pub(crate) mod pools;
 pub(crate) mod restart;
+pub(crate) mod route;
 pub(crate) mod rules;
 pub(crate) mod status;
 pub(crate) mod up;

@@ -64,6 +64,17 @@ pub struct Judgement {
     pub subject: Option<String>,
 }
 
+impl Judgement {
+    /// Why it is so, in a sentence.
+    #[must_use]
+    pub fn explanation(&self) -> &'static str {
+        match self.safety {
+            Safety::Replica => "it reads, and has no other effect",
+            Safety::Primary(reason) => reason.sentence(),
+        }
+    }
+}
+
 /// Whether a statement may run on a replica. Depends on nothing else, so an answer holds as long as the catalog and the overrides do.
 #[must_use]
 pub fn safety(analysis: &Analysis, catalog: &Catalog, overrides: &Overrides) -> Safety {

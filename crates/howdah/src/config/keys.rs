@@ -4,6 +4,10 @@
 //!
 //! Invariant: a default is a text that its own kind accepts (tested), and a key that is not here is an error everywhere.
 
+mod rules;
+
+pub(crate) use rules::{OVERRIDE, ROUTE, RULE};
+
 /// What a value looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -134,7 +138,8 @@ pub(crate) static ROOT: Section = Section {
     shape: Shape::One,
     keys: &[],
     sections: &[
-        &LISTEN, &CLUSTER, &DATABASE, &USER, &AUTH, &HBA, &POOL, &HEALTH, &RULE, &ADMIN, &LOG,
+        &LISTEN, &CLUSTER, &DATABASE, &USER, &AUTH, &HBA, &POOL, &HEALTH, &ROUTE, &RULE, &ADMIN,
+        &LOG,
     ],
     doc: "",
 };
@@ -367,31 +372,6 @@ pub(crate) static HEALTH: Section = Section {
         Key::new("failure_threshold", COUNT, "Failures in a row (to connect, or to give a sign of life) after which a node is only probed, by one connection at\na time: the circuit breaker is open. Errors of a single database or user do not count.").default("5"),
         Key::new("breaker_open", Kind::Duration(Zero::Refused), "How long before the first probe. It doubles, up to eightfold, with a quarter of jitter.").default("500ms"),
         Key::new("breaker_hold", Kind::Duration(Zero::Off), "Clients wait for a node that is down until it has been down for this long; from then on they are told at once\n(08006, 57P03). Off: each waits for checkout_timeout. Long enough for a restart of PostgreSQL.").default("30s"),
-    ],
-};
-
-/// `[[rule]]`
-pub(crate) static RULE: Section = Section {
-    name: "rule",
-    shape: Shape::Named,
-    doc: "Rules about statements, in order: the first that fits and has an action decides. All that a rule asks for has to hold.",
-    sections: &[],
-    keys: &[
-        Key::new("name", Kind::Text, "What errors, the log and SHOW RULES call it.").example("no unbounded writes"),
-        Key::new("user", Kind::List, "Names that clients log in with. Left out, here and in all that follows: it does not matter.").example("report"),
-        Key::new("database", Kind::List, "Databases, by the names that clients use.").example("shop"),
-        Key::new("application", Kind::List, "What clients have set as application_name: any client may set any.").example("cron"),
-        Key::new("address", Kind::List, "Addresses or networks of clients.").example("10.0.0.0/8"),
-        Key::new("fingerprint", Kind::List, "Forms of statements, as howdah rules test prints them.").example("50fde20626009aba"),
-        Key::new("pattern", Kind::Text, "A regular expression, found in the statement's normal form: lower case, one space, literals as $1, $2, ….").example("^truncate "),
-        Key::new("class", Kind::List, "read, write, ddl, copy, transaction, session, other (DO, CALL, cursors, functions that are not built in).\nOf several statements one is enough; for action = \"allow\" all have to be.").example("write"),
-        Key::new("table", Kind::List, "Tables that are named, with or without their schema. For action = \"allow\" no others may be.").example("orders"),
-        Key::new("unbounded", SWITCH, "true: an UPDATE or DELETE whose WHERE is missing or true without a look at a column.").example("true"),
-        Key::new("injection", SWITCH, "true: the text has signs of SQL injection. A smoke detector, not a wall: parameters are the cure.").example("true"),
-        Key::new("action", Kind::Word(&["allow", "flag", "block"]), "What is decided: it runs; it runs, is counted and logged; it is refused (42501). Left out: nothing, for rules\nthat set limits.").example("block"),
-        Key::new("query_timeout", Kind::Duration(Zero::Refused), "Longest run of the statement; the shorter of this and pool.query_timeout counts.").example("30s"),
-        Key::new("max_rows", Kind::Integer { min: 1, max: 2_000_000_000 }, "Rows of the statement at most; with more the client gets so many and an error (54000).").example("10000"),
-        Key::new("undecided", Kind::Word(&["allow", "flag", "block"]), "What happens when it cannot be told whether the conditions hold: a text that does not parse, or is too long.").default("flag"),
     ],
 };
 

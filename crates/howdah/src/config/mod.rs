@@ -28,6 +28,7 @@ mod hba;
 pub mod import;
 mod keys;
 mod read;
+mod route;
 mod rules;
 mod secret;
 mod suggest;

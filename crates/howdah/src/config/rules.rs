@@ -92,7 +92,7 @@ fn network(reader: &mut Reader<'_>, text: &str) -> Option<IpNet> {
     network
 }
 
-fn fingerprint(reader: &mut Reader<'_>, text: &str) -> Option<Fingerprint> {
+pub(super) fn fingerprint(reader: &mut Reader<'_>, text: &str) -> Option<Fingerprint> {
     let found = u64::from_str_radix(text, 16).ok().filter(|_| text.len() == 16);
     if found.is_none() {
         let reason = format!("{text} is not a fingerprint");
@@ -102,7 +102,7 @@ fn fingerprint(reader: &mut Reader<'_>, text: &str) -> Option<Fingerprint> {
     found.map(Fingerprint)
 }
 
-fn pattern(reader: &mut Reader<'_>) -> Option<Pattern> {
+pub(super) fn pattern(reader: &mut Reader<'_>) -> Option<Pattern> {
     let text = reader.text("pattern")?;
     match Pattern::new(&text) {
         Ok(pattern) => Some(pattern),

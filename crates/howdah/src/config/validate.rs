@@ -16,7 +16,7 @@ use super::error::{ConfigError, Mistake, Notice};
 use super::keys::{ADMIN, HEALTH, LISTEN, LOG, POOL};
 use super::read::{Findings, Reader};
 use super::{
-    Config, Log, LogFormat, auth, clusters, console, databases, rules, suggest, tls, users,
+    Config, Log, LogFormat, auth, clusters, console, databases, route, rules, suggest, tls, users,
 };
 
 /// Most workers when nobody says a number: one moves tens of thousands of statements a second.
@@ -62,6 +62,7 @@ pub(crate) fn config(
     let mut reader = Reader::new(HEALTH.keys, root.single("health"), "health", findings);
     let health = health(&mut reader);
     let rules = Arc::new(rules::read(root, findings));
+    let overrides = Arc::new(route::overrides(root, findings));
     let log = log(root, findings);
     findings.entries.sort_by(|a, b| a.key.cmp(&b.key));
     Config {
@@ -82,6 +83,7 @@ pub(crate) fn config(
             admin_users,
             stats_users,
             rules,
+            overrides,
             shown: console::shown(&findings.entries),
         },
         log,

@@ -11,6 +11,7 @@ mod file;
 mod import;
 mod import_keys;
 mod mistakes;
+mod route;
 mod rules;
 mod sources;
 mod url;

@@ -29,6 +29,11 @@ pub(super) enum Command {
     Reconnect(Scope),
     Reload,
     Resume(Scope),
+    /// `SHOW ROUTE [database] 'statement'`
+    Route {
+        database: Option<String>,
+        sql: String,
+    },
     Shutdown(Shutdown),
     Suspend,
     WaitClose(Scope),
@@ -38,7 +43,7 @@ impl Command {
     /// The tag of its `CommandComplete`.
     pub(super) const fn tag(&self) -> &'static str {
         match self {
-            Self::Show(_) | Self::Parameter(_) => "SHOW",
+            Self::Show(_) | Self::Parameter(_) | Self::Route { .. } => "SHOW",
             Self::Ignored(tag) => tag,
             Self::Change(_) => "SET",
             Self::Disable(_) => "DISABLE",
@@ -211,6 +216,16 @@ fn spoken(tokens: &[Token]) -> String {
 }
 
 fn show(words: &[Token]) -> Option<Command> {
+    if let [first, database @ .., Token::Quoted(sql)] = words
+        && first.keyword() == "route"
+    {
+        let database = match database {
+            [] => None,
+            [name] => Some(name.text()?.to_owned()),
+            _ => return None,
+        };
+        return Some(Command::Route { database, sql: sql.clone() });
+    }
     let words: Option<Vec<&str>> = words.iter().map(Token::text).collect();
     let name = words?.join("_").to_ascii_lowercase();
     if name.is_empty() {
@@ -257,6 +272,14 @@ mod tests {
             ("shutdown wait_for_servers", Command::Shutdown(Shutdown::WhenServersAreFree)),
             ("SHUTDOWN WAIT_FOR_CLIENTS", Command::Shutdown(Shutdown::WhenClientsHaveLeft)),
             ("WAIT_CLOSE shop", Command::WaitClose(database("shop"))),
+            (
+                "SHOW ROUTE shop 'select '';'' from t'",
+                Command::Route {
+                    database: Some("shop".to_owned()),
+                    sql: "select ';' from t".to_owned(),
+                },
+            ),
+            ("show route 'x'", Command::Route { database: None, sql: "x".to_owned() }),
             ("SET pool.max_size = 5", Command::Change("pool.max_size".to_owned())),
             ("SET extra_float_digits = 3", Command::Ignored("SET")),
             ("set application_name to 'it''s; me'", Command::Ignored("SET")),
@@ -282,6 +305,8 @@ mod tests {
             "SELECT 1",
             "SHOW nonsense",
             "PAUSE a b",
+            "SHOW ROUTE shop",
+            "SHOW ROUTE a b 'select 1'",
             "RELOAD now",
             "DISABLE",
             "KILL_CLIENT",

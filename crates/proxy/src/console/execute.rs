@@ -10,7 +10,7 @@ use howdah_wire::sqlstate::SqlState;
 use super::command::Command;
 use super::parameters;
 use super::protocol::{Console, Outcome, Stop};
-use super::show::Topic;
+use super::show::{Topic, route};
 use super::table::cell;
 use crate::administer::{self, Census};
 use crate::entry::Activity;
@@ -28,6 +28,7 @@ const HELP: &str = "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|V
     \tSHOW DNS_HOSTS|DNS_ZONES\n\
     \tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS\n\
     \tSHOW NODES|NOTIFICATIONS|PINS|PREPARED\n\
+    \tSHOW ROUTE [<db>] '<statement>'\n\
     \tRELOAD\n\
     \tPAUSE [<db>]\n\
     \tRESUME [<db>]\n\
@@ -54,6 +55,10 @@ impl Console<'_> {
             Command::Parameter(at) => {
                 let value = parameters::ALL.get(*at).map(|parameter| vec![cell(parameter.value)]);
                 return Ok(Outcome { rows: value.into_iter().collect(), notice: None });
+            }
+            Command::Route { database, sql } => {
+                let row = route::route(self.worker, database.as_deref(), sql).await?;
+                return Ok(Outcome { rows: vec![row], notice: None });
             }
             Command::Ignored(_) => {}
             Command::Change(key) => return Err(only_in_the_file(key).into()),

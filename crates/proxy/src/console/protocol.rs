@@ -345,6 +345,7 @@ impl Command {
         match self {
             Self::Show(topic) => topic.columns(),
             Self::Parameter(at) => super::parameters::columns(*at),
+            Self::Route { .. } => Some(super::show::route::COLUMNS),
             Self::Ignored(_)
             | Self::Change(_)
             | Self::Disable(_)

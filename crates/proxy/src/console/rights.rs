@@ -55,7 +55,7 @@ impl Command {
                 | Topic::Users
                 | Topic::Version => Role::Stats,
             },
-            Self::Parameter(_) | Self::Ignored(_) => Role::Stats,
+            Self::Parameter(_) | Self::Ignored(_) | Self::Route { .. } => Role::Stats,
             Self::Change(_)
             | Self::Disable(_)
             | Self::Enable(_)

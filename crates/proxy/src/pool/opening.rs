@@ -13,6 +13,7 @@ use howdah_wire::backend::TransactionStatus;
 
 use super::{Pool, Target, Yield, is_sound};
 use crate::buffer::{Inbox, Outbox};
+use crate::catalog::Redefined;
 use crate::clock;
 use crate::connect::{Login, OpenError, Opened};
 use crate::entry::Grant;
@@ -163,6 +164,7 @@ impl Pool {
             outbox: Outbox::default(),
             queue: ReplyQueue::new(),
             status: TransactionStatus::Idle,
+            redefined: Redefined::No,
             body: None,
             settings: SessionSettings::new(worker.no_settings()),
             prepared: PreparedSet::default(),

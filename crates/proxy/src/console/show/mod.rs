@@ -7,6 +7,7 @@ mod config;
 mod lists;
 mod own;
 mod pools;
+pub(super) mod route;
 mod sockets;
 mod stats;
 

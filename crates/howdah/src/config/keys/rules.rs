@@ -1,0 +1,53 @@
+//! Keys about statements: `[[rule]]` and `[[route.override]]`.
+
+use super::{Key, Kind, SWITCH, Section, Shape, Zero};
+
+/// `[[rule]]`
+pub(crate) static RULE: Section = Section {
+    name: "rule",
+    shape: Shape::Named,
+    doc: "Rules about statements, in order: the first that fits and has an action decides. All that a rule asks for has to hold.",
+    sections: &[],
+    keys: &[
+        Key::new("name", Kind::Text, "What errors, the log and SHOW RULES call it.").example("no unbounded writes"),
+        Key::new("user", Kind::List, "Names that clients log in with. Left out, here and in all that follows: it does not matter.").example("report"),
+        Key::new("database", Kind::List, "Databases, by the names that clients use.").example("shop"),
+        Key::new("application", Kind::List, "What clients have set as application_name: any client may set any.").example("cron"),
+        Key::new("address", Kind::List, "Addresses or networks of clients.").example("10.0.0.0/8"),
+        Key::new("fingerprint", Kind::List, "Forms of statements, as howdah rules test prints them.").example("50fde20626009aba"),
+        Key::new("pattern", Kind::Text, "A regular expression, found in the statement's normal form: lower case, one space, literals as $1, $2, ….").example("^truncate "),
+        Key::new("class", Kind::List, "read, write, ddl, copy, transaction, session, other (DO, CALL, cursors, functions that are not built in).\nOf several statements one is enough; for action = \"allow\" all have to be.").example("write"),
+        Key::new("table", Kind::List, "Tables that are named, with or without their schema. For action = \"allow\" no others may be.").example("orders"),
+        Key::new("unbounded", SWITCH, "true: an UPDATE or DELETE whose WHERE is missing or true without a look at a column.").example("true"),
+        Key::new("injection", SWITCH, "true: the text has signs of SQL injection. A smoke detector, not a wall: parameters are the cure.").example("true"),
+        Key::new("action", Kind::Word(&["allow", "flag", "block"]), "What is decided: it runs; it runs, is counted and logged; it is refused (42501). Left out: nothing, for rules\nthat set limits.").example("block"),
+        Key::new("query_timeout", Kind::Duration(Zero::Refused), "Longest run of the statement; the shorter of this and pool.query_timeout counts.").example("30s"),
+        Key::new("max_rows", Kind::Integer { min: 1, max: 2_000_000_000 }, "Rows of the statement at most; with more the client gets so many and an error (54000).").example("10000"),
+        Key::new("undecided", Kind::Word(&["allow", "flag", "block"]), "What happens when it cannot be told whether the conditions hold: a text that does not parse, or is too long.").default("flag"),
+    ],
+};
+
+/// `[route]`
+pub(crate) static ROUTE: Section = Section {
+    name: "route",
+    shape: Shape::One,
+    doc: "Where statements go: to the primary, or to a replica that may run them.",
+    sections: &[&OVERRIDE],
+    keys: &[],
+};
+
+/// `[[route.override]]`
+pub(crate) static OVERRIDE: Section = Section {
+    name: "override",
+    shape: Shape::Named,
+    doc: "What is said about functions, tables or statements, against what would be concluded; each is about one kind of them.\nThe first that fits counts. howdah route explain tries a statement out.",
+    sections: &[],
+    keys: &[
+        Key::new("name", Kind::Text, "What howdah route explain calls it.").example("harmless functions"),
+        Key::new("function", Kind::List, "Functions, with or without their schema. To a replica: whatever they are declared as, they have no effect.").example("app.total"),
+        Key::new("table", Kind::List, "Tables or views, with or without their schema. To a replica: whatever they call or read.").example("daily"),
+        Key::new("fingerprint", Kind::List, "Forms of statements, as howdah route explain prints them.").example("50fde20626009aba"),
+        Key::new("pattern", Kind::Text, "A regular expression, found in the statement's normal form: lower case, one space, literals as $1, $2, ….").example("from jobs where"),
+        Key::new("to", Kind::Word(&["primary", "replica"]), "primary: always there. replica: there, too, unless it would certainly fail or do harm there.").example("replica"),
+    ],
+};
