@@ -39,7 +39,7 @@ regress: ## PostgreSQL's own regression tests, directly and through Howdah (3 to
 	@scripts/setup test
 	@scripts/pg-regress $(TARGET)/pg-regress $(REGRESS_ARGS)
 
-bench: ## Howdah, PgBouncer, pgpool-II, HAProxy and a direct connection side by side; writes bench/results/ (about 15 minutes)
+bench: ## Howdah, PgBouncer and a direct connection side by side; writes bench/results/ (about 10 minutes)
 	@scripts/setup bench
 	@cargo build --release --locked -p howdah-cli -p howdah-bench
 	@$(TARGET)/release/howdah-bench run $(BENCH_ARGS)

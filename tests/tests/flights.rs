@@ -38,7 +38,7 @@ fn plan(rig: &Rig) -> Plan {
         mix: Mix::All,
         clients: CLIENTS,
         requests,
-        time: Duration::from_secs(if requests == REQUESTS { 40 } else { 3600 }),
+        time: Duration::from_secs(if requests == REQUESTS { 40 } else { 6 * 3600 }),
         seed: seed(),
     }
 }

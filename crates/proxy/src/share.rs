@@ -170,7 +170,8 @@ impl Session {
         *self.entry.shared.borrow_mut() = Some(request);
         let (mut losses, mut turns, mut waiting) = (0, 0, since);
         while losses <= LOSSES && turns < TURNS {
-            if let Err(refusal) = self.pool.enqueue_shared(&self.worker, &self.entry, fare) {
+            if let Err(refusal) = self.pool.enqueue_shared(&self.worker, &self.entry, (fare, since))
+            {
                 return Ok(Shared::Refused(refusal));
             }
             self.entry.activity.set(Activity::Waiting);

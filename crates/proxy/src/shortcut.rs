@@ -64,7 +64,7 @@ impl Shortcut {
             let opened = connect::open(&Login { question, ..login }, shelf).await?;
             Ok((opened, login.address.clone()))
         };
-        if !may_look(&login, wish) || node.has_no_socket() {
+        if !may_look(&login, wish) {
             return by_tcp(None).await;
         }
         let known = self.0.borrow().clone();
@@ -74,6 +74,9 @@ impl Shortcut {
                 Err(error) => tracing::debug!("not over the Unix socket any more: {error}"),
             }
             self.forget();
+        }
+        if node.has_no_socket() {
+            return by_tcp(None).await;
         }
         let (opened, address) = by_tcp(Some(QUESTION)).await?;
         let way = match Way::of(&opened, login.address, wish) {

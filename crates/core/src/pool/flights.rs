@@ -68,7 +68,9 @@ impl<W> Flights<W> {
     }
 
     pub(super) fn enqueue(&mut self, fare: Fare, waiter: Waiter<W>) {
-        self.waiting.push_back((fare, waiter));
+        let younger = self.waiting.iter().rev().take_while(|(_, other)| other.since > waiter.since);
+        let at = self.waiting.len() - younger.count();
+        self.waiting.insert(at, (fare, waiter));
     }
 
     /// Since when the oldest request waits for which one more flight may begin.

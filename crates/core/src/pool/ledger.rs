@@ -212,15 +212,16 @@ impl<S, W> Ledger<S, W> {
         Ok(())
     }
 
-    /// Puts a request that may share a server at the end of its lane; then see whether it [`Self::may_take_off`].
+    /// Puts a request that may share a server into its lane, behind those that wait for as long; then see whether it
+    /// [`Self::may_take_off`]. One that comes back from a flight has waited `since` it was put there first.
     ///
     /// # Errors
     /// [`QueueFull`] when `max_waiters` wait already.
-    pub fn enqueue_shared(&mut self, who: W, fare: Fare, now: Instant) -> Result<(), QueueFull> {
+    pub fn enqueue_shared(&mut self, who: W, fare: Fare, since: Instant) -> Result<(), QueueFull> {
         if self.counts().waiting >= self.config.max_waiters {
             return Err(QueueFull);
         }
-        self.flights.enqueue(fare, Waiter { who, since: now, notified: false });
+        self.flights.enqueue(fare, Waiter { who, since, notified: false });
         Ok(())
     }
 

@@ -46,7 +46,7 @@ impl Pool {
         self.flying.under_way.borrow().iter().any(|flight| flight.server == server)
     }
 
-    /// Puts a request that may share a server into its lane.
+    /// Puts a request that may share a server, and waits since this moment, into its lane.
     ///
     /// # Errors
     /// As [`Self::enqueue`].
@@ -54,12 +54,12 @@ impl Pool {
         self: &Rc<Self>,
         worker: &Rc<Worker>,
         entry: &Rc<Entry>,
-        fare: Fare,
+        (fare, since): (Fare, Instant),
     ) -> Result<(), Refusal> {
         if let Some(refusal) = self.hopeless(worker) {
             return Err(refusal);
         }
-        let queued = self.ledger.borrow_mut().enqueue_shared(Rc::clone(entry), fare, worker.now());
+        let queued = self.ledger.borrow_mut().enqueue_shared(Rc::clone(entry), fare, since);
         if queued.is_err() {
             return Err(Refusal::queue_full(self.ledger.borrow().config().max_waiters));
         }

@@ -100,6 +100,17 @@ fn a_pool_that_had_no_room_flies_when_it_gets_some() {
     assert!(ledger.flight_target() > 1, "one flight was enough for a pool without room only");
 }
 
+#[test]
+fn a_request_that_comes_back_from_a_flight_keeps_its_place() {
+    let begin = Instant::now();
+    let mut flights = Flights::new(1);
+    let later = |millis| begin + Duration::from_millis(millis);
+    for (who, since) in [(1, 3), (2, 4), (3, 3), (4, 1), (5, 9)] {
+        flights.enqueue(QUICK, waiter(who, later(since)));
+    }
+    assert_eq!(fly(&mut flights), vec![4, 1, 3, 2, 5]);
+}
+
 /// What happens in a pool, at a time of the model's choice.
 #[derive(Debug, Clone)]
 enum Step {
