@@ -117,6 +117,13 @@ impl Builder {
         self
     }
 
+    /// In front of servers that others use, too.
+    #[must_use]
+    pub fn servers_shared(mut self, servers: &Arc<Servers>) -> Self {
+        self.servers = Some(Arc::clone(servers));
+        self
+    }
+
     /// In front of the servers of another rig.
     #[must_use]
     pub fn servers_of(mut self, rig: &Rig) -> Self {

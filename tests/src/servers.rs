@@ -83,15 +83,6 @@ impl Servers {
         Self::start_with(Cluster::builder(), &[])
     }
 
-    /// One that nobody else uses, with so many replicas.
-    ///
-    /// # Panics
-    /// When PostgreSQL cannot be started.
-    #[must_use]
-    pub fn start_with_replicas(count: u32) -> Self {
-        Self::start_with(Cluster::builder().replicas(count), &[])
-    }
-
     /// One that nobody else uses and that speaks TLS with this certificate and key, and trusts certificates of this authority.
     /// Two more roles: `app_cert` has to show one, `app_clear` may not use TLS.
     ///
@@ -111,6 +102,16 @@ impl Servers {
             builder.sql("CREATE ROLE app_cert LOGIN; CREATE ROLE app_clear LOGIN"),
             &lines,
         )
+    }
+
+    /// One that nobody else uses, with so many replicas. One more role: `howdah_probe` may see all statistics.
+    ///
+    /// # Panics
+    /// When PostgreSQL cannot be started.
+    #[must_use]
+    pub fn start_with_replicas(count: u32) -> Self {
+        let probe = "CREATE ROLE howdah_probe LOGIN IN ROLE pg_monitor";
+        Self::start_with(Cluster::builder().replicas(count).sql(probe), &[])
     }
 
     fn start_with(builder: ClusterBuilder, hba: &[&str]) -> Self {

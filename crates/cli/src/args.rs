@@ -32,6 +32,8 @@ pub(crate) enum Verb {
     Check(cmd::check::Args),
     /// What a running Howdah is doing
     Status(crate::console::Args),
+    /// The nodes of a running Howdah: roles, lag; take one out and put it back
+    Nodes(cmd::nodes::Args),
     /// The pools of a running Howdah
     Pools(cmd::pools::Args),
     /// Who is connected to a running Howdah; disconnect somebody

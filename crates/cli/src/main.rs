@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Verb::Restart(args) => cmd::restart::run(&args),
         Verb::Check(args) => cmd::check::run(&args),
         Verb::Status(args) => cmd::status::run(&args),
+        Verb::Nodes(args) => cmd::nodes::run(&args),
         Verb::Pools(args) => cmd::pools::run(&args),
         Verb::Clients(args) => cmd::clients::run(&args),
         Verb::Rules(args) => cmd::rules::run(&args),

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use howdah_core::topology::{Failure, Hint};
 use howdah_wire::backend::{self, Message, TransactionStatus, tag};
 use howdah_wire::sqlstate::SqlState;
 use howdah_wire::{frame, frontend, startup};
@@ -60,7 +61,7 @@ pub(crate) struct Greeting {
 pub(crate) enum OpenError {
     /// The socket.
     #[error("cannot reach PostgreSQL at {address}: {reason}")]
-    Unreachable { address: String, reason: String },
+    Unreachable { address: String, kind: io::ErrorKind, reason: String },
     /// It took longer than `pool.connect_timeout`.
     #[error("PostgreSQL at {address} did not answer in time")]
     Timeout { address: String },
@@ -97,6 +98,29 @@ impl OpenError {
             }
             Self::Login { .. } | Self::Tls { .. } => true,
             Self::Unreachable { .. } | Self::Timeout { .. } => false,
+        }
+    }
+
+    /// What it says about the state of the node.
+    pub(crate) fn failure(&self) -> Failure {
+        match self {
+            // Nobody listens; or nobody has made the socket.
+            Self::Unreachable {
+                kind: io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound,
+                ..
+            } => Failure::Refused,
+            Self::Unreachable { .. } | Self::Timeout { .. } => Failure::Silent,
+            Self::Refused { code, .. } if code.as_str().starts_with("57P0") => Failure::Refused,
+            Self::Refused { .. } | Self::Login { .. } | Self::Tls { .. } => Failure::Barred,
+        }
+    }
+
+    /// The same for those who have not asked: what contradicts that the node is up.
+    pub(crate) fn hint(&self) -> Option<Hint> {
+        match (self, self.failure()) {
+            (Self::Refused { .. }, Failure::Refused) => Some(Hint::ShuttingDown),
+            (_, Failure::Refused) => Some(Hint::Refused),
+            (_, Failure::Silent | Failure::Barred) => None,
         }
     }
 
@@ -169,6 +193,7 @@ pub(crate) async fn reach(
 ) -> Result<Stream, OpenError> {
     let unreachable = |error: io::Error| OpenError::Unreachable {
         address: address.to_string(),
+        kind: error.kind(),
         reason: error.to_string(),
     };
     let socket = connect(address).await.map_err(unreachable)?;
@@ -259,7 +284,9 @@ impl Opening<'_> {
         match tls_error(error) {
             // With TLS 1.3 a server says only now that it does not accept our certificate.
             Some(tls) => OpenError::Tls { reason: tls::explain(tls, &address), address },
-            None => OpenError::Unreachable { address, reason: error.to_string() },
+            None => {
+                OpenError::Unreachable { address, kind: error.kind(), reason: error.to_string() }
+            }
         }
     }
 

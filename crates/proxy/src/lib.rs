@@ -55,6 +55,7 @@ mod stream;
 mod takeover;
 mod tenure;
 pub mod tls;
+mod topology;
 mod traffic;
 mod words;
 mod worker;

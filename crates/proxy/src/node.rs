@@ -3,11 +3,13 @@
 //!
 //! Invariant: `closed` is what the breaker says; a worker that reads it late is at most one tick behind.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use howdah_core::breaker::{Breaker, BreakerChange, BreakerConfig};
 use howdah_core::pool::Ramp;
+use howdah_core::topology::{Role, Standing};
 use parking_lot::Mutex;
 
 use crate::clock;
@@ -15,6 +17,7 @@ use crate::connect::OpenError;
 use crate::error::{Refusal, seconds};
 use crate::report::NodeReport;
 use crate::settings::{Health, NodeAddress};
+use crate::topology::{Published, View};
 
 /// One node, shared by the workers.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub(crate) struct NodeState {
     closed: AtomicBool,
     /// How often the breaker has closed again.
     recoveries: AtomicU64,
+    /// What sessions read of its place in the cluster.
+    pub(crate) published: Published,
     inner: Mutex<Inner>,
 }
 
@@ -75,6 +80,7 @@ impl NodeState {
             answered: AtomicU64::new(0),
             closed: AtomicBool::new(true),
             recoveries: AtomicU64::new(0),
+            published: Published::new(),
             inner: Mutex::new(inner),
         }
     }
@@ -91,6 +97,19 @@ impl NodeState {
 
     pub(crate) fn is_at(&self, name: &str, address: &NodeAddress) -> bool {
         self.name == name && self.address == *address
+    }
+
+    /// Its name in reports.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether somebody at this address is this node, as far as the configuration tells: of a name it cannot be told.
+    pub(crate) fn is_reached_at(&self, address: &str) -> bool {
+        match &self.address {
+            NodeAddress::Tcp { host, .. } => host.parse::<IpAddr>().is_err() || host == address,
+            NodeAddress::Unix { .. } => false,
+        }
     }
 
     /// Whether a server may be opened now. Whoever is admitted says how it went.
@@ -203,8 +222,11 @@ impl NodeState {
         self.made + Duration::from_millis(self.answered.load(Ordering::Relaxed))
     }
 
-    /// Its line in the report.
-    pub(crate) fn report(&self, now: Instant) -> NodeReport {
+    /// Its line in the report, with what its cluster says of it.
+    pub(crate) fn report(&self, view: &View, now: Instant) -> NodeReport {
+        let seen = view.nodes().find(|node| std::ptr::eq(&*node.state, self));
+        let standing = seen.map_or(Standing::Unheard, |node| node.standing);
+        let fresh = self.published.fresh_at().map(|fresh| now.saturating_duration_since(fresh));
         let inner = self.inner.lock();
         let answered = self.answered.load(Ordering::Relaxed) > 0;
         NodeReport {
@@ -216,6 +238,12 @@ impl NodeState {
             answered: answered.then(|| now.saturating_duration_since(self.answered_at())),
             last_error: inner.last_error.as_ref().map(|(_, text)| text.clone()),
             socket: inner.socket.clone(),
+            role: seen.map_or(Role::Unknown, |node| node.role).as_str(),
+            standing: standing.as_str(),
+            timeline: seen.and_then(|node| node.timeline),
+            lag_bytes: self.published.lag_bytes(),
+            lag: if standing == Standing::Primary { Some(Duration::ZERO) } else { fresh },
+            drained: self.published.is_drained(),
         }
     }
 }

@@ -321,6 +321,7 @@ pub(crate) fn merge(shared: &Shared, reports: &[WorkerReport]) -> Report {
         }
     }
     totals.connections = shared.connections();
+    let view = shared.clusters.view();
     Report {
         notifications: shared.hubs.report(),
         uptime: clock::now() - shared.started,
@@ -328,7 +329,8 @@ pub(crate) fn merge(shared: &Shared, reports: &[WorkerReport]) -> Report {
         clients: shared.clients(),
         listening: shared.listening(),
         pools: pools.into_values().collect(),
-        nodes: shared.nodes().iter().map(|node| node.report(clock::now())).collect(),
+        nodes: shared.nodes().iter().map(|node| node.report(&view, clock::now())).collect(),
+        unlisted: view.unlisted(),
         databases: databases.into_values().collect(),
         rules,
         totals,

@@ -27,6 +27,8 @@ pub struct Report {
     pub notifications: Vec<NotificationReport>,
     /// Nodes that have pools.
     pub nodes: Vec<NodeReport>,
+    /// Replicas that follow a primary and are not configured.
+    pub unlisted: Vec<UnlistedReport>,
     /// One entry per database that clients have used, ordered by name.
     pub databases: Vec<DatabaseReport>,
     /// Rules about statements, in their order.
@@ -140,6 +142,28 @@ pub struct NodeReport {
     pub last_error: Option<String>,
     /// The Unix socket that its servers are reached by, or why that is not used; `None`: not looked for yet.
     pub socket: Option<Result<String, String>>,
+    /// What it says it is: `primary`, `replica` or `unknown`.
+    pub role: &'static str,
+    /// What it counts as in its cluster: `primary`, `replica`, `detached`, `fenced`, `rival`, `stranger`, `suspect`, `down` or
+    /// `unheard`.
+    pub standing: &'static str,
+    /// The timeline that it writes or follows.
+    pub timeline: Option<u32>,
+    /// What it has not replayed of the primary's log, in bytes; `None`: unknown.
+    pub lag_bytes: Option<u64>,
+    /// How old what it shows is at most; `None`: unknown.
+    pub lag: Option<Duration>,
+    /// An administrator has taken it out of what serves reads.
+    pub drained: bool,
+}
+
+/// A replica that follows a primary and is not configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnlistedReport {
+    /// Name of the primary's cluster.
+    pub cluster: String,
+    /// Where it comes from.
+    pub address: String,
 }
 
 /// One pool: servers for (node, database, user).

@@ -43,6 +43,8 @@ pub struct Settings {
     pub client_idle_timeout: Option<Duration>,
     /// How nodes are watched.
     pub health: Health,
+    /// How nodes are asked for their role and position.
+    pub probe: Probe,
     /// PostgreSQL instances.
     pub nodes: Vec<Node>,
     /// Which of them belong together.
@@ -196,6 +198,23 @@ impl Default for Health {
     }
 }
 
+/// How nodes are asked for their role and their position. A node alone in its cluster is not asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// How often.
+    pub interval: Duration,
+    /// As whom; `None`: as the first user who can log in without a client.
+    pub login: Option<ServerCredentials>,
+    /// In which database; `None`: in the first that is configured, or `postgres`.
+    pub database: Option<String>,
+}
+
+impl Default for Probe {
+    fn default() -> Self {
+        Self { interval: Duration::from_millis(100), login: None, database: None }
+    }
+}
+
 /// One PostgreSQL instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
@@ -209,8 +228,12 @@ pub struct Node {
     pub socket: LocalSocket,
     /// Servers to this node at most, over all pools and workers; `None`: no cap.
     pub max_servers: Option<u32>,
-    /// Whether the configuration says that it is a replica.
+    /// Whether the configuration says that it is a replica. What the node itself says counts.
     pub replica: bool,
+    /// Its part of the reads, against the weights of the others; 0: none.
+    pub weight: u32,
+    /// Reads go to the smallest number first, with the strategy that looks at it.
+    pub priority: u32,
 }
 
 /// One primary with its replicas; positions in [`Settings::nodes`].

@@ -22,11 +22,12 @@ use crate::holds::Holds;
 use crate::host::Host;
 use crate::node::NodeState;
 use crate::notify::Hubs;
-use crate::pool::{Allotment, PoolKey, Target, Whole};
+use crate::pool::{Allotment, PoolKey, Whole};
 use crate::quota::Quota;
 use crate::report::ListenAddress;
-use crate::settings::Settings;
+use crate::settings::{NodeAddress, Settings};
 use crate::takeover;
+use crate::topology::Clusters;
 use crate::worker::{Command, worker_of};
 
 /// What a quota or a number of clients is for.
@@ -106,6 +107,8 @@ pub(crate) struct Shared {
     pub(crate) hubs: Hubs,
     /// What is known of databases.
     pub(crate) catalogs: Catalogs,
+    /// Who is the primary, and who follows it.
+    pub(crate) clusters: Clusters,
 }
 
 impl Shared {
@@ -114,7 +117,7 @@ impl Shared {
         commands: Vec<mpsc::Sender<Command>>,
         stranger: String,
     ) -> Self {
-        Self {
+        let shared = Self {
             settings: Mutex::new(Arc::new(settings)),
             quotas: Mutex::default(),
             wholes: Mutex::default(),
@@ -135,7 +138,10 @@ impl Shared {
             started: clock::now(),
             hubs: Hubs::default(),
             catalogs: Catalogs::default(),
-        }
+            clusters: Clusters::new(),
+        };
+        shared.clusters.reload(&shared, &shared.settings());
+        shared
     }
 
     pub(crate) fn settings(&self) -> Arc<Settings> {
@@ -148,7 +154,9 @@ impl Shared {
     }
 
     pub(crate) fn set_settings(&self, settings: Settings) {
-        *self.settings.lock() = Arc::new(settings);
+        let settings = Arc::new(settings);
+        *self.settings.lock() = Arc::clone(&settings);
+        self.clusters.reload(self, &settings);
     }
 
     pub(crate) fn set_listening(&self, listening: Vec<ListenAddress>) {
@@ -305,24 +313,31 @@ impl Shared {
         self.verifiers.lock().insert(user.to_owned(), made);
     }
 
-    /// The node that a pool opens its servers on, with the health settings in force. Forgets nodes without a pool.
-    pub(crate) fn node(&self, settings: &Settings, target: &Target) -> Arc<NodeState> {
+    /// A node, with the health settings in force. Forgets nodes that nobody has.
+    pub(crate) fn node(
+        &self,
+        settings: &Settings,
+        name: &str,
+        address: &NodeAddress,
+    ) -> Arc<NodeState> {
         let mut nodes = self.nodes.lock();
         nodes.retain(|node| Arc::strong_count(node) > 1);
-        let known = nodes.iter().find(|node| node.is_at(&target.node, &target.address));
+        let known = nodes.iter().find(|node| node.is_at(name, address));
         if let Some(known) = known {
             known.set_health(settings.health, settings.revision);
             return Arc::clone(known);
         }
-        let (name, address) = (target.node.clone(), target.address.clone());
+        let (name, address) = (name.to_owned(), address.clone());
         let node = Arc::new(NodeState::new(name, address, (settings.health, settings.revision)));
         nodes.push(Arc::clone(&node));
         node
     }
 
-    /// The nodes that have pools.
+    /// The nodes of all clusters and pools.
     pub(crate) fn nodes(&self) -> Vec<Arc<NodeState>> {
-        self.nodes.lock().clone()
+        let mut nodes = self.nodes.lock();
+        nodes.retain(|node| Arc::strong_count(node) > 1);
+        nodes.clone()
     }
 
     /// The caps that servers of a pool count against, with the sizes of these settings. Servers are counted without a cap, too,

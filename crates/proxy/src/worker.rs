@@ -359,7 +359,7 @@ impl Worker {
         let (target, config) = settings.pool(&key.database, &key.user)?;
         let allotment = self.shared.allot(&key, &config, self.index);
         let quotas = self.shared.quotas(&settings, &key);
-        let node = self.shared.node(&settings, &target);
+        let node = self.shared.node(&settings, &target.node, &target.address);
         let pool = Rc::new(Pool::new(key.clone(), target, allotment, quotas, node));
         for greeting in self.shared.takeover.greetings(&key) {
             pool.inherit(self, greeting);
@@ -378,7 +378,7 @@ impl Worker {
             match settings.pool(&pool.key.database, &pool.key.user) {
                 Some((target, config)) => {
                     pool.set_quotas(self.shared.quotas(&settings, &pool.key));
-                    pool.set_node(self.shared.node(&settings, &target));
+                    pool.set_node(self.shared.node(&settings, &target.node, &target.address));
                     let allotment = self.shared.allot(&pool.key, &config, self.index);
                     pool.reload(self, target, allotment);
                 }
@@ -386,6 +386,14 @@ impl Worker {
             }
         }
         self.open_standing();
+        self.probe();
+    }
+
+    /// One worker asks the nodes for all.
+    fn probe(self: &Rc<Self>) {
+        if self.index == 0 {
+            self.shared.clusters.probe(self, &self.settings());
+        }
     }
 
     /// Makes the pools that hold servers before a client has come.
@@ -550,6 +558,7 @@ pub(crate) async fn serve_commands(worker: Rc<Worker>, mut commands: mpsc::Recei
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     worker.open_standing();
+    worker.probe();
     loop {
         // Both are cancel safe. In this order, so that a run can be repeated: chance decides nothing.
         let command = tokio::select! {

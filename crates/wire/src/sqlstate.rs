@@ -81,6 +81,8 @@ states! {
     CONFIGURATION_LIMIT = b"53400";
     /// 54000
     PROGRAM_LIMIT = b"54000";
+    /// 55000: it is not in the state for that.
+    OBJECT_NOT_IN_PREREQUISITE_STATE = b"55000";
     /// 55P03
     LOCK_NOT_AVAILABLE = b"55P03";
     /// 57014

@@ -53,4 +53,5 @@ mod statements;
 mod tls_clients;
 mod tls_rotation;
 mod tls_servers;
+mod topology;
 mod workers;

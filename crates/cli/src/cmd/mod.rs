@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod control;
 pub(crate) mod demo;
+pub(crate) mod nodes;
 pub(crate) mod pools;
 pub(crate) mod restart;
 pub(crate) mod route;

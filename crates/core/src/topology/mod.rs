@@ -138,6 +138,13 @@ impl Topology {
         self.incumbent.or_else(named)
     }
 
+    /// Whether the primary is another node than the one that the configuration names.
+    #[must_use]
+    pub fn differs_from_configuration(&self) -> bool {
+        let primary = self.primary().and_then(|primary| self.member(primary));
+        primary.is_some_and(|member| !member.named)
+    }
+
     /// What a node counts as.
     #[must_use]
     pub fn standing(&self, node: NodeId) -> Standing {

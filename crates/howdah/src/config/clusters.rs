@@ -115,7 +115,10 @@ fn members(
             let reason = format!("the node {name} is there already");
             reader.fail(Mistake::Duplicate, "host", reason, "remove one of them");
         }
-        nodes.push(Node { name, address, tls, socket, max_servers, replica: false });
+        let weight = reader.integer("weight").unwrap_or(1);
+        let priority = reader.integer("priority").unwrap_or(1);
+        let replica = false;
+        nodes.push(Node { name, address, tls, socket, max_servers, replica, weight, priority });
     }
     roles
 }

@@ -2,6 +2,8 @@
 //! `read`, judged by `validate`. The example file, `config show`, the environment form and the suggestions for typing mistakes all
 //! come from this table.
 //!
+//! Length: one table, so that nothing has to be looked for in two places.
+//!
 //! Invariant: a default is a text that its own kind accepts (tested), and a key that is not here is an error everywhere.
 
 mod rules;
@@ -206,13 +208,15 @@ pub(crate) static NODE: Section = Section {
         Key::new("name", Kind::Text, "Name in reports; left out: its address.").example("main-1"),
         Key::new("host", Kind::Text, "Host name or address; a path is the directory of a Unix socket (faster on the same machine).").example("127.0.0.1"),
         Key::new("port", Kind::Integer { min: 1, max: 65_535 }, "").default("5432"),
-        Key::new("role", Kind::Word(&["primary", "replica"]), "Left out: the first node is the primary, the others replicas. Replicas are not routed to yet.").example("primary"),
+        Key::new("role", Kind::Word(&["primary", "replica"]), "Left out: the first node is the primary, the others replicas. A hint: what the nodes say of\nthemselves counts.").example("primary"),
         Key::new("tls", Kind::Word(&["disable", "prefer", "require", "verify-ca", "verify-full"]), "TLS with the node over TCP, with the meaning of libpq's sslmode: if it speaks it; always; and its certificate is signed\nby tls_ca; and is for this host. Only the last is safe from somebody in between.").default("prefer"),
         Key::new("tls_ca", Kind::Text, "Authorities that sign the node's certificate, in PEM form; \"system\": those that this machine trusts, also when left out.").example("/etc/howdah/root.crt"),
         Key::new("tls_cert", Kind::Text, "Certificate to show to the node when it asks for one.").example("/etc/howdah/client.crt"),
         Key::new("tls_key", Kind::Text, "Its private key, without a passphrase.").example("/etc/howdah/client.key"),
         Key::new("socket", Kind::Text, "Reaches a server on this machine by its Unix socket, which is faster, though host says TCP. \"auto\": if host is\na loopback address or localhost, and the socket leads to the same server and asks for the same proof; a directory: there; \"off\": never.").default("auto"),
         Key::new("max_servers", COUNT, "Connections to this node at most, over all pools. Left out: no cap beyond the pools' own.").example("90"),
+        Key::new("weight", Kind::Integer { min: 0, max: 1000 }, "Its part of the reads, against the weights of the others. 0: none.").default("1"),
+        Key::new("priority", Kind::Integer { min: 1, max: 1000 }, "Reads go to the smallest number first, if the strategy looks at it.").default("1"),
     ],
 };
 
@@ -364,9 +368,16 @@ pub(crate) static POOL: Section = Section {
 pub(crate) static HEALTH: Section = Section {
     name: "health",
     shape: Shape::One,
-    doc: "How nodes are watched. Only nodes with pools are; SHOW NODES says what is known.",
+    doc: "How nodes are watched: whether they answer, and in a cluster of several nodes who is the primary and how far the others\nare behind. SHOW NODES says what is known.",
     sections: &[],
     keys: &[
+        Key::new("probe_interval", Kind::Duration(Zero::Refused), "How often each node of a cluster of several is asked for its role and position, over one connection: 0.1 ms of work.\nWhoever wants to know sooner has it asked at once.").default("100ms"),
+        Key::new("user", Kind::Text, "Role that asks; pg_monitor is all it needs. Left out: the first user who can log in without a client.").example("howdah_probe"),
+        Key::new("password", Kind::Text, "Its password. Left out: that of the entry of [[user]] with this name.").example("…").secret(),
+        Key::new("password_file", Kind::Text, "File that holds it.").example("/run/secrets/howdah_probe"),
+        Key::new("password_env", Kind::Text, "Environment variable that holds it.").example("HOWDAH_PROBE_PASSWORD"),
+        Key::new("password_command", Kind::Text, "Shell command that prints it.").example("pass show howdah_probe"),
+        Key::new("database", Kind::Text, "Database on the server in which it asks. Left out: the first one with a name, or postgres.").example("postgres"),
         Key::new("interval", Kind::Duration(Zero::Off), "A node that served nothing for this long is asked for a sign of life: one login, over all pools and workers.").default("10s"),
         Key::new("timeout", Kind::Duration(Zero::Refused), "How long it may take to give one.").default("5s"),
         Key::new("failure_threshold", COUNT, "Failures in a row (to connect, or to give a sign of life) after which a node is only probed, by one connection at\na time: the circuit breaker is open. Errors of a single database or user do not count.").default("5"),
@@ -431,8 +442,6 @@ pub(crate) const LATER: &[&str] = &[
     "admin.tokens",
     "admin.allow_changes",
     "cluster.discovery",
-    "cluster.node.weight",
-    "cluster.node.priority",
     "cluster.node.pool",
     "database.route",
     "database.consistency",

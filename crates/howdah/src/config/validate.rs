@@ -9,14 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use howdah_core::pool::{PoolConfig, PoolMode};
-use howdah_proxy::settings::{Health, Listen, Login, Settings, TakeoverSocket, UnixListen, User};
+use howdah_proxy::settings::{
+    Health, Listen, Login, Probe, Settings, TakeoverSocket, UnixListen, User,
+};
 
 use super::document::{self, Origin, Table};
 use super::error::{ConfigError, Mistake, Notice};
 use super::keys::{ADMIN, HEALTH, LISTEN, LOG, POOL};
 use super::read::{Findings, Reader};
 use super::{
-    Config, Log, LogFormat, auth, clusters, console, databases, route, rules, suggest, tls, users,
+    Config, Log, LogFormat, auth, clusters, console, databases, route, rules, secret, suggest, tls,
+    users,
 };
 
 /// Most workers when nobody says a number: one moves tens of thousands of statements a second.
@@ -61,6 +64,7 @@ pub(crate) fn config(
     let (admin_users, stats_users) = administrators(root, &users, looked_up, findings);
     let mut reader = Reader::new(HEALTH.keys, root.single("health"), "health", findings);
     let health = health(&mut reader);
+    let probe = probe(&mut reader, &users, environment);
     let rules = Arc::new(rules::read(root, findings));
     let overrides = Arc::new(route::overrides(root, findings));
     let log = log(root, findings);
@@ -75,6 +79,7 @@ pub(crate) fn config(
             login_timeout,
             client_idle_timeout,
             health,
+            probe,
             nodes,
             clusters,
             databases,
@@ -221,6 +226,33 @@ fn health(reader: &mut Reader<'_>) -> Health {
         failure_threshold: reader.integer("failure_threshold").unwrap_or(base.failure_threshold),
         breaker_open: reader.duration("breaker_open").unwrap_or(base.breaker_open),
         breaker_hold: reader.limit("breaker_hold").unwrap_or(base.breaker_hold),
+    }
+}
+
+fn probe(reader: &mut Reader<'_>, users: &[User], environment: &HashMap<String, String>) -> Probe {
+    let user = reader.text("user");
+    let password = secret::read(reader, "password", environment);
+    let base = Probe::default();
+    let login = match (user, password) {
+        (None, None) => None,
+        (None, Some(_)) => {
+            let fix = "user = \"howdah_probe\"";
+            reader.fail(Mistake::Missing, "user", "a password, and nobody whose it is", fix);
+            None
+        }
+        (Some(user), password) => {
+            let entry = users.iter().find(|known| known.name == user);
+            let known = entry.map(|known| known.server.clone()).filter(|_| password.is_none());
+            let mut login = known.unwrap_or_default();
+            login.password = password.or(login.password);
+            login.user.get_or_insert(user);
+            Some(login)
+        }
+    };
+    Probe {
+        interval: reader.duration("probe_interval").unwrap_or(base.interval),
+        login,
+        database: reader.text("database"),
     }
 }
 

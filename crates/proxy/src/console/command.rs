@@ -22,6 +22,8 @@ pub(super) enum Command {
     /// `SET key = value` for a key of the configuration.
     Change(String),
     Disable(String),
+    /// `DRAIN node`
+    Drain(String),
     Enable(String),
     Kill(Scope),
     KillClient(u32),
@@ -36,6 +38,8 @@ pub(super) enum Command {
     },
     Shutdown(Shutdown),
     Suspend,
+    /// `UNDRAIN node`
+    Undrain(String),
     WaitClose(Scope),
 }
 
@@ -47,6 +51,7 @@ impl Command {
             Self::Ignored(tag) => tag,
             Self::Change(_) => "SET",
             Self::Disable(_) => "DISABLE",
+            Self::Drain(_) => "DRAIN",
             Self::Enable(_) => "ENABLE",
             Self::Kill(_) => "KILL",
             Self::KillClient(_) => "KILL_CLIENT",
@@ -56,6 +61,7 @@ impl Command {
             Self::Resume(_) => "RESUME",
             Self::Shutdown(_) => "SHUTDOWN",
             Self::Suspend => "SUSPEND",
+            Self::Undrain(_) => "UNDRAIN",
             Self::WaitClose(_) => "WAIT_CLOSE",
         }
     }
@@ -162,11 +168,16 @@ fn one(tokens: &[Token], is_key: &impl Fn(&str) -> bool) -> Result<Command, Refu
     let argument = argument().map_err(|()| unknown());
     let scope = |argument: Option<String>| argument.map_or(Scope::All, Scope::Database);
     let named = |argument: Option<String>| argument.ok_or_else(|| syntax("a database is required"));
+    let node = |argument: Option<String>| {
+        argument.ok_or_else(|| syntax("a node is required, by its name in SHOW NODES"))
+    };
     Ok(match verb.as_str() {
         "show" => show(rest).ok_or_else(unknown)?,
         "help" => Command::Show(Topic::Help),
         "set" => set(rest, is_key),
         "disable" => Command::Disable(named(argument?)?),
+        "drain" => Command::Drain(node(argument?)?),
+        "undrain" => Command::Undrain(node(argument?)?),
         "enable" => Command::Enable(named(argument?)?),
         "kill" => Command::Kill(scope(argument?)),
         "kill_client" => {
@@ -268,6 +279,8 @@ mod tests {
             ("/* why */ KILL shop -- now", Command::Kill(database("shop"))),
             ("KILL_CLIENT 4711", Command::KillClient(4711)),
             ("disable shop", Command::Disable("shop".to_owned())),
+            ("drain 'replica 1'", Command::Drain("replica 1".to_owned())),
+            ("UNDRAIN replica-1;", Command::Undrain("replica-1".to_owned())),
             ("SHUTDOWN", Command::Shutdown(Shutdown::AtOnce)),
             ("shutdown wait_for_servers", Command::Shutdown(Shutdown::WhenServersAreFree)),
             ("SHUTDOWN WAIT_FOR_CLIENTS", Command::Shutdown(Shutdown::WhenClientsHaveLeft)),
@@ -309,6 +322,8 @@ mod tests {
             "SHOW ROUTE a b 'select 1'",
             "RELOAD now",
             "DISABLE",
+            "DRAIN",
+            "UNDRAIN a b",
             "KILL_CLIENT",
             "KILL_CLIENT x",
             "KILL_CLIENT -1",

@@ -17,6 +17,7 @@ use crate::entry::Activity;
 use crate::error::Refusal;
 use crate::holds::Scope;
 use crate::host::Unanswered;
+use crate::topology::NotDrained;
 
 /// How often a command that waits for servers looks at them.
 const LOOK: Duration = Duration::from_millis(20);
@@ -34,6 +35,8 @@ const HELP: &str = "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|V
     \tRESUME [<db>]\n\
     \tDISABLE <db>\n\
     \tENABLE <db>\n\
+    \tDRAIN <node>\n\
+    \tUNDRAIN <node>\n\
     \tRECONNECT [<db>]\n\
     \tKILL [<db>]\n\
     \tKILL_CLIENT <client_id>\n\
@@ -69,6 +72,18 @@ impl Console<'_> {
             Command::Enable(database) => {
                 self.known(database)?;
                 shared.holds().set_disabled(database, false);
+            }
+            Command::Drain(node) => {
+                shared
+                    .clusters
+                    .set_drained(node, true)
+                    .map_err(|error| not_drained(error, node))?;
+            }
+            Command::Undrain(node) => {
+                shared
+                    .clusters
+                    .set_drained(node, false)
+                    .map_err(|error| not_drained(error, node))?;
             }
             Command::Kill(scope) => {
                 self.check(scope)?;
@@ -157,6 +172,20 @@ impl Console<'_> {
 
 fn notice(message: &'static str, detail: &str) -> Outcome {
     Outcome { rows: Vec::new(), notice: Some((message, detail.to_owned())) }
+}
+
+fn not_drained(error: NotDrained, node: &str) -> Refusal {
+    match error {
+        NotDrained::Unknown => {
+            Refusal::new(SqlState::UNDEFINED_OBJECT, format!("no such node: {node}"))
+                .hint("SHOW NODES lists them.")
+        }
+        NotDrained::Primary => {
+            let text = format!("{node} is the primary: no other node can take its writes");
+            Refusal::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, text)
+                .hint("Promote a replica first, or PAUSE its databases.")
+        }
+    }
 }
 
 fn unanswered(error: Unanswered) -> Refusal {

@@ -349,6 +349,7 @@ impl Command {
             Self::Ignored(_)
             | Self::Change(_)
             | Self::Disable(_)
+            | Self::Drain(_)
             | Self::Enable(_)
             | Self::Kill(_)
             | Self::KillClient(_)
@@ -358,6 +359,7 @@ impl Command {
             | Self::Resume(_)
             | Self::Shutdown(_)
             | Self::Suspend
+            | Self::Undrain(_)
             | Self::WaitClose(_) => None,
         }
     }

@@ -58,6 +58,7 @@ impl Command {
             Self::Parameter(_) | Self::Ignored(_) | Self::Route { .. } => Role::Stats,
             Self::Change(_)
             | Self::Disable(_)
+            | Self::Drain(_)
             | Self::Enable(_)
             | Self::Kill(_)
             | Self::KillClient(_)
@@ -67,6 +68,7 @@ impl Command {
             | Self::Resume(_)
             | Self::Shutdown(_)
             | Self::Suspend
+            | Self::Undrain(_)
             | Self::WaitClose(_) => Role::Admin,
         }
     }

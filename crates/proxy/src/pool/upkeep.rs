@@ -98,8 +98,9 @@ impl Pool {
         let node = self.node.borrow();
         match error {
             Some(error) if error.is_of_node() => {
-                let chance = worker.chance();
-                node.on_failure(clock::now(), error, chance);
+                let (now, chance) = (clock::now(), worker.chance());
+                node.on_failure(now, error, chance);
+                worker.shared.clusters.on_open_failed(&node, error, now);
             }
             Some(_) | None => node.on_answer(clock::now()),
         }

@@ -88,8 +88,16 @@ pub(super) const NODES: Columns = &[
     ("answered_s", Int8),
     ("last_error", Text),
     ("socket", Text),
+    ("role", Text),
+    ("standing", Text),
+    ("timeline", Int8),
+    ("lag_bytes", Int8),
+    ("lag_ms", Int8),
+    ("drained", Int4),
+    ("weight", Int4),
 ];
 
+/// All nodes, and replicas that nobody has configured.
 pub(super) fn nodes(view: &View) -> Vec<Row> {
     let row = |(at, node): (usize, &Node)| {
         let (host, port) = pools::endpoint(&node.address);
@@ -120,9 +128,29 @@ pub(super) fn nodes(view: &View) -> Vec<Row> {
                 Ok(path) => path,
                 Err(reason) => format!("not used: {reason}"),
             }),
+            state.and_then(|state| cell(state.role)),
+            state.and_then(|state| cell(state.standing)),
+            state.and_then(|state| state.timeline.and_then(cell)),
+            state.and_then(|state| state.lag_bytes.and_then(cell)),
+            state.and_then(|state| cell(state.lag?.as_millis())),
+            cell(u8::from(state.is_some_and(|state| state.drained))),
+            cell(node.weight),
         ]
     };
-    view.settings.nodes.iter().enumerate().map(row).collect()
+    let unlisted = view.report.unlisted.iter().map(|it| {
+        let mut row: Row = vec![None; NODES.len()];
+        let known = [
+            ("host", cell(&it.address)),
+            ("role", cell("replica")),
+            ("standing", cell("unlisted")),
+        ];
+        for (value, (column, _)) in row.iter_mut().zip(NODES) {
+            let found = known.iter().find(|(name, _)| name == column);
+            *value = found.and_then(|(_, value)| value.clone());
+        }
+        row
+    });
+    view.settings.nodes.iter().enumerate().map(row).chain(unlisted).collect()
 }
 
 pub(super) const NOTIFICATIONS: Columns = &[

@@ -1,0 +1,317 @@
+//! The connection that asks a node, the question, and what its answer means. Not when it is asked.
+//!
+//! Invariant: one question is one statement in one round trip, any role may ask it, and it changes nothing.
+
+use std::time::Instant;
+
+use howdah_core::topology::{Failure, Lsn, Observation, Role};
+use howdah_wire::backend::{self, Message, tag};
+use howdah_wire::sqlstate::SqlState;
+use howdah_wire::{frame, frontend};
+
+use crate::buffer::{Inbox, Shelf};
+use crate::clock;
+use crate::connect::{self, Login, OpenError};
+use crate::stream::Stream;
+
+/// Shown in `pg_stat_activity`.
+const APPLICATION: (&str, &str) = ("application_name", "howdah (topology)");
+
+/// Role, position, timeline, system, segment size, and whether it is connected to what it follows. Whether it is in recovery is asked
+/// once, for a promotion may come in between. Only `received_tli` needs a right (`pg_read_all_stats`, in `pg_monitor`): without it a
+/// replica tells its new timeline only with its next restart point.
+const QUESTION: &str = "SELECT r, CASE WHEN r THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_insert_lsn() END, \
+    CASE WHEN r THEN greatest((SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()), \
+        (SELECT min_recovery_end_timeline FROM pg_catalog.pg_control_recovery()), \
+        (SELECT received_tli FROM pg_catalog.pg_stat_wal_receiver))::text \
+    ELSE pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()) END, \
+    (SELECT system_identifier FROM pg_catalog.pg_control_system()), \
+    pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size')), \
+    EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver) \
+    FROM (SELECT pg_catalog.pg_is_in_recovery() AS r OFFSET 0) AS asked";
+
+/// The same for a node whose administrator has forbidden the functions about the control file.
+const QUESTION_WITHOUT_CONTROL: &str = "SELECT r, CASE WHEN r THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_insert_lsn() END, \
+    CASE WHEN r THEN (SELECT received_tli FROM pg_catalog.pg_stat_wal_receiver)::text \
+    ELSE pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()) END, \
+    NULL, \
+    pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size')), \
+    EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver) \
+    FROM (SELECT pg_catalog.pg_is_in_recovery() AS r OFFSET 0) AS asked";
+
+/// Who follows a primary; addresses need the right to see them.
+const FOLLOWERS: &str = "SELECT DISTINCT pg_catalog.host(client_addr) FROM pg_catalog.pg_stat_replication \
+    AS follower WHERE client_addr IS NOT NULL AND application_name NOT IN ('pg_basebackup', 'pg_receivewal') AND NOT EXISTS \
+    (SELECT FROM pg_catalog.pg_replication_slots WHERE active_pid = follower.pid AND slot_type = 'logical') ORDER BY 1";
+
+/// Name of the prepared question.
+const NAME: &[u8] = b"topology";
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AskError {
+    /// There is no connection.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It took too long.
+    #[error("it did not answer in time")]
+    Late,
+    /// The connection has ended, with these last words.
+    #[error("the connection was lost{}", .0.as_deref().map(|words| format!(": {words}")).unwrap_or_default())]
+    Lost(Option<String>),
+    /// PostgreSQL refuses the question.
+    #[error("it refuses the question: {message} (SQLSTATE {code})")]
+    Refused {
+        /// SQLSTATE.
+        code: SqlState,
+        /// Message.
+        message: String,
+    },
+    /// The answer is not what it has to be.
+    #[error("its answer cannot be understood")]
+    Odd,
+}
+
+impl AskError {
+    /// What it says about the node.
+    pub(super) fn failure(&self) -> Failure {
+        match self {
+            Self::Open(error) => error.failure(),
+            Self::Late | Self::Lost(_) => Failure::Silent,
+            Self::Refused { .. } | Self::Odd => Failure::Barred,
+        }
+    }
+}
+
+/// A connection that asks.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: Stream,
+    inbox: Inbox,
+}
+
+type Row = Vec<Option<String>>;
+
+impl Connection {
+    /// Logs in and prepares the question. Dropping the future closes the socket.
+    pub(super) async fn open(login: &Login<'_>, shelf: &Shelf) -> Result<Self, AskError> {
+        let login = Login { settings: &[APPLICATION], ..*login };
+        let opened = connect::open(&login, shelf).await?;
+        let mut connection = Self { stream: opened.stream, inbox: Inbox::default() };
+        match connection.prepare(shelf, QUESTION).await {
+            // Functions may not be called: that is known when one is, so the question is tried out.
+            Err(AskError::Refused { .. }) => {
+                connection.prepare(shelf, QUESTION_WITHOUT_CONTROL).await?;
+            }
+            other => drop(other?),
+        }
+        Ok(connection)
+    }
+
+    async fn prepare(&mut self, shelf: &Shelf, question: &str) -> Result<Vec<Row>, AskError> {
+        let mut out = Vec::with_capacity(2048);
+        frontend::parse_message(&mut out, NAME, question.as_bytes(), &[0, 0]);
+        execute(&mut out, NAME);
+        self.exchange(shelf, &out).await
+    }
+
+    /// Asks. When the future is dropped, so must the connection be.
+    pub(super) async fn ask(&mut self, shelf: &Shelf) -> Result<Observation, AskError> {
+        let asked = clock::now();
+        let mut out = Vec::with_capacity(64);
+        execute(&mut out, NAME);
+        let rows = self.exchange(shelf, &out).await?;
+        rows.first().and_then(|row| observation(row, asked)).ok_or(AskError::Odd)
+    }
+
+    /// Addresses of those who follow this node, as far as it tells. When the future is dropped, so must the connection be.
+    pub(super) async fn followers(&mut self, shelf: &Shelf) -> Result<Vec<String>, AskError> {
+        let mut out = Vec::with_capacity(512);
+        frontend::parse_message(&mut out, b"", FOLLOWERS.as_bytes(), &[0, 0]);
+        execute(&mut out, b"");
+        let rows = self.exchange(shelf, &out).await?;
+        Ok(rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())
+    }
+
+    /// Resolves when PostgreSQL ends the connection, which it does not while all is well. Cancel safe.
+    pub(super) async fn ended(&mut self, shelf: &Shelf) -> AskError {
+        loop {
+            match self.frame(shelf).await {
+                Ok(bytes) => {
+                    if let Ok(Some((found, _))) = frame::split(&bytes)
+                        && found.tag == tag::ERROR
+                    {
+                        return AskError::Lost(Some(refused(found.body).to_string()));
+                    }
+                }
+                Err(error) => return error,
+            }
+        }
+    }
+
+    /// Sends and gathers rows up to ReadyForQuery.
+    async fn exchange(&mut self, shelf: &Shelf, bytes: &[u8]) -> Result<Vec<Row>, AskError> {
+        self.send(bytes).await?;
+        let (mut rows, mut failed) = (Vec::new(), None);
+        loop {
+            let bytes = self.frame(shelf).await?;
+            let Ok(Some((found, _))) = frame::split(&bytes) else { return Err(AskError::Odd) };
+            match found.tag {
+                tag::DATA_ROW => rows.push(values(found).ok_or(AskError::Odd)?),
+                tag::ERROR => failed = Some(refused(found.body)),
+                tag::READY_FOR_QUERY => return failed.map_or(Ok(rows), Err),
+                _ => {}
+            }
+        }
+    }
+
+    async fn send(&mut self, mut bytes: &[u8]) -> Result<(), AskError> {
+        while !bytes.is_empty() {
+            let stream = &mut self.stream;
+            let sent = std::future::poll_fn(|cx| stream.poll_write(cx, bytes)).await;
+            let count = sent.map_err(|_| AskError::Lost(None))?;
+            bytes = bytes.get(count..).filter(|_| count > 0).ok_or(AskError::Lost(None))?;
+        }
+        Ok(())
+    }
+
+    /// The next frame. Cancel safe.
+    async fn frame(&mut self, shelf: &Shelf) -> Result<Vec<u8>, AskError> {
+        loop {
+            let parsed = frame::split(self.inbox.unread()).map_err(|_| AskError::Odd)?;
+            if let Some((found, _)) = parsed {
+                let bytes = found.bytes.to_vec();
+                self.inbox.consume(bytes.len());
+                return Ok(bytes);
+            }
+            if self.inbox.is_full() {
+                return Err(AskError::Odd);
+            }
+            let (inbox, stream) = (&mut self.inbox, &mut self.stream);
+            let read = std::future::poll_fn(|cx| inbox.poll_fill(stream, shelf, cx)).await;
+            if read.unwrap_or(0) == 0 {
+                return Err(AskError::Lost(None));
+            }
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // Best effort: PostgreSQL logs nothing for a connection that ends with Terminate.
+        let mut out = Vec::with_capacity(8);
+        frontend::terminate(&mut out);
+        let _ = self.stream.write_now(&out);
+    }
+}
+
+fn execute(out: &mut Vec<u8>, name: &[u8]) {
+    frontend::bind_message(out, b"", name, &[]);
+    frontend::execute(out, b"", 0);
+    frontend::sync(out);
+}
+
+fn refused(body: &[u8]) -> AskError {
+    match backend::error_fields(body) {
+        Ok(fields) => AskError::Refused {
+            code: fields.code,
+            message: String::from_utf8_lossy(fields.message).into_owned(),
+        },
+        Err(_) => AskError::Odd,
+    }
+}
+
+fn values(row: frame::Frame<'_>) -> Option<Row> {
+    let Ok(Message::DataRow(values)) = backend::decode(row) else {
+        return None;
+    };
+    let text = |value: Option<&[u8]>| match value {
+        Some(value) => std::str::from_utf8(value).ok().map(|text| Some(text.to_owned())),
+        None => Some(None),
+    };
+    values.iter().map(text).collect()
+}
+
+/// What an answer means; `None`: it is not one.
+fn observation(row: &[Option<String>], asked: Instant) -> Option<Observation> {
+    let [role, lsn, timeline, system_id, segment, receiving] = row else { return None };
+    let role = match role.as_deref()? {
+        "t" => Role::Replica,
+        "f" => Role::Primary,
+        _ => return None,
+    };
+    let lsn: Lsn = lsn.as_deref().unwrap_or("0/0").parse().ok()?;
+    let (timeline, lsn) = if role == Role::Primary {
+        // The name of a segment begins with its timeline.
+        let digits = timeline.as_deref()?.get(..8)?;
+        let segment = segment.as_deref()?.parse().ok()?;
+        (Some(u32::from_str_radix(digits, 16).ok()?), lsn.end_of_records(segment))
+    } else {
+        (timeline.as_deref().and_then(|text| text.parse().ok()), lsn)
+    };
+    // PostgreSQL shows its unsigned number as a signed one.
+    let system_id = system_id.as_deref().and_then(|text| text.parse::<i64>().ok());
+    let receiving = receiving.as_deref() == Some("t");
+    let system_id = system_id.map(i64::cast_unsigned);
+    Some(Observation { asked, role, timeline, system_id, lsn, receiving })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(values: [Option<&str>; 6]) -> Row {
+        values.iter().map(|value| value.map(str::to_owned)).collect()
+    }
+
+    #[test]
+    fn a_primary_tells_its_timeline_with_the_name_of_its_segment() {
+        let asked = clock::now();
+        let answer = row([
+            Some("f"),
+            Some("0/3000028"),
+            Some("0000001A0000000000000002"),
+            Some("-1"),
+            Some("16777216"),
+            Some("f"),
+        ]);
+        let expected = Observation {
+            asked,
+            role: Role::Primary,
+            timeline: Some(26),
+            system_id: Some(u64::MAX),
+            lsn: Lsn(0x300_0000),
+            receiving: false,
+        };
+        assert_eq!(observation(&answer, asked), Some(expected));
+    }
+
+    #[test]
+    fn a_replica_may_leave_out_what_the_role_may_not_see() {
+        let asked = clock::now();
+        let answer = row([Some("t"), Some("0/3000028"), None, None, Some("16777216"), Some("t")]);
+        let expected = Observation {
+            asked,
+            role: Role::Replica,
+            timeline: None,
+            system_id: None,
+            lsn: Lsn(0x300_0028),
+            receiving: true,
+        };
+        assert_eq!(observation(&answer, asked), Some(expected));
+    }
+
+    #[test]
+    fn what_is_no_answer_is_none() {
+        let asked = clock::now();
+        for answer in [
+            row([None, None, None, None, None, None]),
+            row([Some("x"), Some("0/1"), None, None, None, None]),
+            row([Some("f"), Some("0/1"), Some("short"), None, Some("16777216"), None]),
+            row([Some("t"), Some("nonsense"), None, None, None, None]),
+        ] {
+            assert_eq!(observation(&answer, asked), None, "{answer:?}");
+        }
+        assert_eq!(observation(&[], asked), None);
+    }
+}
