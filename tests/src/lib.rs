@@ -14,7 +14,9 @@
 
 mod authority;
 mod churn;
+pub mod consistency;
 pub mod exchange;
+pub mod farm;
 pub mod flights;
 pub mod isolation;
 mod process;

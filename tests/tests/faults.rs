@@ -72,7 +72,10 @@ fn postgresql_killed_in_a_statement_or_transaction_is_told_to_those_clients() {
             Ok(seen) => {
                 let code =
                     seen.errors().first().map(|error| error.code.clone()).unwrap_or_default();
-                assert!(["08006", "57P01", "57P02"].contains(&code.as_str()), "{who}: {seen:?}");
+                assert!(
+                    ["08006", "08007", "57P01", "57P02"].contains(&code.as_str()),
+                    "{who}: {seen:?}"
+                );
             }
             Err(Failure::TimedOut) => panic!("{who} hears nothing"),
             Err(_) => {}
@@ -112,7 +115,7 @@ fn under_load(rig: &Rig, clients: usize, event: impl FnOnce()) -> (u64, u64) {
                             Ok(seen) => {
                                 let code = &seen.errors()[0].code;
                                 assert!(
-                                    ["08006", "08001", "57P01", "57P02", "57P03", "53300"]
+                                    ["08006", "08007", "08001", "57P01", "57P02", "57P03", "53300"]
                                         .contains(&code.as_str()),
                                     "{:?}",
                                     seen.errors()

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use howdah::faults::{Fault, plant};
 use howdah_tests::Rig;
+use howdah_tests::consistency::{self, Level};
+use howdah_tests::farm::Farm;
 use howdah_tests::flights;
 use howdah_tests::isolation::{self, Plan};
 use howdah_tests::refusals;
@@ -59,6 +61,17 @@ fn violations_in_flight(faults: &[Fault]) -> Vec<String> {
     violations
 }
 
+/// Reads that miss what they are promised, within a few seconds of replicas that answer whatever they have. (That there are none
+/// otherwise is the test of `routes`.)
+fn violations_of_promise(level: Level) -> Vec<String> {
+    let farm = Farm::start(2, "[pool]\nmax_size = 8\n", &[]);
+    plant(&[Fault::SkipPosition]);
+    let plan = consistency::Plan { level, sessions: 12, time: Duration::from_secs(5), seed: 1 };
+    let violations = consistency::run(&farm, &plan).violations;
+    plant(&[]);
+    violations
+}
+
 #[test]
 fn every_planted_bug_is_found() {
     assert_eq!(violations(&[]), Vec::<String>::new(), "violations without a bug");
@@ -72,6 +85,11 @@ fn every_planted_bug_is_found() {
         let found = violations_in_flight(&[fault]);
         println!("{fault:?}: {found:#?}");
         assert!(!found.is_empty(), "{fault:?} is not found among flights");
+    }
+    for level in [Level::Session, Level::Bounded(Duration::from_millis(300))] {
+        let found = violations_of_promise(level);
+        println!("{:?}, {level:?}: {} violations", Fault::SkipPosition, found.len());
+        assert!(!found.is_empty(), "{:?} is not found at {level:?}", Fault::SkipPosition);
     }
     assert_eq!(refusals::violations(), Vec::<String>::new(), "violations without a bug");
     plant(&[Fault::SkipRules]);

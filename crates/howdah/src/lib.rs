@@ -15,7 +15,7 @@ pub use howdah_proxy::holds::{NotPaused, Scope};
 pub use howdah_proxy::host::{Answer, Request, Shutdown};
 pub use howdah_proxy::report::{
     Advice, Counts, DatabaseReport, ListenAddress, NodeReport, NotificationReport, PoolReport,
-    Report, RuleReport, Totals,
+    Report, RouteReport, RuleReport, Totals,
 };
 pub use howdah_proxy::tls;
 pub use trial::{RouteTrial, RuleTrial, Sender, Trial};

@@ -264,6 +264,21 @@ impl Node {
         self.psql("SELECT pg_wal_replay_resume()").map(drop)
     }
 
+    /// Has the node follow another one, without a slot: a replica at once, a stopped primary, which becomes a replica, from its next
+    /// start on.
+    ///
+    /// # Errors
+    ///
+    /// Files cannot be written; those of [`Node::reload`].
+    pub fn follow(&self, primary: &Self) -> Result<()> {
+        self.set("primary_conninfo", &crate::replica::conninfo(primary, self.name()))?;
+        self.set("primary_slot_name", "")?;
+        if self.pid().is_some() {
+            return self.reload();
+        }
+        self.directory().write(&self.data().join("standby.signal"), "")
+    }
+
     /// Makes a replica a primary and waits until it is one. The others keep following the old one.
     ///
     /// # Errors

@@ -17,15 +17,17 @@ const LEFT_OUT: &str = "--exclude='./pg_wal/*' --exclude='./pg_replslot/*' --exc
 /// The settings by which the node `name` follows `primary` through a slot of that name.
 pub(crate) fn settings(primary: &Node, name: &str) -> Settings {
     let mut settings = Settings::default();
-    settings.set(
-        "primary_conninfo",
-        format!(
-            "host=127.0.0.1 port={} user={SUPERUSER} application_name={name} sslmode=disable",
-            primary.port()
-        ),
-    );
+    settings.set("primary_conninfo", conninfo(primary, name));
     settings.set("primary_slot_name", name);
     settings
+}
+
+/// How the node `name` connects to `primary`.
+pub(crate) fn conninfo(primary: &Node, name: &str) -> String {
+    format!(
+        "host=127.0.0.1 port={} user={SUPERUSER} application_name={name} sslmode=disable",
+        primary.port()
+    )
 }
 
 /// Copies the primary's data into the home of `replica`, which has none yet.

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::connect;
 use crate::entry::{Activity, Entry, Signal};
-use crate::pool::{Pool, PoolKey};
+use crate::pool::Pool;
 use crate::server::CancelTarget;
 use crate::takeover::Neighbour;
 use crate::worker::{Command, Worker};
@@ -52,8 +52,7 @@ pub(crate) fn deliver(worker: &Rc<Worker>, entry: &Rc<Entry>, secret: &[u8], del
     if entry.activity.get() == Activity::Waiting && entry.flight.borrow().is_none() {
         return entry.signal(Signal::Cancel);
     }
-    let key = PoolKey { database: entry.database.clone(), user: entry.user.clone() };
-    let pool = worker.pools.borrow().get(&key).cloned();
+    let pool = entry.pool();
     if let Some(pool) = pool {
         send(worker, &pool, entry, Some(delivered));
     }

@@ -91,6 +91,17 @@ impl Session {
         });
     }
 
+    /// Whether something that was sent and is not answered may end the open transaction.
+    pub(crate) fn may_commit(&self) -> bool {
+        let ends = |statement: &Statement| {
+            matches!(
+                statement.effect,
+                Effect::Commit | Effect::PrepareTransaction | Effect::Unknown | Effect::Execute
+            )
+        };
+        self.effects.iter().any(|pending| pending.analysis.statements.iter().any(ends))
+    }
+
     /// Whether a parameter status tells of a default of the server's that is not the session's: the startup message asked
     /// for something else, and the session is given that at once. `answered` is the message that is being answered.
     pub(crate) fn is_foreign_default(&self, name: &[u8], answered: Serial) -> bool {

@@ -5,7 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
@@ -15,6 +15,7 @@ use howdah_wire::sqlstate::SqlState;
 
 use crate::error::Refusal;
 use crate::flight::Flight;
+use crate::pool::Pool;
 use crate::rows;
 use crate::server::{CancelTarget, Server, SessionId};
 use crate::share::SharedRequest;
@@ -78,6 +79,8 @@ pub(crate) enum Grant {
     Again,
     /// A shared request needs a server of its own.
     Alone,
+    /// A shared request was to be answered by a server opened before this one.
+    TooNew,
     /// The server of a shared request is gone; `told`: parts of its answer were passed on.
     Lost {
         told: bool,
@@ -134,6 +137,8 @@ pub(crate) struct Entry {
     /// How long it has had its server, and whether it keeps it.
     pub(crate) tenure: Tenure,
     pub(crate) requests: Cell<u64>,
+    /// The pool that its request goes to, or waits at.
+    pool: RefCell<Weak<Pool>>,
     /// Where a cancel request for what it runs now goes.
     pub(crate) cancel: RefCell<Option<Rc<CancelTarget>>>,
     pub(crate) granted: RefCell<Option<Grant>>,
@@ -190,6 +195,7 @@ impl Entry {
             activity: Cell::new(Activity::Login),
             tenure: Tenure::default(),
             requests: Cell::new(0),
+            pool: RefCell::default(),
             cancel: RefCell::new(None),
             granted: RefCell::new(None),
             shared: RefCell::new(None),
@@ -279,6 +285,15 @@ impl Entry {
     pub(crate) fn notify(&self) {
         self.notice_due.set(true);
         self.wake();
+    }
+
+    /// The pool that its request goes to, or waits at.
+    pub(crate) fn pool(&self) -> Option<Rc<Pool>> {
+        self.pool.borrow().upgrade()
+    }
+
+    pub(crate) fn set_pool(&self, pool: &Rc<Pool>) {
+        *self.pool.borrow_mut() = Rc::downgrade(pool);
     }
 
     /// Sends a signal; a stronger one that was not yet taken stays.

@@ -200,6 +200,22 @@ impl Refusal {
         }
     }
 
+    pub(crate) fn transaction_lost() -> Self {
+        Self::new(
+            SqlState::ADMIN_SHUTDOWN,
+            "terminating connection: PostgreSQL is gone, and the open transaction with it",
+        )
+        .hint("Nothing of the transaction took effect. Connect again and repeat it.")
+    }
+
+    pub(crate) fn unknown_outcome() -> Self {
+        Self::new(
+            SqlState::UNKNOWN_OUTCOME,
+            "the connection to PostgreSQL was lost before it said whether this was committed",
+        )
+        .hint("It may or may not have taken effect. Check before you repeat it.")
+    }
+
     pub(crate) fn server_lost() -> Self {
         Self::new(
             SqlState::CONNECTION_FAILURE,

@@ -3,7 +3,7 @@
 
 /// A bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
+#[repr(u16)]
 pub enum Fault {
     /// A server goes back to the pool without `DISCARD ALL` and `ROLLBACK`.
     SkipReset = 1,
@@ -21,21 +21,23 @@ pub enum Fault {
     EagerCancel = 64,
     /// Statements are not judged by the rules.
     SkipRules = 128,
+    /// Replicas answer whatever they have replayed.
+    SkipPosition = 256,
 }
 
 #[cfg(feature = "planted-bugs")]
-static PLANTED: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(0);
+static PLANTED: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
 
 /// Plants bugs in all data planes of this process, and removes all others.
 #[cfg(feature = "planted-bugs")]
 pub fn plant(faults: &[Fault]) {
-    let bits = faults.iter().fold(0, |bits, fault| bits | *fault as u8);
+    let bits = faults.iter().fold(0, |bits, fault| bits | *fault as u16);
     PLANTED.store(bits, std::sync::atomic::Ordering::SeqCst);
 }
 
 #[cfg(feature = "planted-bugs")]
 pub(crate) fn is_planted(fault: Fault) -> bool {
-    PLANTED.load(std::sync::atomic::Ordering::Relaxed) & fault as u8 != 0
+    PLANTED.load(std::sync::atomic::Ordering::Relaxed) & fault as u16 != 0
 }
 
 #[cfg(not(feature = "planted-bugs"))]

@@ -44,6 +44,8 @@ enum Elsewhere {
     Again,
     /// To a server of its own.
     Alone,
+    /// To be routed again: the server was opened too late for it.
+    TooNew,
     /// Away from a server that is gone.
     Lost,
 }
@@ -216,6 +218,7 @@ impl Passenger {
             _ if self.spilled => Grant::Lost { told: true },
             Elsewhere::Again => Grant::Again,
             Elsewhere::Alone => Grant::Alone,
+            Elsewhere::TooNew => Grant::TooNew,
             Elsewhere::Lost => Grant::Lost { told: false },
         });
     }

@@ -47,6 +47,7 @@ impl Session {
         self.inbox.forget();
         if let Some(server) = self.server.take() {
             self.pool.checkin(&self.worker, server);
+            self.on_answered_by_pool();
         }
     }
 
@@ -161,7 +162,20 @@ impl Session {
         if self.goes_elsewhere() {
             return End::Elsewhere;
         }
-        End::Fatal(Refusal::server_lost())
+        End::Fatal(self.loss())
+    }
+
+    /// What the client of a server that is gone is told: whether its work is lost for certain, or nobody knows.
+    fn loss(&self) -> Refusal {
+        let Some(server) = &self.server else { return Refusal::server_lost() };
+        let (open, asked) = (server.status != TransactionStatus::Idle, !server.queue.is_empty());
+        if open && !(asked && self.may_commit()) {
+            return Refusal::transaction_lost();
+        }
+        if asked && self.running.is_none() {
+            return Refusal::unknown_outcome();
+        }
+        Refusal::server_lost()
     }
 
     /// Says goodbye, and leaves the server to others, clean or closed.
@@ -185,11 +199,12 @@ impl Session {
             clean::leave(&self.worker, &self.pool, server, leaving);
         }
         if self.taints {
-            self.pool.clean_tainted(&self.worker, self.entry.id);
+            self.home.clean_tainted(&self.worker, self.entry.id);
         }
         self.drop_pin();
         std::mem::take(&mut self.listener).close();
-        self.pool.clients.set(self.pool.clients.get().saturating_sub(1));
+        self.home.clients.set(self.home.clients.get().saturating_sub(1));
+        std::mem::take(&mut self.routing).close();
         self.worker.unregister(&self.entry);
         if let End::Fatal(refusal) = &end {
             if !torn {

@@ -40,6 +40,7 @@ mod rename;
 mod repeated;
 pub mod report;
 mod rerun;
+mod route;
 mod rows;
 mod rules;
 mod server;
@@ -57,6 +58,7 @@ mod tenure;
 pub mod tls;
 mod topology;
 mod traffic;
+mod turn;
 mod words;
 mod worker;
 

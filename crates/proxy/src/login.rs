@@ -162,7 +162,7 @@ fn other_owner(worker: &Worker, settings: &Settings, request: &Request) -> Optio
     }
     // Only the accepting worker hands over: whoever gets a connection keeps it.
     let (_, config) = settings.pool(&request.database, &request.user)?;
-    let key = PoolKey { database: request.database.clone(), user: request.user.clone() };
+    let key = PoolKey::home(request.database.clone(), request.user.clone());
     let owner = worker.shared.owner(&key, &config);
     (owner != worker.index).then_some(owner)
 }
@@ -353,7 +353,7 @@ fn open_session(
     request: Request,
     (seat, client): (Seat, Authenticated),
 ) -> Result<Arrival, Refusal> {
-    let key = PoolKey { database: request.database.clone(), user: request.user.clone() };
+    let key = PoolKey::home(request.database.clone(), request.user.clone());
     let pool = worker.pool(key).ok_or_else(|| unknown_database(settings, &request.database))?;
     pool.learn(client.lesson);
     let Some(link) = slot.take() else {

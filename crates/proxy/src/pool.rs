@@ -44,11 +44,25 @@ mod lending;
 mod opening;
 mod upkeep;
 
-/// Names a pool: what the client asked for.
+/// Names a pool: what the client asked for, and where its servers are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct PoolKey {
     pub(crate) database: Box<str>,
     pub(crate) user: Box<str>,
+    /// The replica that its servers are on; `None`: whichever node is the primary.
+    pub(crate) replica: Option<Box<str>>,
+}
+
+impl PoolKey {
+    /// The pool of a database and user on the primary.
+    pub(crate) fn home(database: impl Into<Box<str>>, user: impl Into<Box<str>>) -> Self {
+        Self { database: database.into(), user: user.into(), replica: None }
+    }
+
+    /// The pool of the same database and user on a replica.
+    pub(crate) fn on(&self, replica: &str) -> Self {
+        Self { replica: Some(replica.into()), ..self.clone() }
+    }
 }
 
 /// Where the servers of a pool are opened, and as whom.
@@ -169,8 +183,9 @@ impl Pool {
             *self.target.borrow_mut() = target;
             self.generation.set(self.generation.get() + 1);
             self.welcomes.borrow_mut().clear();
-            // It was the old target's.
+            // They were the old target's.
             *self.last_error.borrow_mut() = None;
+            self.ledger.borrow_mut().end_pause();
         }
         self.tick(worker, worker.now());
     }
@@ -257,14 +272,15 @@ impl Pool {
         if ledger.open() > 0 || ledger.is_paused() {
             return None;
         }
+        let patient = is_sound(&ledger, worker) && self.key.replica.is_none();
         if let Some(down) = self.node.borrow().down(now)
-            && (down.given_up || !is_sound(&ledger, worker))
+            && (down.given_up || !patient)
         {
             return Some(down.refusal);
         }
         let error = self.last_error.borrow();
         let error = error.as_ref()?;
-        let waits = is_sound(&ledger, worker) && !error.is_final();
+        let waits = patient && !error.is_final();
         (ledger.is_backing_off(now) && !waits).then(|| error.refusal())
     }
 
@@ -279,6 +295,7 @@ impl Pool {
 
     /// A clean server comes back.
     pub(crate) fn checkin(self: &Rc<Self>, worker: &Rc<Worker>, server: Box<Server>) {
+        debug_assert!(self.owns(&server), "a server comes back to another pool");
         server.cancel.facts.prepared.set(server.prepared.len());
         if server.cancel.pending.get() > 0 {
             let target = Rc::clone(&server.cancel);
@@ -315,8 +332,13 @@ impl Pool {
 
     /// A busy server must go.
     pub(crate) fn close(&self, worker: &Worker, server: Box<Server>) {
+        debug_assert!(self.owns(&server), "a server is closed in another pool");
         self.ledger.borrow_mut().on_closed();
         self.drop_server(worker, server);
+    }
+
+    fn owns(&self, server: &Server) -> bool {
+        self.targets().iter().any(|target| Rc::ptr_eq(target, &server.cancel))
     }
 
     fn drop_server(&self, worker: &Worker, mut server: Box<Server>) {

@@ -18,7 +18,7 @@ use crate::error::StartError;
 use crate::holds::{NotPaused, Scope};
 use crate::host::Request;
 use crate::listener::{self, Listeners};
-use crate::report::{DatabaseReport, ListenAddress, Report, RuleReport, Totals};
+use crate::report::{DatabaseReport, ListenAddress, Report, RouteReport, RuleReport, Totals};
 use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::takeover;
@@ -320,6 +320,16 @@ pub(crate) fn merge(shared: &Shared, reports: &[WorkerReport]) -> Report {
             None => rules.push(rule.clone()),
         }
     }
+    let mut routes: Vec<RouteReport> = Vec::new();
+    for route in reports.iter().flat_map(|report| &report.routes) {
+        let same = |known: &&mut RouteReport| {
+            known.cluster == route.cluster && known.reason == route.reason
+        };
+        match routes.iter_mut().find(same) {
+            Some(known) => known.requests += route.requests,
+            None => routes.push(route.clone()),
+        }
+    }
     totals.connections = shared.connections();
     let view = shared.clusters.view();
     Report {
@@ -332,6 +342,7 @@ pub(crate) fn merge(shared: &Shared, reports: &[WorkerReport]) -> Report {
         nodes: shared.nodes().iter().map(|node| node.report(&view, clock::now())).collect(),
         unlisted: view.unlisted(),
         databases: databases.into_values().collect(),
+        routes,
         rules,
         totals,
     }

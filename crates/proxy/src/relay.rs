@@ -280,7 +280,7 @@ impl Session {
         if let Some(told) = self.told.get(name) {
             return **told == *value;
         }
-        let welcome = self.pool.welcome(self.settings.startup());
+        let welcome = self.home.welcome(self.settings.startup());
         welcome.is_some_and(|welcome| welcome.get(name).is_some_and(|told| **told == *value))
     }
 

@@ -31,10 +31,25 @@ pub struct Report {
     pub unlisted: Vec<UnlistedReport>,
     /// One entry per database that clients have used, ordered by name.
     pub databases: Vec<DatabaseReport>,
+    /// Where requests of clusters with replicas went, and why: one entry per cluster and reason.
+    pub routes: Vec<RouteReport>,
     /// Rules about statements, in their order.
     pub rules: Vec<RuleReport>,
     /// Counters and times since the start.
     pub totals: Totals,
+}
+
+/// How many requests of a cluster were routed for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteReport {
+    /// Name of the cluster.
+    pub cluster: String,
+    /// A word: `fresh` (a replica answered), `write`, `lag`, ….
+    pub reason: &'static str,
+    /// The reason as a sentence.
+    pub explanation: &'static str,
+    /// Since the start.
+    pub requests: u64,
 }
 
 /// A rule about statements, and how often it had a part in something since it is there.

@@ -164,12 +164,16 @@ impl Session {
 
     /// Leaves the server that was lost; the request is in the inbox again.
     pub(crate) fn leave_lost_server(&mut self) {
+        let lost = self.routing.away();
         self.rerun.state = State::Closed;
         self.running = None;
         self.failed = false;
         (self.aligning, self.align_error) = (None, None);
         (self.misaligned, self.ready_owed, self.audible) = (false, false, false);
         self.release();
+        if let Some(replica) = lost {
+            self.avoid(replica);
+        }
     }
 
     /// A request was answered.

@@ -57,7 +57,7 @@ pub(crate) fn application_in(context: &Context) -> String {
 }
 
 /// The last string constant in the statement that makes a setting, or its last word.
-fn last_literal(statement: &str) -> String {
+pub(crate) fn last_literal(statement: &str) -> String {
     let mut found = None;
     let mut rest = statement;
     while let Some((_, after)) = rest.split_once('\'') {
@@ -218,12 +218,14 @@ impl Worker {
         let mut clients = Vec::with_capacity(entries.len());
         for entry in entries.values() {
             let mut leak = None;
-            let key = PoolKey { database: entry.database.clone(), user: entry.user.clone() };
+            if entry.cancel.borrow().is_some()
+                && let Some(report) = entry.pool().and_then(|pool| pools.get_mut(&pool.key))
+            {
+                report.servers_active += 1;
+                report.servers_tested = report.servers_tested.saturating_sub(1);
+            }
+            let key = PoolKey::home(entry.database.clone(), entry.user.clone());
             if let Some(report) = pools.get_mut(&key) {
-                if entry.cancel.borrow().is_some() {
-                    report.servers_active += 1;
-                    report.servers_tested = report.servers_tested.saturating_sub(1);
-                }
                 leak = self.leak_of(&key, entry, now);
                 report.leaks += usize::from(leak.is_some());
                 match entry.activity.get() {
@@ -248,6 +250,7 @@ impl Worker {
                 .collect(),
             databases,
             rules: self.rules.report(),
+            routes: self.routes(),
         }
     }
 

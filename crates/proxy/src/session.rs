@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use howdah_core::pool::PoolMode;
 use howdah_core::reply::Serial;
 use howdah_core::session::{Context, PinReason, Settings, Statements, Unnamed, align};
-use howdah_wire::backend::{self, TransactionStatus};
+use howdah_wire::backend;
 
 use crate::buffer::{Inbox, Outbox};
 use crate::clean;
@@ -30,15 +30,13 @@ use crate::notify::{Heard, Listener};
 use crate::pool::{Pool, Welcome};
 use crate::rename::Shift;
 use crate::rerun::Rerun;
+use crate::route::Routing;
 use crate::rules::Ruling;
 use crate::server::Server;
 use crate::share::Shared;
 use crate::shared::Seat;
 use crate::stream::Stream;
 use crate::worker::Worker;
-
-/// Requests that a pipelining client may send over one server while others wait.
-const REQUESTS_PER_CHECKOUT: u32 = 64;
 
 /// Why a session ends.
 #[derive(Debug)]
@@ -59,7 +57,7 @@ pub(crate) enum End {
 
 /// What happened while the session waited.
 #[derive(Debug)]
-enum Event {
+pub(crate) enum Event {
     /// Bytes from the client are in the inbox.
     Client,
     /// Bytes from the server are in its inbox.
@@ -71,6 +69,16 @@ enum Event {
     Signal(Signal),
     /// A notification for a channel that the client listens to.
     Heard(Heard),
+}
+
+/// What became of a request in the pool that it was routed to.
+#[derive(Debug)]
+enum Ran {
+    Answered,
+    /// Nothing of it was sent: the server may be that of a replica which has crashed since it was looked at.
+    TooNew,
+    /// Nothing of it was sent, and this is why.
+    Refused(Refusal),
 }
 
 /// What becomes of the rest of a client frame that is longer than what has arrived.
@@ -94,7 +102,12 @@ pub(crate) struct Describing {
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) worker: Rc<Worker>,
+    /// Its pool on the primary.
+    pub(crate) home: Rc<Pool>,
+    /// The pool that the request at hand goes to: `home`, or that of a replica.
     pub(crate) pool: Rc<Pool>,
+    /// What decides about that.
+    pub(crate) routing: Routing,
     pub(crate) entry: Rc<Entry>,
     pub(crate) stream: Stream,
     pub(crate) inbox: Inbox,
@@ -190,8 +203,11 @@ impl Session {
         let mode = pool.ledger.borrow().config().mode;
         pool.clients.set(pool.clients.get() + 1);
         worker.register(&entry);
+        entry.set_pool(&pool);
         Self {
             worker: Rc::clone(worker),
+            routing: Routing::new(worker, &pool),
+            home: Rc::clone(&pool),
             pool,
             entry,
             stream,
@@ -311,26 +327,55 @@ impl Session {
         let now = clock::now();
         self.started = Some(now);
         self.entry.requested.set(now);
-        if let Some(shareable) = self.shareable() {
-            match self.share(shareable, now).await? {
-                Shared::Answered => return Ok(()),
-                Shared::Alone => {}
-                Shared::Refused(refusal) => {
+        loop {
+            if self.routing.is_open()
+                && let Err(refusal) = self.route(now).await?
+            {
+                self.refuse(&refusal);
+                return Ok(());
+            }
+            match self.run_here(now).await? {
+                Ran::Answered => {
+                    self.routing.forgive();
+                    return Ok(());
+                }
+                Ran::TooNew => self.ask_this_replica_anew(),
+                // Another node may have what this one lacks.
+                Ran::Refused(refusal) if self.avoid_this_replica(&refusal) => {}
+                Ran::Refused(refusal) => {
+                    self.routing.forgive();
                     self.refuse(&refusal);
                     return Ok(());
                 }
             }
         }
+    }
+
+    /// Has the request answered by the pool that it was routed to.
+    ///
+    /// # Errors
+    /// The session ends.
+    async fn run_here(&mut self, now: Instant) -> Result<Ran, End> {
+        if let Some(shareable) = self.shareable() {
+            match self.share(shareable, now).await? {
+                Shared::Answered => return Ok(Ran::Answered),
+                Shared::Alone => {}
+                Shared::TooNew => return Ok(Ran::TooNew),
+                Shared::Refused(refusal) => return Ok(Ran::Refused(refusal)),
+            }
+        }
         if let Err(refusal) = self.checkout().await? {
-            self.refuse(&refusal);
-            return Ok(());
+            return Ok(Ran::Refused(refusal));
+        }
+        if self.server.as_ref().is_some_and(|server| self.is_too_new(server)) {
+            self.release();
+            return Ok(Ran::TooNew);
         }
         if let Err(refusal) = self.align().await? {
             self.release();
-            self.refuse(&refusal);
-            return Ok(());
+            return Ok(Ran::Refused(refusal));
         }
-        self.exchange().await
+        self.exchange().await.map(|()| Ran::Answered)
     }
 
     /// Waits, without a server, for more of a request.
@@ -432,9 +477,9 @@ impl Session {
             }
             Ok(Grant::Refused(refusal)) => Ok(Err(refusal)),
             // These answer shared requests only.
-            Ok(Grant::Answered | Grant::Again | Grant::Alone | Grant::Lost { .. }) => {
-                Err(End::Fatal(Refusal::server_lost()))
-            }
+            Ok(
+                Grant::Answered | Grant::Again | Grant::Alone | Grant::TooNew | Grant::Lost { .. },
+            ) => Err(End::Fatal(Refusal::server_lost())),
             Err(Event::Signal(Signal::Cancel)) => Ok(Err(Refusal::canceled())),
             Err(Event::Signal(signal)) => {
                 self.on_signal(signal)?;
@@ -445,7 +490,7 @@ impl Session {
     }
 
     /// A grant, or an event that ends the wait. Meanwhile the client may send more, or go.
-    fn poll_grant(
+    pub(crate) fn poll_grant(
         &mut self,
         before: Activity,
         cx: &mut TaskContext<'_>,
@@ -649,49 +694,5 @@ impl Session {
             }
         }
         if written { Poll::Ready(Event::Written) } else { Poll::Pending }
-    }
-
-    pub(crate) fn flush_server(&mut self) {
-        if let Some(server) = &mut self.server
-            && !server.outbox.is_empty()
-            && server.outbox.flush_now(&mut server.stream, &self.worker.shelf).is_err()
-        {
-            // What the server said before it went is still to be read.
-            server.doomed = Some("it cannot be written to");
-        }
-    }
-
-    /// Whether the server has answered everything that it was asked.
-    fn is_settled(&self) -> bool {
-        self.server.as_ref().is_none_or(|server| server.queue.is_settled())
-    }
-
-    /// After a RESET, when everything that was sent is answered: the startup message's settings are to be made again.
-    fn needs_alignment(&self) -> bool {
-        self.server.as_ref().is_some_and(|server| self.must_realign(server))
-    }
-
-    pub(crate) fn must_realign(&self, server: &Server) -> bool {
-        self.misaligned && server.queue.is_settled() && server.status != TransactionStatus::Failed
-    }
-
-    /// Something was sent and all of it is answered. (Without the first half, a request that was checked out for and cannot
-    /// be sent yet would be gathered again and again without a wait.)
-    fn is_done_with_server(&self) -> bool {
-        self.pin.is_none()
-            && self.body.is_none()
-            && self.server.as_ref().is_some_and(|server| {
-                server.is_free() && server.queue.next_serial() != self.checked_out_at
-            })
-    }
-
-    /// Whether not to begin another request, so that the server comes free for others: not inside a request or a
-    /// transaction, where it would not come free.
-    pub(crate) fn must_pause(&self, server: &Server) -> bool {
-        self.fed >= REQUESTS_PER_CHECKOUT
-            && self.pin.is_none()
-            && !server.queue.is_open()
-            && (!server.queue.is_empty() || server.is_free())
-            && self.pool.ledger.borrow().counts().waiting > 0
     }
 }

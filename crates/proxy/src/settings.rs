@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use howdah_core::balance::Strategy;
 use howdah_core::pool::PoolConfig;
+use howdah_core::route::Wish;
 use howdah_core::route::class::Overrides;
 use howdah_core::rules::Rules;
 
@@ -60,6 +62,10 @@ pub struct Settings {
     pub admin_users: Vec<String>,
     /// Users that may look at everything on the console and change nothing.
     pub stats_users: Vec<String>,
+    /// Which of several replicas answers a read.
+    pub balance: Strategy,
+    /// How long it takes until a replica that comes (back) has its whole share.
+    pub slow_start: Duration,
     /// What statements are flagged and refused, and their limits.
     pub rules: Arc<Rules>,
     /// Where statements go, against what would be concluded from them.
@@ -74,6 +80,12 @@ impl Settings {
     pub fn database(&self, name: &str) -> Option<&Database> {
         let named = |wanted: &str| self.databases.iter().find(|database| database.name == wanted);
         named(name).or_else(|| named("*"))
+    }
+
+    /// The cluster that a database is in.
+    #[must_use]
+    pub fn cluster(&self, database: &Database) -> Option<&Cluster> {
+        self.clusters.iter().find(|cluster| cluster.primary == database.primary)
     }
 
     /// The user of a name; `*` serves names without an entry.
@@ -97,18 +109,30 @@ impl Settings {
         databases.map(|database| (database.name.as_str(), user.name.as_str())).collect()
     }
 
-    /// Where servers for a database and user are opened, and how many; `None`: not configured.
+    /// Where servers for a database and user are opened, on the node that the configuration calls the primary, and how many;
+    /// `None`: not configured.
     pub(crate) fn pool(
         &self,
         database_name: &str,
         user_name: &str,
+    ) -> Option<(Target, PoolConfig)> {
+        let primary = self.database(database_name)?.primary;
+        self.pool_on(database_name, user_name, primary)
+    }
+
+    /// The same on the node at this position.
+    pub(crate) fn pool_on(
+        &self,
+        database_name: &str,
+        user_name: &str,
+        node: usize,
     ) -> Option<(Target, PoolConfig)> {
         let database = self.database(database_name)?;
         let user = self.user(user_name);
         if user.is_none() && database.auth_query.is_none() {
             return None;
         }
-        let node = self.nodes.get(database.primary)?;
+        let node = self.nodes.get(node)?;
         let target = Target {
             node: node.name.clone(),
             address: node.address.clone(),
@@ -315,6 +339,8 @@ pub struct Database {
     pub auth_query: Option<AuthQuery>,
     /// Clients of this database at most (with `*`: of each database); `None`: no cap.
     pub max_clients: Option<usize>,
+    /// Where its reads go when nothing else is said.
+    pub wish: Wish,
 }
 
 /// A user that clients may log in as.

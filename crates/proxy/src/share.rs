@@ -43,6 +43,8 @@ pub(crate) struct SharedRequest {
     pub(crate) context: Arc<Context>,
     /// Form of its statement.
     pub(crate) fingerprint: u64,
+    /// The server has to have been open at this moment.
+    pub(crate) open_at: Option<Instant>,
 }
 
 impl SharedRequest {
@@ -95,6 +97,8 @@ pub(crate) enum Shared {
     Answered,
     /// It needs a server of its own.
     Alone,
+    /// It has to be routed again.
+    TooNew,
     /// The answer to the request.
     Refused(Refusal),
 }
@@ -151,6 +155,7 @@ impl Session {
             told,
             context: Arc::clone(self.settings.context()),
             fingerprint: analysis.fingerprint.0,
+            open_at: self.routing.open_at(),
         };
         self.ruling.on_shared(judgement);
         Ok(Shareable { request, analysis, cost })
@@ -186,6 +191,11 @@ impl Session {
                     return Ok(Shared::Answered);
                 }
                 Grant::Alone => return Ok(self.goes_alone()),
+                Grant::TooNew => return Ok(Shared::TooNew),
+                // Another node answers.
+                Grant::Lost { told: false } if self.routing.is_away() => {
+                    return Ok(Shared::Refused(Refusal::server_lost()));
+                }
                 Grant::Refused(refusal) => return Ok(Shared::Refused(refusal)),
                 Grant::Again => turns += 1,
                 Grant::Lost { told: false } => losses += 1,
@@ -206,7 +216,8 @@ impl Session {
     /// A request that runs this goes to a server of the session's own. A pure read is measured, because it may prove short
     /// enough to share, and is sent again if its server goes away.
     pub(crate) fn on_run_begins(&mut self, server: &Server, analysis: &Analysis) {
-        let pure = server.status == TransactionStatus::Idle && is_pure_read(analysis);
+        let pure = server.status == TransactionStatus::Idle
+            && (is_pure_read(analysis) || self.routing.is_away());
         self.impure |= !pure;
         self.running = (!self.impure).then(|| (analysis.fingerprint.0, self.runs_since()));
         self.relayed = 0;
@@ -355,6 +366,7 @@ impl Session {
         }
         self.entry.requests.set(self.entry.requests.get() + 1);
         self.started = None;
+        self.on_answered_by_pool();
         sent.map_err(|_| End::ClientGone)
     }
 

@@ -22,7 +22,7 @@ use crate::holds::Holds;
 use crate::host::Host;
 use crate::node::NodeState;
 use crate::notify::Hubs;
-use crate::pool::{Allotment, PoolKey, Whole};
+use crate::pool::{Allotment, PoolKey, Target, Whole};
 use crate::quota::Quota;
 use crate::report::ListenAddress;
 use crate::settings::{NodeAddress, Settings};
@@ -184,11 +184,31 @@ impl Shared {
         (self.home(key) + turn % self.spread(config)) % self.commands.len().max(1)
     }
 
+    /// Where servers of a pool are opened, as things are now, and how many; `None`: not configured.
+    pub(crate) fn pool(&self, settings: &Settings, key: &PoolKey) -> Option<(Target, PoolConfig)> {
+        let node = match &key.replica {
+            Some(name) => {
+                let cluster = settings.cluster(settings.database(&key.database)?)?;
+                let named =
+                    |at: &usize| settings.nodes.get(*at).is_some_and(|node| *node.name == **name);
+                cluster.nodes.clone().find(named)?
+            }
+            None => {
+                let database = settings.database(&key.database)?;
+                let cluster = settings.cluster(database);
+                let primary = cluster.and_then(|cluster| self.clusters.primary(settings, cluster));
+                primary.map_or(database.primary, |primary| primary.0)
+            }
+        };
+        settings.pool_on(&key.database, &key.user, node)
+    }
+
     /// The first of the workers that a pool is spread over.
     fn home(&self, key: &PoolKey) -> usize {
         let workers = self.commands.len().max(1);
         let mut hasher = DefaultHasher::new();
-        key.hash(&mut hasher);
+        // Its pools on replicas are where its clients are.
+        (&key.database, &key.user).hash(&mut hasher);
         usize::try_from(hasher.finish() % workers as u64).unwrap_or(0)
     }
 
@@ -342,7 +362,12 @@ impl Shared {
 
     /// The caps that servers of a pool count against, with the sizes of these settings. Servers are counted without a cap, too,
     /// so that one that comes with a reload knows those that are open.
-    pub(crate) fn quotas(&self, settings: &Settings, key: &PoolKey) -> Vec<Arc<Quota>> {
+    pub(crate) fn quotas(
+        &self,
+        settings: &Settings,
+        key: &PoolKey,
+        target: &Target,
+    ) -> Vec<Arc<Quota>> {
         let mut quotas = self.quotas.lock();
         quotas.retain(|_, quota| Arc::strong_count(quota) > 1);
         let mut quota = |scope: Scope, max: Option<u32>| {
@@ -358,7 +383,7 @@ impl Shared {
             found.push(quota(Scope::User(key.user.to_string()), user.max_servers));
         }
         found.push(quota(Scope::Database(database.name.clone()), database.max_servers));
-        if let Some(node) = settings.nodes.get(database.primary) {
+        if let Some(node) = settings.nodes.iter().find(|node| node.name == target.node) {
             found.push(quota(Scope::Node(node.name.clone()), node.max_servers));
         }
         found

@@ -264,6 +264,7 @@ impl SessionView {
                 | Grant::Answered
                 | Grant::Again
                 | Grant::Alone
+                | Grant::TooNew
                 | Grant::Lost { .. },
             )
             | None => None,

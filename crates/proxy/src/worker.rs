@@ -11,7 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -36,7 +36,8 @@ use crate::paces::Paces;
 use crate::pool::{Pool, PoolKey};
 use crate::random::Reserve;
 use crate::repeated::Repeated;
-use crate::report::{Counts, DatabaseReport, PoolReport, RuleReport, Totals};
+use crate::report::{Counts, DatabaseReport, PoolReport, RouteReport, RuleReport, Totals};
+use crate::route::{Nodes, Verdicts};
 use crate::rows::{ClientRow, ServerRow};
 use crate::rules::Rulebook;
 use crate::server::SessionId;
@@ -104,6 +105,7 @@ pub(crate) struct WorkerReport {
     pub(crate) servers: Vec<ServerRow>,
     pub(crate) databases: Vec<DatabaseReport>,
     pub(crate) rules: Vec<RuleReport>,
+    pub(crate) routes: Vec<RouteReport>,
 }
 
 /// State of one worker.
@@ -141,6 +143,10 @@ pub(crate) struct Worker {
     /// Held by whoever tries a password out on a server.
     pub(crate) trying: tokio::sync::Semaphore,
     pub(crate) turns: Turns,
+    /// Which statements replicas may run, by node and database.
+    pub(crate) verdicts: RefCell<BTreeMap<(String, String), Weak<Verdicts>>>,
+    /// Clusters as its sessions see them, by name.
+    pub(crate) clusters: RefCell<BTreeMap<String, Rc<Nodes>>>,
     /// Counts of pools that are gone, by database.
     pub(crate) departed: RefCell<BTreeMap<Box<str>, Counts>>,
 }
@@ -192,8 +198,15 @@ impl Worker {
             hashing: tokio::sync::Mutex::default(),
             trying: tokio::sync::Semaphore::new(limits::PASSWORDS_TRIED),
             turns: Turns::new(clock::now()),
+            verdicts: RefCell::default(),
+            clusters: RefCell::default(),
             departed: RefCell::default(),
         }
+    }
+
+    /// Number of the settings in force.
+    pub(crate) fn settings_revision(&self) -> u64 {
+        self.settings.borrow().revision
     }
 
     /// Settings in force.
@@ -338,8 +351,16 @@ impl Worker {
 
     /// A pseudo-random number from 0 to 1, for spreading work; not for secrets.
     pub(crate) fn chance(&self) -> f64 {
-        let mixed = self.new_id().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48;
-        mixed as f64 / 65_536.0
+        (self.draw() >> 48) as f64 / 65_536.0
+    }
+
+    /// Pseudo-random bits, for spreading work; not for secrets.
+    pub(crate) fn draw(&self) -> u64 {
+        // Finalizer of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
+        let mut mixed = self.new_id().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
     }
 
     pub(crate) fn register(&self, entry: &Rc<Entry>) {
@@ -356,13 +377,15 @@ impl Worker {
             return Some(Rc::clone(pool));
         }
         let settings = self.settings();
-        let (target, config) = settings.pool(&key.database, &key.user)?;
+        let (target, config) = self.shared.pool(&settings, &key)?;
         let allotment = self.shared.allot(&key, &config, self.index);
-        let quotas = self.shared.quotas(&settings, &key);
+        let quotas = self.shared.quotas(&settings, &key, &target);
         let node = self.shared.node(&settings, &target.node, &target.address);
         let pool = Rc::new(Pool::new(key.clone(), target, allotment, quotas, node));
-        for greeting in self.shared.takeover.greetings(&key) {
-            pool.inherit(self, greeting);
+        if key.replica.is_none() {
+            for greeting in self.shared.takeover.greetings(&key) {
+                pool.inherit(self, greeting);
+            }
         }
         self.pools.borrow_mut().insert(key, Rc::clone(&pool));
         self.obey_holds(&pool);
@@ -374,17 +397,8 @@ impl Worker {
         *self.settings.borrow_mut() = Arc::clone(&settings);
         self.lookups.reload();
         self.rules.reload(&settings.rules);
-        for pool in self.all_pools() {
-            match settings.pool(&pool.key.database, &pool.key.user) {
-                Some((target, config)) => {
-                    pool.set_quotas(self.shared.quotas(&settings, &pool.key));
-                    pool.set_node(self.shared.node(&settings, &target.node, &target.address));
-                    let allotment = self.shared.allot(&pool.key, &config, self.index);
-                    pool.reload(self, target, allotment);
-                }
-                None => self.retire_pool(&pool),
-            }
-        }
+        self.reload_clusters(&settings);
+        self.retarget(&settings);
         self.open_standing();
         self.probe();
     }
@@ -399,10 +413,7 @@ impl Worker {
     /// Makes the pools that hold servers before a client has come.
     fn open_standing(self: &Rc<Self>) {
         let settings = self.settings();
-        let key = |(database, user): (&str, &str)| PoolKey {
-            database: database.into(),
-            user: user.into(),
-        };
+        let key = |(database, user): (&str, &str)| PoolKey::home(database, user);
         let standing: Vec<PoolKey> = settings.standing().into_iter().map(key).collect();
         for pool in self.all_pools() {
             pool.set_standing(standing.contains(&pool.key));
@@ -419,9 +430,13 @@ impl Worker {
     }
 
     /// A pool that is no longer configured: its clients end when they are idle, its servers with them.
-    fn retire_pool(&self, pool: &Rc<Pool>) {
+    pub(crate) fn retire_pool(&self, pool: &Rc<Pool>) {
         for entry in self.entries.borrow().values() {
-            if *entry.database == *pool.key.database && *entry.user == *pool.key.user {
+            // A replica that is gone is not missed by its clients.
+            if pool.key.replica.is_none()
+                && *entry.database == *pool.key.database
+                && *entry.user == *pool.key.user
+            {
                 entry.signal(Signal::Drain);
             }
         }
@@ -559,6 +574,7 @@ pub(crate) async fn serve_commands(worker: Rc<Worker>, mut commands: mpsc::Recei
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     worker.open_standing();
     worker.probe();
+    let following = tokio::task::spawn_local(Rc::clone(&worker).follow());
     loop {
         // Both are cancel safe. In this order, so that a run can be repeated: chance decides nothing.
         let command = tokio::select! {
@@ -599,6 +615,7 @@ pub(crate) async fn serve_commands(worker: Rc<Worker>, mut commands: mpsc::Recei
             Some(Command::Stop) | None => break,
         }
     }
+    following.abort();
     worker.listening.take().stop();
     if let Some(door) = worker.door.take() {
         door.close();

@@ -3,13 +3,15 @@
 //! Invariant: without a mistake every database has a primary, and there is at least one database.
 
 use howdah_core::pool::PoolConfig;
+use howdah_core::route::Wish;
 use howdah_proxy::settings::Database;
 
 use super::Cluster;
 use super::document::{self, Origin, Table};
 use super::error::Mistake;
-use super::keys::{DATABASE, POOL};
+use super::keys::{DATABASE, DATABASE_ROUTE, POOL};
 use super::read::{Findings, Reader};
+use super::route;
 use super::validate::{mode, named, pool as read_pool, shares, unique};
 
 /// Databases of the console; clients cannot have others of these names.
@@ -19,7 +21,7 @@ const CONSOLE: [&str; 2] = ["howdah", "pgbouncer"];
 pub(crate) fn read(
     root: &Table,
     clusters: &[Cluster],
-    pool: &PoolConfig,
+    (pool, wish): (&PoolConfig, &Wish),
     findings: &mut Findings,
 ) -> Vec<Database> {
     let tables = root.named("database");
@@ -45,13 +47,14 @@ pub(crate) fn read(
             max_servers: None,
             auth_query: None,
             max_clients: None,
+            wish: *wish,
         }];
     }
     let mut databases = Vec::with_capacity(tables.len());
     for (index, table) in tables.iter().enumerate() {
         let name = table.name();
         let path = document::path("", table.section, Some((index, name.as_deref())));
-        databases.extend(database(root, table, &path, clusters, pool, findings));
+        databases.extend(database(root, table, &path, clusters, (pool, wish), findings));
     }
     databases
 }
@@ -61,13 +64,17 @@ fn database(
     table: &Table,
     path: &str,
     clusters: &[Cluster],
-    base: &PoolConfig,
+    (base, wish): (&PoolConfig, &Wish),
     findings: &mut Findings,
 ) -> Option<Database> {
     let inner = document::join(path, "pool");
     let mut reader = Reader::new(POOL.keys, table.single("pool"), inner, findings).overrides();
     let mut pool = read_pool(&mut reader, base.clone());
     let (own_mode, own_share) = (reader.is_given("mode"), reader.is_given("share"));
+    let inner = document::join(path, DATABASE_ROUTE.name);
+    let given = table.single(DATABASE_ROUTE.name);
+    let mut reader = Reader::new(DATABASE_ROUTE.keys, given, inner, findings).overrides();
+    let wish = route::wish(&mut reader, *wish);
     let mut reader = Reader::new(DATABASE.keys, Some(table), path, findings);
     let name = reader.text("name");
     if name.is_none() && !reader.is_given("name") {
@@ -103,7 +110,16 @@ fn database(
     let (name, primary) = (name?, primary?);
     // Look-ups come later: they need the users.
     let auth_query = None;
-    Some(Database { name, server_database, primary, pool, max_servers, max_clients, auth_query })
+    Some(Database {
+        name,
+        server_database,
+        primary,
+        pool,
+        max_servers,
+        max_clients,
+        auth_query,
+        wish,
+    })
 }
 
 /// The primary of the cluster that a database is in.

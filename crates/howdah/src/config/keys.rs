@@ -8,7 +8,7 @@
 
 mod rules;
 
-pub(crate) use rules::{OVERRIDE, ROUTE, RULE};
+pub(crate) use rules::{DATABASE_ROUTE, OVERRIDE, ROUTE, RULE};
 
 /// What a value looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,7 +225,7 @@ pub(crate) static DATABASE: Section = Section {
     name: "database",
     shape: Shape::Named,
     doc: "A database that clients may name. Without any, every name is passed on to the only cluster.",
-    sections: &[&POOL],
+    sections: &[&POOL, &DATABASE_ROUTE],
     keys: &[
         Key::new(
             "name",

@@ -219,7 +219,6 @@ impl Config {
             findings.errors.sort_by(|a, b| a.origin.cmp(&b.origin));
             return Err(ConfigErrors(findings.errors));
         }
-        findings.notices.extend(validate::unused_replicas(&config));
         Ok(Loaded { config, notices: findings.notices, file: None, variables })
     }
 

@@ -48,7 +48,8 @@ pub(crate) fn config(
         findings.notices.push(Notice { text: text.to_owned(), origin });
     }
     let (nodes, clusters) = clusters::read(root, &listen, findings);
-    let mut databases = databases::read(root, &clusters, &pool, findings);
+    let routes = route::routes(root, findings);
+    let mut databases = databases::read(root, &clusters, (&pool, &routes.wish), findings);
     let logins = auth::read(root, environment, findings);
     let looked_up = logins.looks_up();
     let around = users::Around {
@@ -89,6 +90,8 @@ pub(crate) fn config(
             stats_users,
             rules,
             overrides,
+            balance: routes.balance,
+            slow_start: routes.slow_start,
             shown: console::shown(&findings.entries),
         },
         log,
@@ -352,23 +355,4 @@ fn certificates(root: &Table, users: &[User], findings: &mut Findings) {
             "tls_cert, tls_key, and tls_ca with the authority that signs clients' certificates";
         reader.fail(Mistake::Missing, "tls_ca", reason, fix);
     }
-}
-
-/// A remark about nodes that are accepted and not used.
-pub(crate) fn unused_replicas(config: &Config) -> Option<Notice> {
-    let names: Vec<_> = config
-        .settings
-        .clusters
-        .iter()
-        .flat_map(|cluster| cluster.replicas())
-        .filter_map(|at| config.settings.nodes.get(at))
-        .map(|node| node.name.as_str())
-        .collect();
-    if names.is_empty() {
-        return None;
-    }
-    Some(Notice {
-        text: format!("replicas are not routed to yet: {}", names.join(", ")),
-        origin: Origin::Default,
-    })
 }

@@ -142,15 +142,13 @@ fn an_address_that_others_can_reach_is_remarked() {
 }
 
 #[test]
-fn replicas_are_listed_and_said_not_to_be_used() {
+fn replicas_are_listed_behind_the_primary() {
     let urls = "postgres://app@r1:5432/shop, postgres://app@r2:5432/shop";
     let loaded = load(&[("DATABASE_URL", URL), ("DATABASE_READ_URLS", urls)]).unwrap();
     let settings = loaded.config.settings(0);
     assert_eq!(settings.nodes.len(), 3);
     assert_eq!(settings.databases[0].primary, 0);
     assert_eq!(loaded.config.clusters()[0].replicas().collect::<Vec<_>>(), [1, 2]);
-    let notices: Vec<_> = loaded.notices.iter().map(ToString::to_string).collect();
-    assert_eq!(notices, ["replicas are not routed to yet: r1:5432, r2:5432"]);
     let errors = load(&[("DATABASE_READ_URLS", urls)]).unwrap_err();
     assert!(errors.0.iter().any(|error| error.fix.contains("DATABASE_URL")), "{errors}");
 }

@@ -84,7 +84,7 @@ pub(crate) async fn authenticate(
         (None, None) => Account::Stranger,
     };
     let login = asked(settings, link, name, rule, &account, lookup.is_some())?;
-    let key = PoolKey { database: database.into(), user: name.into() };
+    let key = PoolKey::home(database, name);
     let proof = match (login, rule) {
         (None, Some(Method::Trust)) => Some(Lesson::Nothing),
         (None, Some(Method::Peer)) => peer::is(link, name).await.then_some(Lesson::Nothing),

@@ -44,6 +44,7 @@ impl Command {
                 | Topic::Peers
                 | Topic::Pins
                 | Topic::Pools
+                | Topic::Routes
                 | Topic::Rules
                 | Topic::Servers
                 | Topic::Sockets

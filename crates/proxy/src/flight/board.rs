@@ -63,6 +63,9 @@ fn prepare(
     passenger: &Passenger,
 ) -> Result<Option<String>, Elsewhere> {
     let (owner, request) = (passenger.owner, &passenger.request);
+    if request.open_at.is_some_and(|moment| server.cancel.facts.opened > moment) {
+        return Err(Elsewhere::TooNew);
+    }
     if server.tainted.is_some() {
         server.wash(owner, worker);
     }

@@ -191,7 +191,9 @@ impl Pool {
         }
         ledger.on_open_failed(clock::now());
         let alone = ledger.open() == 0 && !ledger.is_paused();
-        let tell = alone && (error.is_final() || !is_sound(&ledger, worker));
+        // Reads that wait for a replica go elsewhere instead.
+        let patient = is_sound(&ledger, worker) && self.key.replica.is_none();
+        let tell = alone && (error.is_final() || !patient);
         let told = if tell { ledger.take_waiters() } else { Vec::new() };
         drop(ledger);
         for entry in told {

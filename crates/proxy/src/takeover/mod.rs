@@ -285,7 +285,8 @@ async fn count(shared: &Shared) -> Vec<OpenServers> {
     }
     let mut open: Vec<OpenServers> = open
         .into_iter()
-        .filter(|(_, count)| *count > 0)
+        // Those on replicas are not counted over there.
+        .filter(|(key, count)| *count > 0 && key.replica.is_none())
         .map(|(key, count)| OpenServers {
             database: key.database.into(),
             user: key.user.into(),

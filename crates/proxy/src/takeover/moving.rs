@@ -56,7 +56,7 @@ impl Adopted {
 }
 
 fn key_of(snapshot: &Snapshot) -> PoolKey {
-    PoolKey { database: snapshot.database.as_str().into(), user: snapshot.user.as_str().into() }
+    PoolKey::home(snapshot.database.as_str(), snapshot.user.as_str())
 }
 
 fn context_of(worker: &Worker, settings: Vec<(String, String)>) -> Arc<Context> {

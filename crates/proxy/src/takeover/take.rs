@@ -97,7 +97,7 @@ impl Asked {
 
 fn set_elsewhere(shared: &Shared, open: Vec<OpenServers>) {
     let by_pool = open.into_iter().map(|one| {
-        let key = PoolKey { database: one.database.into(), user: one.user.into() };
+        let key = PoolKey::home(one.database, one.user);
         (key, one.count)
     });
     *shared.takeover.elsewhere.lock() = by_pool.collect();

@@ -25,7 +25,7 @@ pub(crate) use view::View;
 use crate::clock;
 use crate::connect::OpenError;
 use crate::node::NodeState;
-use crate::settings::Settings;
+use crate::settings::{Cluster, Settings};
 use crate::shared::Shared;
 use crate::worker::Worker;
 use login::ProbeLogin;
@@ -81,10 +81,17 @@ impl Clusters {
         Arc::clone(&self.view.borrow())
     }
 
-    /// Tells when there is another view.
-    #[allow(dead_code, reason = "for workers whose pools follow the primary")]
+    /// Tells when they have changed.
     pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<View>> {
         self.view.subscribe()
+    }
+
+    /// The node of a cluster that takes writes, or did last. `None`: these are not the settings in force any more.
+    pub(crate) fn primary(&self, settings: &Settings, cluster: &Cluster) -> Option<NodeId> {
+        let view = self.view.borrow();
+        let known = view.clusters.iter().find(|known| known.name == cluster.name);
+        let primary = known.and_then(|known| known.primary.or(known.incumbent));
+        primary.filter(|_| view.revision == settings.revision)
     }
 
     /// Watches the clusters of these settings from now on, and keeps what is known of nodes that stay.

@@ -59,8 +59,6 @@ pub(crate) struct Published {
     drained: AtomicBool,
     /// Somebody wants it to be asked now.
     pub(super) wanted: Notify,
-    /// It has been asked.
-    answered: Notify,
 }
 
 /// What is known of a node after an answer.
@@ -84,7 +82,6 @@ impl Published {
             since: Moment::default(),
             drained: AtomicBool::new(false),
             wanted: Notify::new(),
-            answered: Notify::new(),
         }
     }
 
@@ -105,18 +102,12 @@ impl Published {
         self.standing.store(number, Ordering::Release);
     }
 
-    /// Tells those who wait for an answer that there was one.
-    pub(super) fn tell(&self) {
-        self.answered.notify_waiters();
-    }
-
     pub(crate) fn standing(&self) -> Standing {
         let number = usize::from(self.standing.load(Ordering::Acquire));
         STANDINGS.get(number).copied().unwrap_or_default()
     }
 
     /// Where it was at least, and when it was asked; what it answers later may be further on.
-    #[allow(dead_code, reason = "for sessions that read what they have written")]
     pub(crate) fn sample(&self) -> Option<Sample> {
         let asked = self.asked.get(self.made)?;
         Some(Sample { asked, lsn: Lsn(self.position.load(Ordering::Acquire)) })
@@ -132,7 +123,6 @@ impl Published {
     }
 
     /// Since when it may serve reads, for a slow start.
-    #[allow(dead_code, reason = "for sessions that balance reads")]
     pub(crate) fn since(&self) -> Option<Instant> {
         self.since.get(self.made)
     }
@@ -151,11 +141,5 @@ impl Published {
     /// Has it asked as soon as possible; many who want it are one question.
     pub(crate) fn want_sample(&self) {
         self.wanted.notify_one();
-    }
-
-    /// Waits for its next answer, or failure. Cancel safe.
-    #[allow(dead_code, reason = "for sessions that wait until a replica has caught up")]
-    pub(crate) async fn next_sample(&self) {
-        self.answered.notified().await;
     }
 }

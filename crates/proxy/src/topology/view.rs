@@ -12,7 +12,6 @@ use crate::report::UnlistedReport;
 #[derive(Debug, Default)]
 pub(crate) struct View {
     /// Of the settings that the numbers of nodes refer to.
-    #[allow(dead_code, reason = "for sessions whose settings may be older")]
     pub(crate) revision: u64,
     pub(crate) clusters: Vec<ClusterView>,
 }
@@ -23,8 +22,7 @@ pub(crate) struct ClusterView {
     pub(crate) name: String,
     /// Who takes writes; `None`: nobody is known to.
     pub(crate) primary: Option<NodeId>,
-    /// Who took writes last; before anything was heard, the one that the configuration names.
-    #[allow(dead_code, reason = "for sessions that wait for the primary")]
+    /// Who took writes last, whether it does now or not; before anything was heard, the one that the configuration names.
     pub(crate) incumbent: Option<NodeId>,
     pub(crate) nodes: Vec<NodeView>,
     /// Addresses that follow the primary and are not configured.

@@ -87,7 +87,6 @@ impl Watched {
         inner.publish(now);
         inner.tell(&self.name, &changes);
         drop(inner);
-        node.published.tell();
         !changes.is_empty()
     }
 

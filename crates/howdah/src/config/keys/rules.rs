@@ -33,8 +33,51 @@ pub(crate) static ROUTE: Section = Section {
     shape: Shape::One,
     doc: "Where statements go: to the primary, or to a replica that may run them.",
     sections: &[&OVERRIDE],
-    keys: &[],
+    keys: &[
+        POLICY.default("prefer_replica"),
+        CONSISTENCY.default("session"),
+        MAX_LAG.default("10s"),
+        LAG_POLICY.default("fallback"),
+        MAX_WAIT.default("1s"),
+        Key::new("balance", Kind::Word(&["round_robin", "weighted", "priority", "least_connections", "latency", "adaptive"]), "Which of several replicas answers: in turn; in turn by weight; the smallest priority first; the least busy; the\nfaster of two drawn at random; by weight until their speeds differ, then by speed.").default("weighted"),
+        Key::new("slow_start", Kind::Duration(Zero::Allowed), "A replica that comes (back) gets its whole share of reads after so long: its caches are cold.").default("10s"),
+    ],
 };
+
+/// `[database.route]`
+pub(crate) static DATABASE_ROUTE: Section = Section {
+    name: "route",
+    shape: Shape::One,
+    doc: "Where statements of this database go, instead of what [route] says.",
+    sections: &[],
+    keys: &[POLICY, CONSISTENCY, MAX_LAG, LAG_POLICY, MAX_WAIT],
+};
+
+const POLICY: Key = Key::new(
+    "policy",
+    Kind::Word(&["primary", "replica", "prefer_replica", "any"]),
+    "Who answers reads: the primary; replicas alone; replicas while one is fresh enough; all alike. Writes go to the\nprimary. A session says it with SET howdah.route, a statement with /* howdah: route=… */ in front.",
+);
+const CONSISTENCY: Key = Key::new(
+    "consistency",
+    Kind::Word(&["strong", "session", "bounded", "eventual"]),
+    "What a read is promised: all that was committed (the primary answers); all that its session has written and read;\nall that is older than max_lag; nothing beyond max_lag. Also SET howdah.consistency.",
+);
+const MAX_LAG: Key = Key::new(
+    "max_lag",
+    Kind::Duration(Zero::Off),
+    "Replicas that may be staler than this answer nothing. Off: however stale, unless the consistency forbids it.\nAlso SET howdah.max_lag.",
+);
+const LAG_POLICY: Key = Key::new(
+    "lag_policy",
+    Kind::Word(&["fallback", "wait", "error"]),
+    "When no replica is fresh enough: the primary answers; the read waits for one, max_wait at most, and then the primary\nanswers; an error (57P03). Also SET howdah.lag_policy, with wait(250ms) for the time.",
+);
+const MAX_WAIT: Key = Key::new(
+    "max_wait",
+    Kind::Duration(Zero::Refused),
+    "How long lag_policy = \"wait\" lets a read wait.",
+);
 
 /// `[[route.override]]`
 pub(crate) static OVERRIDE: Section = Section {

@@ -2,7 +2,7 @@
 
 use super::super::table::{Columns, Kind, Row, cell, date_of};
 use super::{View, pools};
-use crate::report::{NotificationReport, RuleReport};
+use crate::report::{NotificationReport, RouteReport, RuleReport};
 use crate::rows::{ClientRow, StatementRow};
 use crate::settings::Node;
 use crate::tenure::Leak;
@@ -175,6 +175,22 @@ pub(super) fn notifications(view: &View) -> Vec<Row> {
         ]
     };
     view.report.notifications.iter().map(row).collect()
+}
+
+pub(super) const ROUTES: Columns =
+    &[("cluster", Text), ("reason", Text), ("explanation", Text), ("requests", Int8)];
+
+/// Where requests went, and why.
+pub(super) fn routes(view: &View) -> Vec<Row> {
+    let row = |route: &RouteReport| {
+        vec![
+            cell(&route.cluster),
+            cell(route.reason),
+            cell(route.explanation),
+            cell(route.requests),
+        ]
+    };
+    view.report.routes.iter().map(row).collect()
 }
 
 pub(super) const RULES: Columns = &[

@@ -92,7 +92,7 @@ fn watched(worker: &Rc<Worker>, database: &str) -> Option<Arc<Watched>> {
     let server_database = entry.server_database.as_deref().unwrap_or(database);
     worker.shared.catalogs.at(&node.address, server_database).or_else(|| {
         let user = settings.users.iter().find(|user| user.name != "*")?;
-        let key = PoolKey { database: database.into(), user: user.name.as_str().into() };
+        let key = PoolKey::home(database, user.name.as_str());
         Some(Catalogs::of(worker, &*worker.pool(key)?))
     })
 }

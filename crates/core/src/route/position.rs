@@ -1,0 +1,152 @@
+//! How far a session has seen: the position of the log that a node must have replayed to show the session nothing older than it has
+//! written and read. Found without asking the server anything: a sample of a node's position that was asked for after an answer of
+//! that node is at or behind everything which the answer showed.
+//!
+//! Invariant: whoever has replayed [`Position::floor`] and is admitted shows at least what the session has seen. An answer whose
+//! position is not known yet admits nobody but the node that gave it, and the primary.
+//!
+//! Limit: with synchronous replication a replica can show a commit a moment before its primary does, which still waits for the
+//! confirmation; a session that reads it there and then from the primary may miss it for that moment.
+
+use std::time::Instant;
+
+use crate::topology::{Lsn, NodeId};
+
+/// The answer that was given last, whose position in the log is not known yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Unplaced {
+    by: NodeId,
+    at: Instant,
+}
+
+/// What one session has seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Position {
+    floor: Lsn,
+    last: Option<Unplaced>,
+    /// Whose log the floor is about: it says nothing after another node has become the primary.
+    primary: Option<NodeId>,
+}
+
+impl Position {
+    /// A node has answered, at `now`; `primary` takes writes.
+    pub fn on_answer(&mut self, by: NodeId, primary: NodeId, now: Instant) {
+        self.follow(primary, now);
+        // A replica is never ahead of its primary: the primary's position at this later moment bounds that of the replica's answer, too.
+        self.last = Some(Unplaced { by, at: now });
+    }
+
+    /// The primary is this one now. Another one has another log: what was seen of the old one is in it, or lost, as of now.
+    pub fn follow(&mut self, primary: NodeId, now: Instant) {
+        if self.primary.is_some_and(|known| known != primary) {
+            self.floor = Lsn::default();
+            self.last = Some(Unplaced { by: primary, at: now });
+        }
+        self.primary = Some(primary);
+    }
+
+    /// Looks whether the position of the last answer is known by now. `position_at` tells a position that a node had not passed at
+    /// a moment.
+    pub fn place(&mut self, position_at: impl Fn(NodeId, Instant) -> Option<Lsn>) {
+        let Some(last) = self.last else { return };
+        // The node may be gone; its primary's position bounds it as well.
+        let own = position_at(last.by, last.at);
+        let known = own.or_else(|| position_at(self.primary?, last.at));
+        if let Some(lsn) = known {
+            self.floor = self.floor.max(lsn);
+            self.last = None;
+        }
+    }
+
+    /// Whether a replica that has replayed up to `replayed` shows at least what the session has seen.
+    #[must_use]
+    pub fn admits(&self, replica: NodeId, replayed: Lsn) -> bool {
+        let placed = self.last.is_none_or(|last| last.by == replica);
+        placed && replayed >= self.floor
+    }
+
+    /// Since when the position of the last answer is not known.
+    #[must_use]
+    pub fn unplaced_since(&self) -> Option<Instant> {
+        self.last.map(|last| last.at)
+    }
+
+    /// What a node must have replayed, as far as it is known.
+    #[must_use]
+    pub const fn floor(&self) -> Lsn {
+        self.floor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const PRIMARY: NodeId = NodeId(0);
+    const REPLICA: NodeId = NodeId(1);
+    const OTHER: NodeId = NodeId(2);
+
+    fn nowhere(_: NodeId, _: Instant) -> Option<Lsn> {
+        None
+    }
+
+    #[test]
+    fn after_an_answer_of_the_primary_a_replica_has_to_have_replayed_it() {
+        let now = Instant::now();
+        let mut seen = Position::default();
+        assert!(seen.admits(REPLICA, Lsn(0)), "nothing was seen yet");
+        seen.on_answer(PRIMARY, PRIMARY, now);
+        assert!(!seen.admits(REPLICA, Lsn(u64::MAX)), "where it was is not known");
+        seen.place(nowhere);
+        assert_eq!(seen.unplaced_since(), Some(now));
+        seen.place(|node, at| (node == PRIMARY && at == now).then_some(Lsn(100)));
+        assert_eq!((seen.unplaced_since(), seen.floor()), (None, Lsn(100)));
+        assert!(seen.admits(REPLICA, Lsn(100)) && !seen.admits(REPLICA, Lsn(99)));
+    }
+
+    #[test]
+    fn after_an_answer_of_a_replica_it_serves_on_and_another_has_to_have_caught_up() {
+        let now = Instant::now();
+        let mut seen = Position::default();
+        seen.on_answer(REPLICA, PRIMARY, now);
+        assert!(seen.admits(REPLICA, Lsn(10)) && !seen.admits(OTHER, Lsn(u64::MAX)));
+        seen.place(|node, _| (node == REPLICA).then_some(Lsn(20)));
+        assert!(seen.admits(OTHER, Lsn(20)) && !seen.admits(OTHER, Lsn(19)));
+        assert!(!seen.admits(REPLICA, Lsn(19)), "it was behind that position, and has gone back");
+    }
+
+    #[test]
+    fn a_replica_that_is_gone_is_bounded_by_its_primary() {
+        let now = Instant::now();
+        let mut seen = Position::default();
+        seen.on_answer(REPLICA, PRIMARY, now);
+        seen.place(|node, _| (node == PRIMARY).then_some(Lsn(30)));
+        assert!(seen.admits(OTHER, Lsn(30)) && !seen.admits(OTHER, Lsn(29)));
+    }
+
+    #[test]
+    fn a_position_never_goes_back() {
+        let now = Instant::now();
+        let mut seen = Position::default();
+        seen.on_answer(PRIMARY, PRIMARY, now);
+        seen.place(|_, _| Some(Lsn(50)));
+        seen.on_answer(REPLICA, PRIMARY, now);
+        seen.place(|_, _| Some(Lsn(40)));
+        assert_eq!(seen.floor(), Lsn(50));
+    }
+
+    #[test]
+    fn after_a_failover_what_counts_is_the_log_of_the_new_primary() {
+        let (now, later) = (Instant::now(), Instant::now() + Duration::from_secs(1));
+        let mut seen = Position::default();
+        seen.on_answer(PRIMARY, PRIMARY, now);
+        seen.place(|_, _| Some(Lsn(1000)));
+        seen.follow(OTHER, later);
+        assert_eq!(seen.floor(), Lsn(0));
+        assert!(!seen.admits(REPLICA, Lsn(u64::MAX)), "it may follow the old one still");
+        seen.place(|node, at| (node == OTHER && at == later).then_some(Lsn(900)));
+        assert!(seen.admits(REPLICA, Lsn(900)) && !seen.admits(REPLICA, Lsn(899)));
+    }
+}
