@@ -125,7 +125,11 @@ impl Connection {
         let left = deadline.checked_duration_since(Instant::now()).ok_or(Failure::TimedOut)?;
         self.stream.set_timeout(left)?;
         let mut buffer = [0; 16 * 1024];
-        let count = self.stream.read(&mut buffer)?;
+        let count = match self.stream.read(&mut buffer) {
+            // The machine was stopped for a moment; nothing was read.
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+            read => read?,
+        };
         if count == 0 {
             return Err(Failure::Closed);
         }
