@@ -184,6 +184,7 @@ impl Client {
                     "57P01"
                         | "57P03"
                         | "08006"
+                        | "08007"
                         | "08004"
                         | "53300"
                         | "28000"
@@ -459,7 +460,7 @@ impl Session<'_> {
                     && (!strictness.calm
                         || asked.elapsed() + Duration::from_secs(1) >= strictness.checkout_timeout)
             }
-            "57P03" | "08006" | "08004" | "57P01" | "28P01" | "28000" => {
+            "57P03" | "08006" | "08007" | "08004" | "57P01" | "28P01" | "28000" => {
                 outside && !strictness.calm
             }
             _ => false,

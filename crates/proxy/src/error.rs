@@ -36,11 +36,13 @@ pub(crate) struct Refusal {
     pub(crate) code: SqlState,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
+    /// The routine of PostgreSQL that reports such an error, if drivers look at it.
+    pub(crate) routine: Option<&'static str>,
 }
 
 impl Refusal {
     pub(crate) fn new(code: SqlState, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None }
+        Self { code, message: message.into(), hint: None, routine: None }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -55,6 +57,9 @@ impl Refusal {
 
     /// An error that ends a request; a ReadyForQuery is due when the request is complete.
     pub(crate) fn write_error(&self, out: &mut Vec<u8>) {
+        if let Some(routine) = self.routine {
+            return backend::error_of_routine(out, self.code, &self.message, routine);
+        }
         backend::error(out, "ERROR", self.code, &self.message, None, self.hint.as_deref());
     }
 

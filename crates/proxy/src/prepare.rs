@@ -402,7 +402,9 @@ impl Session {
         // A Parse made from now on gets a statement of its own.
         self.worker.forget_prepared();
         let text = "cached plan must not change result type";
-        Refusal::new(SqlState::FEATURE_NOT_SUPPORTED, text)
+        let refusal = Refusal::new(SqlState::FEATURE_NOT_SUPPORTED, text);
+        // Drivers prepare again when this one says so.
+        Refusal { routine: Some("RevalidateCachedQuery"), ..refusal }
     }
 
     /// What a statement of this session is called on the server, which is given it if it lacks it; `None`: as the client

@@ -14,8 +14,8 @@ pub use encode::{
     authentication_cleartext, authentication_md5, authentication_ok, authentication_sasl,
     authentication_sasl_continue, authentication_sasl_final, backend_key_data, bind_complete,
     close_complete, command_complete, data_row, data_row_text, empty_query, error,
-    negotiate_version, no_data, no_parameters, notice, parameter_status_message, parse_complete,
-    portal_suspended, ready_for_query, row_description, row_description_text,
+    error_of_routine, negotiate_version, no_data, no_parameters, notice, parameter_status_message,
+    parse_complete, portal_suspended, ready_for_query, row_description, row_description_text,
 };
 pub use error_fields::{ErrorFields, error_fields};
 pub use row::{Column, RowDescription};

@@ -32,9 +32,14 @@ pub fn example() -> String {
 fn write(text: &mut String, section: &Section, parent: &str) {
     let path = document::join(parent, section.name);
     if parent == "database" {
-        text.push_str(
-            "\n# Any key of [pool], for this database.\n# [database.pool]\n# max_size = 20\n",
-        );
+        let example = if section.name == "pool" { "max_size = 20" } else { "policy = \"primary\"" };
+        let which = if section.name == "pool" {
+            "Any key of [pool]"
+        } else {
+            "What reads are promised, as in [route]"
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "\n# {which}, for this database.\n# [{path}]\n# {example}");
         return;
     }
     text.push('\n');

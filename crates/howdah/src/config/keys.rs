@@ -428,7 +428,6 @@ pub(crate) static LOG: Section = Section {
 /// Keys and sections of the design that no code serves yet. Naming them gives a better answer than "unknown".
 pub(crate) const LATER: &[&str] = &[
     "preset",
-    "route",
     "cache",
     "statements",
     "advisor",
@@ -443,7 +442,6 @@ pub(crate) const LATER: &[&str] = &[
     "admin.allow_changes",
     "cluster.discovery",
     "cluster.node.pool",
-    "database.route",
     "database.consistency",
     "database.aliases",
 ];

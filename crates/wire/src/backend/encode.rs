@@ -275,8 +275,14 @@ pub fn error(
     detail: Option<&str>,
     hint: Option<&str>,
 ) {
-    let texts = [Some(message), detail, hint];
+    let texts = [Some(message), detail, hint, None];
     report(out, tag::ERROR, severity, code, texts);
+}
+
+/// Appends an `ErrorResponse` (`ERROR`) that names the routine of PostgreSQL which reports such an error: drivers tell some errors
+/// apart by it.
+pub fn error_of_routine(out: &mut Vec<u8>, code: SqlState, message: &str, routine: &str) {
+    report(out, tag::ERROR, "ERROR", code, [Some(message), None, None, Some(routine)]);
 }
 
 /// Appends a `NoticeResponse`; `severity` is `WARNING`, `NOTICE`, `INFO`, `LOG` or `DEBUG`.
@@ -288,18 +294,18 @@ pub fn notice(
     detail: Option<&str>,
     hint: Option<&str>,
 ) {
-    let texts = [Some(message), detail, hint];
+    let texts = [Some(message), detail, hint, None];
     report(out, tag::NOTICE, severity, code, texts);
 }
 
-/// `texts` are message, detail and hint.
-fn report(out: &mut Vec<u8>, tag: u8, severity: &str, code: SqlState, texts: [Option<&str>; 3]) {
+/// `texts` are message, detail, hint and routine.
+fn report(out: &mut Vec<u8>, tag: u8, severity: &str, code: SqlState, texts: [Option<&str>; 4]) {
     put::frame(out, tag, |out| {
         for (field, text) in [(b'S', severity), (b'V', severity), (b'C', code.as_str())] {
             out.push(field);
             put::cstr(out, text.as_bytes());
         }
-        for (field, text) in [b'M', b'D', b'H'].into_iter().zip(texts) {
+        for (field, text) in [b'M', b'D', b'H', b'R'].into_iter().zip(texts) {
             if let Some(text) = text {
                 out.push(field);
                 put::cstr(out, text.as_bytes());

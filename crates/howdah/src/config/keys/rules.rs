@@ -50,7 +50,13 @@ pub(crate) static DATABASE_ROUTE: Section = Section {
     shape: Shape::One,
     doc: "Where statements of this database go, instead of what [route] says.",
     sections: &[],
-    keys: &[POLICY, CONSISTENCY, MAX_LAG, LAG_POLICY, MAX_WAIT],
+    keys: &[
+        POLICY.example("primary"),
+        CONSISTENCY.example("strong"),
+        MAX_LAG.example("1s"),
+        LAG_POLICY.example("wait"),
+        MAX_WAIT.example("250ms"),
+    ],
 };
 
 const POLICY: Key = Key::new(
