@@ -240,16 +240,7 @@ impl Reader {
 
     async fn read(&self) -> Result<Option<load::Loaded>, load::LoadError> {
         let target = &self.target;
-        let login = Login {
-            address: &target.address,
-            connector: target.tls.as_deref(),
-            database: &target.database,
-            user: target.credentials.user.as_deref().unwrap_or_default(),
-            settings: load::SETTINGS,
-            keys: &self.keys,
-            only: None,
-            question: None,
-        };
+        let login = Login { settings: load::SETTINGS, ..target.login("", &self.keys) };
         // What was withdrawn has to be read also if it is the same.
         let known = self.watched.catalog().is_known();
         let digest = self.digest.as_deref().filter(|_| known);

@@ -22,6 +22,7 @@ mod gather;
 mod holding;
 pub mod holds;
 pub mod host;
+mod inquiry;
 mod keys;
 mod listener;
 mod login;

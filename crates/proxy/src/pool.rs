@@ -19,7 +19,7 @@ use howdah_core::takeover::Greeting;
 
 use crate::administer::Census;
 use crate::clean::{self, Leaving};
-use crate::connect::OpenError;
+use crate::connect::{Login, OpenError};
 use crate::entry::{Entry, Grant};
 use crate::error::Refusal;
 use crate::faults::{self, Fault};
@@ -75,6 +75,22 @@ pub(crate) struct Target {
     pub(crate) socket: LocalSocket,
     pub(crate) database: String,
     pub(crate) credentials: ServerCredentials,
+}
+
+impl Target {
+    /// What logs in there: as the user of the credentials, or else as this one.
+    pub(crate) fn login<'a>(&'a self, user: &'a str, keys: &'a Keys) -> Login<'a> {
+        Login {
+            address: &self.address,
+            connector: self.tls.as_deref(),
+            database: &self.database,
+            user: self.credentials.user.as_deref().unwrap_or(user),
+            settings: &[],
+            keys,
+            only: None,
+            question: None,
+        }
+    }
 }
 
 impl std::fmt::Display for Target {

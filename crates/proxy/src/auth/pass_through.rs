@@ -53,16 +53,8 @@ pub(super) async fn prove(
     let _turn = worker.trying.acquire().await.ok();
     let keys = Keys::default();
     keys.learn(Lesson::Password(given.clone()));
-    let login = Login {
-        address: &target.address,
-        connector: target.tls.as_deref(),
-        database: &target.database,
-        user: &key.user,
-        settings: &[("application_name", "howdah login")],
-        keys: &keys,
-        only: None,
-        question: None,
-    };
+    let settings = &[("application_name", "howdah login")];
+    let login = Login { user: &key.user, settings, ..target.login(&key.user, &keys) };
     let opened = tokio::time::timeout(config.connect_timeout, connect::open(&login, &worker.shelf));
     let late = || OpenError::Timeout { address: target.address.to_string() };
     match opened.await.unwrap_or_else(|_| Err(late())) {

@@ -5,10 +5,9 @@
 use howdah_wire::backend::{self, Message, TransactionStatus, tag};
 use howdah_wire::{frame, frontend};
 
-use crate::buffer::Inbox;
 use crate::connect::{self, Login, OpenError};
+use crate::inquiry::{Broken, Inquiry};
 use crate::settings::Secret;
-use crate::stream::Stream;
 use crate::worker::Worker;
 
 /// Why a question has no answer.
@@ -31,6 +30,15 @@ pub(super) enum AskError {
     Answer(&'static str),
 }
 
+impl From<Broken> for AskError {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Lost | Broken::Garbled => Self::Lost,
+            Broken::Long => Self::Answer("too long a message"),
+        }
+    }
+}
+
 impl AskError {
     /// Whether asking again at once, on another connection, may help.
     pub(super) const fn is_lost(&self) -> bool {
@@ -49,10 +57,7 @@ impl AskError {
 
 /// A connection that asks.
 #[derive(Debug)]
-pub(super) struct Asking {
-    stream: Stream,
-    inbox: Inbox,
-}
+pub(super) struct Asking(Inquiry);
 
 /// What came of an answer so far.
 #[derive(Default)]
@@ -67,7 +72,7 @@ impl Asking {
     /// Logs in. Dropping the future closes the socket.
     pub(super) async fn open(worker: &Worker, login: &Login<'_>) -> Result<Self, AskError> {
         let opened = connect::open(login, &worker.shelf).await?;
-        Ok(Self { stream: opened.stream, inbox: Inbox::default() })
+        Ok(Self(Inquiry::new(opened.stream)))
     }
 
     /// Asks for a user. When the future is dropped, so must the connection be.
@@ -82,10 +87,10 @@ impl Asking {
         frontend::bind_message(&mut out, b"", b"", &[Some(user.as_bytes())]);
         frontend::execute(&mut out, b"", 2);
         frontend::sync(&mut out);
-        self.send(&out).await?;
+        self.0.send(&out).await?;
         let mut row = Row::default();
         loop {
-            let bytes = self.frame(worker).await?;
+            let bytes = self.0.frame(&worker.shelf).await?;
             let Ok(Some((frame, _))) = frame::split(&bytes) else {
                 return Err(AskError::Lost);
             };
@@ -105,45 +110,6 @@ impl Asking {
                 _ => {}
             }
         }
-    }
-
-    async fn send(&mut self, mut bytes: &[u8]) -> Result<(), AskError> {
-        while !bytes.is_empty() {
-            let stream = &mut self.stream;
-            let sent = std::future::poll_fn(|cx| stream.poll_write(cx, bytes)).await;
-            let count = sent.map_err(|_| AskError::Lost)?;
-            bytes = bytes.get(count..).filter(|_| count > 0).ok_or(AskError::Lost)?;
-        }
-        Ok(())
-    }
-
-    /// The next frame.
-    async fn frame(&mut self, worker: &Worker) -> Result<Vec<u8>, AskError> {
-        loop {
-            let parsed = frame::split(self.inbox.unread()).map_err(|_| AskError::Lost)?;
-            if let Some((found, _)) = parsed {
-                let bytes = found.bytes.to_vec();
-                self.inbox.consume(bytes.len());
-                return Ok(bytes);
-            }
-            if self.inbox.is_full() {
-                return Err(AskError::Answer("too long a message"));
-            }
-            let (inbox, stream) = (&mut self.inbox, &mut self.stream);
-            let read = std::future::poll_fn(|cx| inbox.poll_fill(stream, &worker.shelf, cx)).await;
-            if read.unwrap_or(0) == 0 {
-                return Err(AskError::Lost);
-            }
-        }
-    }
-}
-
-impl Drop for Asking {
-    fn drop(&mut self) {
-        // Best effort: PostgreSQL logs nothing for a connection that ends with Terminate.
-        let mut out = Vec::with_capacity(8);
-        frontend::terminate(&mut out);
-        let _ = self.stream.write_now(&out);
     }
 }
 

@@ -9,9 +9,9 @@ use howdah_wire::backend::{self, Message, tag};
 use howdah_wire::frontend;
 use tokio::time::Duration;
 
-use crate::buffer::Inbox;
+use crate::buffer::Shelf;
 use crate::connect::{self, Login, OpenError};
-use crate::stream::Stream;
+use crate::inquiry::{Broken, Inquiry};
 use crate::worker::Worker;
 
 /// Settings of the connection. With this path no name of ours means anything of a user's.
@@ -50,6 +50,15 @@ pub(super) enum LoadError {
     /// An answer is not what was asked for.
     #[error("an answer cannot be understood")]
     Answer,
+}
+
+impl From<Broken> for LoadError {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Lost | Broken::Garbled => Self::Lost,
+            Broken::Long => Self::Answer,
+        }
+    }
 }
 
 /// Rows of the catalogs that matter: how many, and a sum of which transactions wrote them.
@@ -226,7 +235,7 @@ pub(super) async fn load(
 ) -> Result<Option<Loaded>, LoadError> {
     let opened = tokio::time::timeout(limit, connect::open(login, &worker.shelf)).await;
     let opened = opened.map_err(|_| LoadError::Late)??;
-    let mut connection = Connection { worker, stream: opened.stream, inbox: Inbox::default() };
+    let mut connection = Connection { shelf: &worker.shelf, inquiry: Inquiry::new(opened.stream) };
     connection.ask("BEGIN", &mut |_| None).await?;
     let mut digest = None;
     let mut keep = |row: &mut Values<'_>| {
@@ -252,9 +261,8 @@ fn bounded(sql: &str) -> String {
 
 /// A connection that asks.
 struct Connection<'a> {
-    worker: &'a Worker,
-    stream: Stream,
-    inbox: Inbox,
+    shelf: &'a Shelf,
+    inquiry: Inquiry,
 }
 
 impl Connection<'_> {
@@ -266,12 +274,12 @@ impl Connection<'_> {
     ) -> Result<(), LoadError> {
         let mut out = Vec::with_capacity(sql.len() + 8);
         frontend::query(&mut out, sql.as_bytes());
-        self.send(&out).await?;
+        self.inquiry.send(&out).await?;
         let mut refused = None;
         loop {
             let mut consumed = 0;
             let mut ended = false;
-            let mut rest = self.inbox.unread();
+            let mut rest = self.inquiry.inbox.unread();
             while let Some((found, after)) =
                 howdah_wire::frame::split(rest).map_err(|_| LoadError::Lost)?
             {
@@ -296,39 +304,11 @@ impl Connection<'_> {
                     _ => {}
                 }
             }
-            self.inbox.consume(consumed);
+            self.inquiry.inbox.consume(consumed);
             if ended {
                 return refused.map_or(Ok(()), |message| Err(LoadError::Refused(message)));
             }
-            self.fill().await?;
+            self.inquiry.fill(self.shelf).await?;
         }
-    }
-
-    async fn send(&mut self, mut bytes: &[u8]) -> Result<(), LoadError> {
-        while !bytes.is_empty() {
-            let stream = &mut self.stream;
-            let sent = std::future::poll_fn(|cx| stream.poll_write(cx, bytes)).await;
-            let count = sent.map_err(|_| LoadError::Lost)?;
-            bytes = bytes.get(count..).filter(|_| count > 0).ok_or(LoadError::Lost)?;
-        }
-        Ok(())
-    }
-
-    async fn fill(&mut self) -> Result<(), LoadError> {
-        if self.inbox.is_full() {
-            return Err(LoadError::Answer);
-        }
-        let (inbox, stream, shelf) = (&mut self.inbox, &mut self.stream, &self.worker.shelf);
-        let read = std::future::poll_fn(|cx| inbox.poll_fill(stream, shelf, cx)).await;
-        if read.unwrap_or(0) == 0 { Err(LoadError::Lost) } else { Ok(()) }
-    }
-}
-
-impl Drop for Connection<'_> {
-    fn drop(&mut self) {
-        // Best effort: PostgreSQL logs nothing for a connection that ends with Terminate.
-        let mut out = Vec::with_capacity(8);
-        frontend::terminate(&mut out);
-        let _ = self.stream.write_now(&out);
     }
 }

@@ -20,7 +20,7 @@ use super::HubKey;
 use super::listener::{Ear, Ending};
 use crate::buffer::{Inbox, Outbox};
 use crate::clock;
-use crate::connect::{self, Login};
+use crate::connect;
 use crate::keys::Keys;
 use crate::pool::Target;
 use crate::report::NotificationReport;
@@ -199,16 +199,7 @@ impl Hub {
             tokio::time::sleep_until((failed_at + pause).into()).await;
         }
         let target = self.target.clone();
-        let login = Login {
-            address: &target.address,
-            connector: target.tls.as_deref(),
-            database: &target.database,
-            user: target.credentials.user.as_deref().unwrap_or_default(),
-            settings: &[],
-            keys: &self.keys,
-            only: None,
-            question: None,
-        };
+        let login = target.login("", &self.keys);
         let opening = connect::open(&login, &self.worker.shelf);
         let reason = match tokio::time::timeout(self.timeout, opening).await {
             Ok(Ok(opened)) => {

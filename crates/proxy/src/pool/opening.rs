@@ -15,7 +15,7 @@ use super::{Pool, Target, Yield, is_sound};
 use crate::buffer::{Inbox, Outbox};
 use crate::catalog::Redefined;
 use crate::clock;
-use crate::connect::{Login, OpenError, Opened};
+use crate::connect::{OpenError, Opened};
 use crate::entry::Grant;
 use crate::prepared::PreparedSet;
 use crate::quota::Permit;
@@ -101,16 +101,7 @@ impl Pool {
         let target = self.target.borrow().clone();
         let node = self.node.borrow().clone();
         let keys = self.keys();
-        let login = Login {
-            address: &target.address,
-            connector: target.tls.as_deref(),
-            database: &target.database,
-            user: target.credentials.user.as_deref().unwrap_or(&self.key.user),
-            settings: &[],
-            keys: &keys,
-            only: None,
-            question: None,
-        };
+        let login = target.login(&self.key.user, &keys);
         let socket = match way {
             Dial::Shortest => &target.socket,
             Dial::AsWritten => &LocalSocket::Off,

@@ -13,7 +13,6 @@ use super::login::ProbeLogin;
 use super::question::{AskError, Connection};
 use super::watched::Watched;
 use crate::clock;
-use crate::connect::Login;
 use crate::keys::Keys;
 use crate::node::NodeState;
 use crate::worker::Worker;
@@ -83,16 +82,7 @@ impl Prober {
             Some(connection) => connection,
             None => {
                 let target = &self.login.target;
-                let login = Login {
-                    address: &target.address,
-                    connector: target.tls.as_deref(),
-                    database: &target.database,
-                    user: target.credentials.user.as_deref().unwrap_or_default(),
-                    settings: &[],
-                    keys: &self.keys,
-                    only: None,
-                    question: None,
-                };
+                let login = target.login("", &self.keys);
                 let opening = Connection::open(&login, shelf);
                 let opened = tokio::time::timeout(limit.saturating_mul(2), opening).await;
                 opened.unwrap_or(Err(AskError::Late))?

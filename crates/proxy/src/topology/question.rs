@@ -9,10 +9,10 @@ use howdah_wire::backend::{self, Message, tag};
 use howdah_wire::sqlstate::SqlState;
 use howdah_wire::{frame, frontend};
 
-use crate::buffer::{Inbox, Shelf};
+use crate::buffer::Shelf;
 use crate::clock;
 use crate::connect::{self, Login, OpenError};
-use crate::stream::Stream;
+use crate::inquiry::{Broken, Inquiry};
 
 /// Shown in `pg_stat_activity`.
 const APPLICATION: (&str, &str) = ("application_name", "howdah (topology)");
@@ -72,6 +72,15 @@ pub(super) enum AskError {
     Odd,
 }
 
+impl From<Broken> for AskError {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Lost => Self::Lost(None),
+            Broken::Garbled | Broken::Long => Self::Odd,
+        }
+    }
+}
+
 impl AskError {
     /// What it says about the node.
     pub(super) fn failure(&self) -> Failure {
@@ -85,10 +94,7 @@ impl AskError {
 
 /// A connection that asks.
 #[derive(Debug)]
-pub(super) struct Connection {
-    stream: Stream,
-    inbox: Inbox,
-}
+pub(super) struct Connection(Inquiry);
 
 type Row = Vec<Option<String>>;
 
@@ -97,7 +103,7 @@ impl Connection {
     pub(super) async fn open(login: &Login<'_>, shelf: &Shelf) -> Result<Self, AskError> {
         let login = Login { settings: &[APPLICATION], ..*login };
         let opened = connect::open(&login, shelf).await?;
-        let mut connection = Self { stream: opened.stream, inbox: Inbox::default() };
+        let mut connection = Self(Inquiry::new(opened.stream));
         match connection.prepare(shelf, QUESTION).await {
             // Functions may not be called: that is known when one is, so the question is tried out.
             Err(AskError::Refused { .. }) => {
@@ -136,7 +142,7 @@ impl Connection {
     /// Resolves when PostgreSQL ends the connection, which it does not while all is well. Cancel safe.
     pub(super) async fn ended(&mut self, shelf: &Shelf) -> AskError {
         loop {
-            match self.frame(shelf).await {
+            match self.0.frame(shelf).await {
                 Ok(bytes) => {
                     if let Ok(Some((found, _))) = frame::split(&bytes)
                         && found.tag == tag::ERROR
@@ -144,17 +150,17 @@ impl Connection {
                         return AskError::Lost(Some(refused(found.body).to_string()));
                     }
                 }
-                Err(error) => return error,
+                Err(broken) => return broken.into(),
             }
         }
     }
 
     /// Sends and gathers rows up to ReadyForQuery.
     async fn exchange(&mut self, shelf: &Shelf, bytes: &[u8]) -> Result<Vec<Row>, AskError> {
-        self.send(bytes).await?;
+        self.0.send(bytes).await?;
         let (mut rows, mut failed) = (Vec::new(), None);
         loop {
-            let bytes = self.frame(shelf).await?;
+            let bytes = self.0.frame(shelf).await?;
             let Ok(Some((found, _))) = frame::split(&bytes) else { return Err(AskError::Odd) };
             match found.tag {
                 tag::DATA_ROW => rows.push(values(found).ok_or(AskError::Odd)?),
@@ -163,45 +169,6 @@ impl Connection {
                 _ => {}
             }
         }
-    }
-
-    async fn send(&mut self, mut bytes: &[u8]) -> Result<(), AskError> {
-        while !bytes.is_empty() {
-            let stream = &mut self.stream;
-            let sent = std::future::poll_fn(|cx| stream.poll_write(cx, bytes)).await;
-            let count = sent.map_err(|_| AskError::Lost(None))?;
-            bytes = bytes.get(count..).filter(|_| count > 0).ok_or(AskError::Lost(None))?;
-        }
-        Ok(())
-    }
-
-    /// The next frame. Cancel safe.
-    async fn frame(&mut self, shelf: &Shelf) -> Result<Vec<u8>, AskError> {
-        loop {
-            let parsed = frame::split(self.inbox.unread()).map_err(|_| AskError::Odd)?;
-            if let Some((found, _)) = parsed {
-                let bytes = found.bytes.to_vec();
-                self.inbox.consume(bytes.len());
-                return Ok(bytes);
-            }
-            if self.inbox.is_full() {
-                return Err(AskError::Odd);
-            }
-            let (inbox, stream) = (&mut self.inbox, &mut self.stream);
-            let read = std::future::poll_fn(|cx| inbox.poll_fill(stream, shelf, cx)).await;
-            if read.unwrap_or(0) == 0 {
-                return Err(AskError::Lost(None));
-            }
-        }
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        // Best effort: PostgreSQL logs nothing for a connection that ends with Terminate.
-        let mut out = Vec::with_capacity(8);
-        frontend::terminate(&mut out);
-        let _ = self.stream.write_now(&out);
     }
 }
 
