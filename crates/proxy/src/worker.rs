@@ -7,7 +7,7 @@
 //!
 //! Length: everything that a worker owns, and what it is asked, side by side.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -212,6 +212,11 @@ impl Worker {
     /// Settings in force.
     pub(crate) fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.settings.borrow())
+    }
+
+    /// The same, for a look that is not held across a wait, and costs nothing that workers share.
+    pub(crate) fn settings_in_force(&self) -> Ref<'_, Arc<Settings>> {
+        self.settings.borrow()
     }
 
     /// The time of the last tick: good enough for timeouts, free to read.

@@ -174,7 +174,8 @@ impl Session {
                     state.restless = None;
                     nodes.count(Reason::Fresh);
                     self.routing.open_at = open_at;
-                    return Ok(self.go_to(&nodes, node));
+                    self.go_to(&nodes, node);
+                    return Ok(Ok(()));
                 }
                 Route::Primary(Reason::Behind) if may_wait && state.is_restless(now) => {
                     nodes.want_samples();
@@ -206,12 +207,14 @@ impl Session {
 
     /// What the session wants, before a look at the request.
     fn wish(&mut self, nodes: &Rc<Nodes>) -> Wish {
-        let context = Arc::clone(self.settings.context());
         let revision = self.worker.settings_revision();
-        let state = self.state(nodes);
-        if Arc::ptr_eq(&state.wished.0, &context) && state.wished.1 == revision {
+        if let Some(state) = &self.routing.state
+            && Arc::ptr_eq(&state.wished.0, self.settings.context())
+            && state.wished.1 == revision
+        {
             return state.wish;
         }
+        let context = Arc::clone(self.settings.context());
         let base = self.worker.wish(&self.home.key.database);
         let said = context.iter().filter_map(|(name, replay)| {
             Some((name.strip_prefix("howdah.")?, rows::last_literal(replay)))
@@ -253,17 +256,17 @@ impl Session {
     }
 
     /// The request goes to a replica.
-    fn go_to(&mut self, nodes: &Rc<Nodes>, node: NodeId) -> Result<(), Refusal> {
+    fn go_to(&mut self, nodes: &Rc<Nodes>, node: NodeId) {
         let (worker, home) = (Rc::clone(&self.worker), Rc::clone(&self.home));
         let state = self.state(nodes);
         if state.pools.len() <= node.0 {
             state.pools.resize(node.0 + 1, None);
         }
-        let Some(place) = state.pools.get_mut(node.0) else { return Ok(()) };
+        let Some(place) = state.pools.get_mut(node.0) else { return };
         if place.is_none() {
             let name = nodes.name(node);
             let made = name.and_then(|name| worker.pool(home.key.on(&name)));
-            let Some(made) = made else { return Ok(()) };
+            let Some(made) = made else { return };
             made.clients.set(made.clients.get() + 1);
             *place = Some(made);
         }
@@ -273,7 +276,6 @@ impl Session {
             (self.routing.away, self.routing.tried) = (Some(node), Some(node));
             nodes.on_sent(node);
         }
-        Ok(())
     }
 
     /// The request is not with a replica any more; if it was, that took so long to answer it.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use howdah_core::route::Wish;
 use howdah_core::route::class::{Safety, UnsafeReason};
-use howdah_sql::{Analysis, Effect};
+use howdah_sql::Analysis;
 use howdah_wire::frame;
 use howdah_wire::frontend::{self, tag};
 
@@ -75,48 +75,9 @@ impl Session {
     }
 
     fn judge_route(&self, analysis: &Analysis) -> Safety {
-        if begins_read_only(analysis) {
-            return Safety::Replica;
-        }
         match &self.routing.state {
-            Some(state) => state.verdicts.safety(analysis, &self.worker.settings()),
+            Some(state) => state.verdicts.safety(analysis, &self.worker.settings_in_force()),
             None => Safety::Primary(UnsafeReason::Other),
-        }
-    }
-}
-
-/// `BEGIN READ ONLY`, which every server that reads may run. Serializable transactions are for the primary.
-fn begins_read_only(analysis: &Analysis) -> bool {
-    let [statement] = &*analysis.statements else { return false };
-    if statement.effect != Effect::Begin {
-        return false;
-    }
-    let text = analysis.text.to_ascii_lowercase();
-    let words: Vec<&str> =
-        text.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty()).collect();
-    let says = |wanted: [&str; 2]| words.windows(2).any(|pair| *pair == wanted);
-    says(["read", "only"]) && !says(["read", "write"]) && !words.contains(&"serializable")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_transaction_that_only_reads_is_recognised() {
-        let mut analyses = howdah_sql::Analyses::new(16);
-        for (sql, expected) in [
-            ("BEGIN READ ONLY", true),
-            ("begin transaction isolation level repeatable read, read only", true),
-            ("START TRANSACTION READ ONLY", true),
-            ("BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE", false),
-            ("BEGIN", false),
-            ("BEGIN READ WRITE", false),
-            ("BEGIN READ ONLY, READ WRITE", false),
-            ("SELECT 'begin read only'", false),
-            ("BEGIN READ ONLY; DELETE FROM t", false),
-        ] {
-            assert_eq!(begins_read_only(&analyses.analyse(sql.as_bytes())), expected, "{sql}");
         }
     }
 }
