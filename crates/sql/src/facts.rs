@@ -3,11 +3,14 @@
 //!
 //! Invariant: complete. The tree is walked through its own serialisation, so a part that a newer grammar adds is walked
 //! too, and a function call cannot hide where a hand-written walk forgot to look.
+//!
+//! Length: one walk, and the serialiser that it is.
 
 use std::fmt;
 
 use serde::ser::{self, Impossible, Serialize};
 
+use crate::cacheable::{is_clock_type, is_plain, tells_time};
 use crate::functions::{BuiltIn, built_in};
 use crate::parse::tree;
 use crate::{Function, MAX_NAMES, MAX_TABLES, Table, Uses};
@@ -33,6 +36,18 @@ pub(crate) struct Facts {
     pub(crate) more_tables: bool,
     /// An `UPDATE` or `DELETE` whose condition is missing, or can be true without a look at any column.
     pub(crate) unbounded: bool,
+    /// Relations that are named, as often as they are.
+    pub(crate) relations: usize,
+    /// A part that is not among the usual ones of a query.
+    pub(crate) unusual: Option<&'static str>,
+    /// A string in it may be read as the present moment.
+    pub(crate) says_now: bool,
+    /// Numbers of parameters, as often as they are used.
+    pub(crate) parameters: Vec<i32>,
+    /// Columns that are cast to a date or time.
+    pub(crate) clock_casts: Vec<Box<str>>,
+    /// Something else than a column or a value is.
+    pub(crate) clock_cast_of_unknown: bool,
 }
 
 /// Names that were met, in parts as they are written; [`MAX_NAMES`] of each kind but functions.
@@ -137,16 +152,40 @@ struct Walk {
     arms: bool,
     /// In what stands behind an expression: subscripts and names.
     indirection: bool,
+    /// The next node is what a cast is of.
+    casting: bool,
+    /// What the casts around are of.
+    casts: Vec<&'static str>,
+    /// The column and the type that were met last.
+    column: Box<str>,
+    type_name: Box<str>,
 }
 
 impl Walk {
-    fn enter(&mut self, structure: &str) {
+    fn enter(&mut self, structure: &'static str) {
+        if !is_plain(structure) {
+            self.facts.unusual.get_or_insert(structure);
+        }
         match structure {
+            "RangeVar" => self.facts.relations += 1,
             "InsertStmt" | "UpdateStmt" | "DeleteStmt" | "MergeStmt" => self.facts.modifies = true,
             "LockingClause" => self.facts.locks_rows = true,
             "IntoClause" => self.facts.into = true,
             "ColumnRef" | "CurrentOfExpr" => self.restricts = true,
             _ => {}
+        }
+    }
+
+    /// The cast that was begun last is to the type that was met last.
+    fn cast(&mut self) {
+        let of = self.casts.pop().unwrap_or_default();
+        if !is_clock_type(&self.type_name) {
+            return;
+        }
+        match of {
+            "AConst" | "ParamRef" => {}
+            "ColumnRef" => self.facts.clock_casts.push(self.column.clone()),
+            _ => self.facts.clock_cast_of_unknown = true,
         }
     }
 
@@ -157,6 +196,28 @@ impl Walk {
         result.map(|()| strings)
     }
 
+    /// A field of what is given as a value, or of a cast.
+    fn value(
+        &mut self,
+        structure: &str,
+        key: &str,
+        value: &(impl Serialize + ?Sized),
+    ) -> Result<(), Unwalkable> {
+        self.casting |= structure == "TypeCast" && key == "arg";
+        if key == "val" {
+            let texts = self.collect(value)?;
+            self.facts.says_now |= texts.iter().any(|text| tells_time(text.as_bytes()));
+            return Ok(());
+        }
+        value.serialize(&mut *self)?;
+        match (structure, key) {
+            ("TypeCast", "type_name") => self.cast(),
+            ("ParamRef", "number") => self.facts.parameters.push(self.number),
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn field(
         &mut self,
         structure: &str,
@@ -164,6 +225,7 @@ impl Walk {
         value: &(impl Serialize + ?Sized),
     ) -> Result<(), Unwalkable> {
         match (structure, key) {
+            ("TypeCast" | "AConst" | "ParamRef", _) => return self.value(structure, key, value),
             ("FuncCall", "funcname") => {
                 let name = self.collect(value)?;
                 self.facts.uses.functions.push(name);
@@ -171,6 +233,7 @@ impl Walk {
             ("ColumnRef", "fields") => {
                 // Without an alias or table in front it can only be a column.
                 let mut path = self.collect(value)?;
+                self.column = path.last().map(|name| name.as_str().into()).unwrap_or_default();
                 if path.len() > 1 {
                     path.pop().into_iter().for_each(|name| self.facts.uses.field(name));
                 }
@@ -182,6 +245,7 @@ impl Walk {
             }
             ("TypeName", "names") => {
                 let path = self.collect(value)?;
+                self.type_name = path.last().map(|name| name.as_str().into()).unwrap_or_default();
                 if let Some(name) = path.last()
                     && path.first().is_none_or(|schema| schema != "pg_catalog")
                 {
@@ -385,6 +449,9 @@ impl<'a> ser::Serializer for &'a mut Walk {
         variant: &'static str,
         value: &T,
     ) -> Result<(), Unwalkable> {
+        if std::mem::take(&mut self.casting) {
+            self.casts.push(variant);
+        }
         if !self.indirection {
             return value.serialize(self);
         }

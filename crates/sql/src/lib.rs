@@ -13,6 +13,7 @@
 mod acts;
 mod analyses;
 mod analysis;
+mod cacheable;
 mod classify;
 mod facts;
 mod functions;
@@ -27,6 +28,7 @@ mod outline;
 mod parse;
 mod prepared_name;
 mod readable;
+mod route;
 mod settings;
 mod split;
 mod uses;
@@ -34,6 +36,7 @@ mod uses;
 pub use acts::Act;
 pub use analyses::Analyses;
 pub use analysis::{Analysis, Class, Details, Effect, Fingerprint, Function, Statement, Table};
+pub use cacheable::{Equality, Given, Operand, Output, Reading, Shape, Unkept, says_now, shape};
 pub use functions::{BuiltIn, built_in};
 #[cfg(fuzzing)]
 pub use fuzzing::fuzz;
@@ -44,7 +47,8 @@ pub use names::{
 };
 pub use normal::normalize;
 pub use prepared_name::{PreparedName, prepared_name};
-pub use readable::{NormalText, normal_text};
+pub use readable::{NormalText, normal_text, redact};
+pub use route::route;
 pub use settings::{SettingChange, setting_changes};
 pub use split::split;
 pub use uses::Uses;

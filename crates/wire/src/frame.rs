@@ -136,6 +136,18 @@ impl<'a> Reader<'a> {
         self.array().map(|bytes| i32::from_be_bytes(*bytes))
     }
 
+    /// The next eight bytes.
+    #[inline]
+    pub fn u64(&mut self) -> Option<u64> {
+        self.array().map(|bytes| u64::from_be_bytes(*bytes))
+    }
+
+    /// The next eight bytes, signed.
+    #[inline]
+    pub fn i64(&mut self) -> Option<i64> {
+        self.array().map(|bytes| i64::from_be_bytes(*bytes))
+    }
+
     /// The bytes before the next NUL; the NUL is consumed too. `None` when there is no NUL.
     #[inline]
     pub fn cstr(&mut self) -> Option<&'a [u8]> {

@@ -5,6 +5,7 @@
 //! Invariant: each function may be given any bytes, and panics only on a defect of this crate.
 
 use crate::frame::{self, Frame, Header};
+use crate::replication::{pgoutput, stream};
 use crate::scram::{ChannelBinding, Client, ClientKeys, Server, Verifier};
 use crate::startup::{self, First};
 use crate::{backend, frontend};
@@ -158,6 +159,35 @@ pub fn backend(data: &[u8]) {
     }
     if let backend::Message::Error(fields) = message {
         let _ = (fields.is_fatal(), fields.fields().count());
+    }
+}
+
+/// Changes of a database, one after the other, each with two bytes of length in front: what is accepted has as many values as it says,
+/// and no part of it from its beginning is accepted as well.
+pub fn replication(data: &[u8]) {
+    let _ = stream::told(data);
+    let mut decoder = pgoutput::Decoder::default();
+    let mut rest = data;
+    while let Some((length, after)) = rest.split_first_chunk() {
+        let length = usize::from(u16::from_be_bytes(*length)).min(after.len());
+        let (message, after) = after.split_at(length);
+        rest = after;
+        let before = decoder.clone();
+        let Ok(found) = decoder.decode(message) else { return };
+        let shorter = message.get(..message.len() - 1).unwrap_or_default();
+        assert!(before.clone().decode(shorter).is_err());
+        let longer = [message, b"x"].concat();
+        assert!(before.clone().decode(&longer).is_err());
+        let whole = |tuple: pgoutput::Tuple<'_>| assert_eq!(tuple.values().count(), tuple.len());
+        match found {
+            pgoutput::Message::Relation(relation) => {
+                assert_eq!(relation.columns().count(), relation.len());
+            }
+            pgoutput::Message::Insert { new, .. } => whole(new),
+            pgoutput::Message::Update { new, .. } => whole(new),
+            pgoutput::Message::Truncate { relations, .. } => drop(relations.iter().count()),
+            _ => {}
+        }
     }
 }
 

@@ -17,6 +17,7 @@ pub mod fuzzing;
 pub mod list;
 pub mod md5;
 mod put;
+pub mod replication;
 pub mod scram;
 pub mod sqlstate;
 pub mod startup;

@@ -64,6 +64,9 @@ pub struct Formats<'a> {
 }
 
 impl<'a> Formats<'a> {
+    /// No code: text for all.
+    pub const TEXT: Self = Self { raw: &[] };
+
     /// Reads a count and that many codes.
     pub(crate) fn read(reader: &mut Reader<'a>) -> Option<Self> {
         let count = reader.u16()?;
