@@ -91,3 +91,94 @@ pub const DEPARTED_DATABASES: usize = 1024;
 
 /// Positions of one node that are remembered with the moment they were asked for; beyond it every second of the older half goes.
 pub const POSITION_SAMPLES: usize = 512;
+
+/// Transactions under way on a primary up to which replicas are asked which of them they have seen committed; with more it is not
+/// known for that moment what the primary shows.
+pub const HIDDEN_TRANSACTIONS: usize = 512;
+
+/// Moments of which that is asked at once.
+pub const HIDDEN_MOMENTS: usize = 64;
+
+/// Sets of columns of one relation for which the cache hashes every changed row; answers that would need another one depend on the
+/// whole table.
+pub const COLUMN_SETS_PER_RELATION: usize = 32;
+
+/// The same for all relations of a database.
+pub const COLUMN_SETS: usize = 4096;
+
+/// Commits that were delivered and are not known to be visible, per database; with more the cache gives up its stream and begins anew.
+pub const COMMITS_IN_DOUBT: usize = 64 * 1024;
+
+/// Forms of statements that a worker counts apart within a second; calls of others count together, by kind.
+pub const STATEMENTS_PER_WORKER: usize = 1024;
+
+/// Forms of statements that are kept apart in all; with one more, those that took the least time count together, by kind.
+pub const STATEMENTS: usize = 4096;
+
+/// Pairs of database and user whose statements are counted apart; those beyond count as one.
+pub const STATEMENT_SCOPES: usize = 1024;
+
+/// Pairs of statements, one of which ran once for every row of the other, that are remembered; beyond it the oldest is forgotten.
+pub const STATEMENT_CHAINS: usize = 256;
+
+/// Minutes that are remembered of each form.
+pub const STATEMENT_MINUTES: usize = 30;
+
+/// Databases of one node about whose numbers PostgreSQL is asked; those of others are not known.
+pub const SERVER_STATISTICS: usize = 256;
+
+/// Forms of one node of which is remembered how often PostgreSQL has run them; of others is not known who did.
+pub const DIRECT_FORMS: usize = 1024;
+
+/// Slow statements that are remembered, over all databases; with one more the oldest is forgotten.
+pub const SLOW: usize = 200;
+
+/// Slow statements that may wait for their plan at once; more get none.
+pub const PLANS_UNDER_WAY: usize = 4;
+
+/// Forms of which is remembered when they were explained last; beyond it those that were explained longest ago are forgotten.
+pub const EXPLAINED_FORMS: usize = 1024;
+
+/// Bytes of a request whose statement is explained as it was sent; of a longer one the form is.
+pub const EXPLAINED_REQUEST: usize = 64 * 1024;
+
+/// Nodes of a plan that are kept; with more, those that come later are left out.
+pub const PLAN_NODES: usize = 200;
+
+/// Bytes of one condition in a plan that are kept.
+pub const PLAN_DETAIL: usize = 500;
+
+/// Databases whose slow statements are counted apart; those of others go to `*`.
+pub const SLOW_DATABASES: usize = 1024;
+
+/// Bytes of a form's text that are kept.
+pub const STATEMENT_TEXT: usize = 2048;
+
+/// Names of applications, addresses and routes that one worker counts statements by; beyond it new ones count as others.
+pub const STATEMENT_NAMES: usize = 4 * 1024;
+
+/// Of these, names by which the calls of one form are told apart, of each kind; what comes later counts as others.
+pub const STATEMENT_NAMES_PER_FORM: usize = 16;
+
+/// Bytes of such a name that are kept.
+pub const STATEMENT_NAME: usize = 128;
+
+/// Bytes of an answer that the result cache keeps; larger ones are not kept.
+pub const CACHED_ANSWER: usize = 1024 * 1024;
+
+/// Settings of sessions, users and databases that the result cache tells apart at once; with more it begins to forget which answers were
+/// for whom, and misses them.
+pub const CACHE_CONTEXTS: usize = 4096;
+
+/// Texts, and forms, of which each worker remembers for one place of the result cache how their answers are tagged; with more it begins
+/// anew.
+pub const CACHE_PLANS: usize = 4096;
+
+/// Databases over which the numbers of alerts are taken apart; those beyond have only what needs no history.
+pub const ALERT_SUBJECTS: usize = 100;
+
+/// Alerts that are remembered at once, whatever their state; beyond it a new one is not noticed.
+pub const ALERTS: usize = 1_000;
+
+/// Silences of alerts at once; with one more the oldest ends.
+pub const SILENCES: usize = 100;

@@ -1,7 +1,7 @@
 //! Which of several nodes that may serve a read does. Not which may: the caller has looked at roles, freshness, health and drains.
 //!
-//! Invariant: a choice allocates nothing, and only nodes with a weight are chosen. With unchanging candidates the shares of round
-//! robin and of weights are exact, not just likely.
+//! Invariant: a choice allocates nothing, and only nodes with a weight that may serve are chosen. The shares of round robin and of weights are
+//! exact, not just likely: what a node misses while it may not serve it gets later, within a bound.
 
 mod estimate;
 #[cfg(test)]
@@ -21,6 +21,8 @@ const FIRST_PART: u64 = 10;
 const SPREAD: f64 = 2.0;
 /// until it is less than this many times.
 const CALM: f64 = 1.5;
+/// As many turns a node may be owed, and owe, so that one that comes back after long is not flooded.
+const OWED: i64 = 16;
 
 /// How a node is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,11 +57,13 @@ impl Strategy {
     }
 }
 
-/// A node that may serve.
+/// A node that serves reads.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate {
     /// Which one.
     pub node: NodeId,
+    /// Whether it may serve this one.
+    pub eligible: bool,
     /// How much of the traffic it should have, against the others' weights; 0: none.
     pub weight: u32,
     /// Smaller numbers come first, with [`Strategy::Priority`].
@@ -128,7 +132,7 @@ impl Balancer {
             }
             Strategy::Weighted => self.next(candidates, part),
             Strategy::Priority => {
-                let usable = candidates.iter().filter(|it| it.weight > 0);
+                let usable = candidates.iter().filter(|it| it.may_serve());
                 let first = usable.map(|it| it.priority).min()?;
                 self.next(candidates, |it| if it.priority == first { part(it) } else { 0 })
             }
@@ -137,7 +141,7 @@ impl Balancer {
                 let less = |a: &Candidate, b: &Candidate| {
                     u64::from(a.busy) * part(b) < u64::from(b.busy) * part(a)
                 };
-                let usable = || candidates.iter().filter(|it| it.weight > 0);
+                let usable = || candidates.iter().filter(|it| it.may_serve());
                 let least = usable().reduce(|a, b| if less(b, a) { b } else { a })?;
                 self.next(candidates, |it| if less(least, it) { 0 } else { part(it) })
             }
@@ -153,7 +157,7 @@ impl Balancer {
         }
     }
 
-    /// Smooth weighted round robin: everybody is credited its weight, the richest serves and pays for all.
+    /// Smooth weighted round robin: everybody is credited its weight, the richest of those that may serve does and pays for all.
     fn next(
         &mut self,
         candidates: &[Candidate],
@@ -168,19 +172,27 @@ impl Balancer {
             }
             total = total.saturating_add(weight);
             account.credit = account.credit.saturating_add(weight);
+            if !candidate.eligible {
+                continue;
+            }
             if best.is_none_or(|(_, credit)| account.credit > credit) {
                 best = Some((at, account.credit));
             }
         }
+        let most = total.saturating_mul(OWED);
+        for candidate in candidates.iter().filter(|it| !it.eligible) {
+            let Some(account) = self.accounts.get_mut(candidate.node.0) else { continue };
+            account.credit = account.credit.min(most);
+        }
         let (chosen, _) = best?;
         let account = self.accounts.get_mut(candidates.get(chosen)?.node.0)?;
-        account.credit = account.credit.saturating_sub(total);
+        account.credit = account.credit.saturating_sub(total).max(-most);
         Some(chosen)
     }
 
     /// Draws two and takes the better one. One that is new loses against any other as often as its share says.
     fn faster_of_two(&self, candidates: &[Candidate], now: Instant, chance: u64) -> Option<usize> {
-        let known = |it: &&Candidate| it.weight > 0 && it.node.0 < self.accounts.len();
+        let known = |it: &&Candidate| it.may_serve() && it.node.0 < self.accounts.len();
         let nth = |n: u64| {
             let usable = candidates.iter().enumerate().filter(|(_, it)| known(it));
             usable.skip(usize::try_from(n).unwrap_or(0)).map(|(at, it)| (at, *it)).next()
@@ -220,12 +232,18 @@ impl Balancer {
 
     fn look_at_spread(&mut self, candidates: &[Candidate], now: Instant) {
         let (mut fastest, mut slowest) = (f64::MAX, 0.0_f64);
-        for candidate in candidates.iter().filter(|it| it.weight > 0) {
+        for candidate in candidates.iter().filter(|it| it.may_serve()) {
             let Some(estimate) = self.estimate(candidate, now) else { continue };
             (fastest, slowest) = (fastest.min(estimate), slowest.max(estimate));
         }
         let factor = if self.uneven { CALM } else { SPREAD };
         self.uneven = slowest > fastest * factor;
+    }
+}
+
+impl Candidate {
+    const fn may_serve(&self) -> bool {
+        self.eligible && self.weight > 0
     }
 }
 

@@ -20,6 +20,7 @@ fn chances(seed: u64) -> impl FnMut() -> u64 {
 fn nodes(weights: &[u32], since: Instant) -> Vec<Candidate> {
     let candidate = |(node, weight): (usize, &u32)| Candidate {
         node: NodeId(node),
+        eligible: true,
         weight: *weight,
         priority: 1,
         busy: 0,
@@ -243,4 +244,40 @@ fn a_node_that_comes_back_gets_its_share_little_by_little() {
         let share = f64::from(candidates[1].busy) / 1_000.0;
         assert!((share - expected).abs() < 0.01, "{share} instead of {expected}");
     }
+}
+
+#[test]
+fn what_a_node_misses_while_it_may_not_serve_it_gets_later() {
+    let now = Instant::now();
+    let mut balancer = Balancer::new(Strategy::Weighted, NOTHING, 2);
+    let mut random = chances(7);
+    let mut candidates = nodes(&[3, 1], now);
+    let mut counts = [0_u32; 2];
+    for _ in 0..CHOICES {
+        // One in three reads may go to one of them only, and not always to the same.
+        let lot = random() % 6;
+        candidates[0].eligible = lot != 0;
+        candidates[1].eligible = lot != 1;
+        let chosen = balancer.choose(&candidates, now, random()).unwrap();
+        assert!(candidates[chosen].eligible);
+        counts[chosen] += 1;
+    }
+    assert_shares(&counts.map(|count| f64::from(count) / CHOICES as f64), &[0.75, 0.25], 0.005);
+}
+
+#[test]
+fn a_node_that_comes_back_after_long_is_not_flooded() {
+    let now = Instant::now();
+    let mut balancer = Balancer::new(Strategy::RoundRobin, NOTHING, 2);
+    let mut candidates = nodes(&[1, 1], now);
+    candidates[0].eligible = false;
+    for _ in 0..CHOICES {
+        assert_eq!(balancer.choose(&candidates, now, 0), Some(1));
+    }
+    candidates[0].eligible = true;
+    let run = (0..CHOICES).take_while(|_| balancer.choose(&candidates, now, 0) == Some(0)).count();
+    assert!((1..100).contains(&run), "{run} in a row");
+    candidates[0].eligible = false;
+    candidates[1].eligible = false;
+    assert_eq!(balancer.choose(&candidates, now, 0), None);
 }

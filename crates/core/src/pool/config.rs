@@ -60,6 +60,8 @@ pub struct PoolConfig {
     pub transaction_timeout: Option<Duration>,
     /// A transaction open for longer is reported; `None`: none is.
     pub leak_threshold: Option<Duration>,
+    /// A statement that took longer, its wait for a server included, is remembered; `None`: none is.
+    pub slow_threshold: Option<Duration>,
     /// A server older than this is closed at its next checkin; the pool spreads it by up to a tenth.
     pub max_lifetime: Duration,
     /// A server idle for longer is asked for a sign of life before it is used.
@@ -102,6 +104,7 @@ impl Default for PoolConfig {
             idle_in_transaction_timeout: None,
             transaction_timeout: None,
             leak_threshold: Some(Duration::from_secs(60)),
+            slow_threshold: Some(Duration::from_millis(250)),
             max_lifetime: Duration::from_secs(3600),
             check_after_idle: Duration::from_secs(30),
             max_opening: 4,

@@ -20,6 +20,8 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
 /// A pool that is larger than its target gives up one idle server this often.
 const SHRINK: Duration = Duration::from_secs(10);
+/// Time between two servers that leave because of their age, while no other one is opened.
+const RETIRE: Duration = Duration::from_secs(1);
 /// Run times of statements on servers of their own are taken for up to this many times shorter: see [`Ledger::crowd`].
 const CROWD: u32 = 8;
 
@@ -84,6 +86,8 @@ pub struct Ledger<S, W> {
     /// Consecutive failures to open a server.
     failures: u32,
     not_before: Option<Instant>,
+    /// When a server has left because of its age, unless another one was opened since.
+    retired: Option<Instant>,
     ever_opened: bool,
     checkouts: u64,
     checkins: u64,
@@ -111,6 +115,7 @@ impl<S, W> Ledger<S, W> {
             opening: 0,
             failures: 0,
             not_before: None,
+            retired: None,
             ever_opened: false,
             checkouts: 0,
             checkins: 0,
@@ -353,7 +358,7 @@ impl<S, W> Ledger<S, W> {
     }
 
     /// Whether one more server should be opened now: for a waiter that no opening server is for, to hold `min_size`, or to see
-    /// whether that works again, while there are only servers from before ([`Self::retiring`]).
+    /// whether that works again, while there are only servers from before ([`Self::may_retire`]).
     /// The caller that acts on `true` says [`Self::on_opening`].
     #[must_use]
     pub fn wants_server(&self, now: Instant) -> bool {
@@ -398,6 +403,7 @@ impl<S, W> Ledger<S, W> {
         self.busy += 1;
         self.failures = 0;
         self.not_before = None;
+        self.retired = None;
         self.ever_opened = true;
         self.checkin(server, now)
     }
@@ -421,11 +427,19 @@ impl<S, W> Ledger<S, W> {
         self.failures
     }
 
-    /// The time, for servers that have lived for `max_lifetime` to leave. `None`: they stay, because the last attempt to open
-    /// another one has failed, and an old server is better than none.
+    /// Whether a server that has lived for `max_lifetime` may leave now. An old server is better than none: they stay while another one
+    /// cannot be opened, and leave one after the other, so that this is found out in time.
     #[must_use]
-    pub fn retiring(&self, now: Instant) -> Option<Instant> {
-        (self.failures == 0).then_some(now)
+    pub fn may_retire(&self, now: Instant) -> bool {
+        let alone = self
+            .retired
+            .is_none_or(|last| self.opening == 0 && now.saturating_duration_since(last) >= RETIRE);
+        self.failures == 0 && alone
+    }
+
+    /// A server has left because of its age.
+    pub const fn on_retired(&mut self, now: Instant) {
+        self.retired = Some(now);
     }
 
     /// Whether the next attempt to open a server is not due yet.

@@ -53,6 +53,8 @@ pub enum Reason {
     Write,
     /// The policy or the consistency asks for the primary.
     Asked,
+    /// A read, and the cache is to keep its answer: what it keeps comes from the primary.
+    Kept,
     /// In a session or transaction that stays where it is.
     Held,
     /// No replica is there.
@@ -65,11 +67,12 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Fresh,
         Self::Turn,
         Self::Write,
         Self::Asked,
+        Self::Kept,
         Self::Held,
         Self::NoReplica,
         Self::Lag,
@@ -84,6 +87,7 @@ impl Reason {
             Self::Turn => "turn",
             Self::Write => "write",
             Self::Asked => "asked",
+            Self::Kept => "kept",
             Self::Held => "held",
             Self::NoReplica => "no_replica",
             Self::Lag => "lag",
@@ -99,6 +103,7 @@ impl Reason {
             Self::Turn => "a read, and it was the primary's turn",
             Self::Write => "not a read that a replica may answer",
             Self::Asked => "the policy or the consistency asks for the primary",
+            Self::Kept => "a read whose answer the cache is to keep",
             Self::Held => "the session or its transaction stays where it is",
             Self::NoReplica => "no replica follows the primary",
             Self::Lag => "no replica is fresh enough",
@@ -121,24 +126,26 @@ pub enum Route {
 }
 
 /// Where a read goes. `primary`: the primary as a candidate of its own, for [`Policy::Any`]. `may_wait`: there is time left for it.
-/// `chance` is a fresh random number, `eligible` room for the candidates.
+/// `chance` is a fresh random number, `candidates` room for them.
 pub fn choose(
     wish: &Wish,
     position: &Position,
     (primary, replicas): (Option<Candidate>, &[Replica]),
     balancer: &mut Balancer,
-    eligible: &mut Vec<Candidate>,
+    candidates: &mut Vec<Candidate>,
     (now, chance, may_wait): (Instant, u64, bool),
 ) -> Route {
     if !wish.is_open() {
         return Route::Primary(Reason::Asked);
     }
-    eligible.clear();
-    let satisfying = replicas.iter().filter(|replica| replica.satisfies(wish, position, now));
-    eligible.extend(satisfying.map(|replica| replica.candidate));
+    candidates.clear();
+    candidates.extend(replicas.iter().map(|replica| Candidate {
+        eligible: replica.satisfies(wish, position, now),
+        ..replica.candidate
+    }));
     let own = primary.filter(|_| wish.policy == Policy::Any);
-    eligible.extend(own);
-    let chosen = balancer.choose(eligible, now, chance).and_then(|at| eligible.get(at));
+    candidates.extend(own);
+    let chosen = balancer.choose(candidates, now, chance).and_then(|at| candidates.get(at));
     if let Some(chosen) = chosen {
         return match own {
             Some(own) if own.node == chosen.node => Route::Primary(Reason::Turn),
@@ -178,6 +185,7 @@ mod tests {
     fn replica(node: usize, replayed: u64, fresh_at: Option<Instant>, now: Instant) -> Replica {
         let candidate = Candidate {
             node: NodeId(node),
+            eligible: true,
             weight: 1,
             priority: 0,
             busy: 0,

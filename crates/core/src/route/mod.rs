@@ -10,5 +10,6 @@ mod position;
 mod wish;
 
 pub use choose::{Reason, Replica, Route, choose};
-pub use position::Position;
-pub use wish::{Consistency, LagPolicy, Policy, Wish};
+pub use position::{Ahead, Position};
+pub(crate) use wish::comment;
+pub use wish::{Consistency, LagPolicy, Policy, Wish, parse_time};

@@ -5,8 +5,8 @@
 //! Invariant: whoever has replayed [`Position::floor`] and is admitted shows at least what the session has seen. An answer whose
 //! position is not known yet admits nobody but the node that gave it, and the primary.
 //!
-//! Limit: with synchronous replication a replica can show a commit a moment before its primary does, which still waits for the
-//! confirmation; a session that reads it there and then from the primary may miss it for that moment.
+//! A replica can show a commit a moment before its primary does: what the session has seen there, the primary has to be known to show
+//! before the session reads from it ([`Position::ahead`]; `crate::topology::Shown` tells).
 
 use std::time::Instant;
 
@@ -19,6 +19,15 @@ struct Unplaced {
     at: Instant,
 }
 
+/// What a session has seen of replicas, and perhaps not of the primary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ahead {
+    /// The replica; `None`: several.
+    pub by: Option<NodeId>,
+    /// When the last of it was seen, or later.
+    pub at: Instant,
+}
+
 /// What one session has seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Position {
@@ -26,6 +35,7 @@ pub struct Position {
     last: Option<Unplaced>,
     /// Whose log the floor is about: it says nothing after another node has become the primary.
     primary: Option<NodeId>,
+    ahead: Option<Ahead>,
 }
 
 impl Position {
@@ -34,6 +44,21 @@ impl Position {
         self.follow(primary, now);
         // A replica is never ahead of its primary: the primary's position at this later moment bounds that of the replica's answer, too.
         self.last = Some(Unplaced { by, at: now });
+        if by != primary {
+            let alone = self.ahead.is_none_or(|ahead| ahead.by == Some(by));
+            self.ahead = Some(Ahead { by: alone.then_some(by), at: now });
+        }
+    }
+
+    /// What the primary may not show yet of what the session has seen.
+    #[must_use]
+    pub const fn ahead(&self) -> Option<Ahead> {
+        self.ahead
+    }
+
+    /// The primary shows all that the session has seen, or it is not waited for any longer.
+    pub const fn on_caught_up(&mut self) {
+        self.ahead = None;
     }
 
     /// The primary is this one now. Another one has another log: what was seen of the old one is in it, or lost, as of now.
@@ -56,6 +81,11 @@ impl Position {
             self.floor = self.floor.max(lsn);
             self.last = None;
         }
+    }
+
+    /// The session was shown what is in the log up to here, by nobody who could be asked for it.
+    pub fn saw(&mut self, lsn: Lsn) {
+        self.floor = self.floor.max(lsn);
     }
 
     /// Whether a replica that has replayed up to `replayed` shows at least what the session has seen.
@@ -124,6 +154,34 @@ mod tests {
         seen.on_answer(REPLICA, PRIMARY, now);
         seen.place(|node, _| (node == PRIMARY).then_some(Lsn(30)));
         assert!(seen.admits(OTHER, Lsn(30)) && !seen.admits(OTHER, Lsn(29)));
+    }
+
+    #[test]
+    fn what_was_shown_by_a_cache_has_to_be_there_as_well() {
+        let now = Instant::now();
+        let mut seen = Position::default();
+        seen.follow(PRIMARY, now);
+        seen.saw(Lsn(70));
+        seen.saw(Lsn(60));
+        assert!(seen.admits(REPLICA, Lsn(70)) && !seen.admits(REPLICA, Lsn(69)));
+    }
+
+    #[test]
+    fn what_replicas_have_shown_the_primary_has_to_show_as_well() {
+        let now = Instant::now();
+        let later = now + Duration::from_secs(1);
+        let mut seen = Position::default();
+        seen.on_answer(PRIMARY, PRIMARY, now);
+        assert_eq!(seen.ahead(), None);
+        seen.on_answer(REPLICA, PRIMARY, now);
+        seen.on_answer(PRIMARY, PRIMARY, later);
+        assert_eq!(seen.ahead(), Some(Ahead { by: Some(REPLICA), at: now }));
+        seen.on_answer(REPLICA, PRIMARY, later);
+        assert_eq!(seen.ahead(), Some(Ahead { by: Some(REPLICA), at: later }));
+        seen.on_answer(OTHER, PRIMARY, later);
+        assert_eq!(seen.ahead(), Some(Ahead { by: None, at: later }));
+        seen.on_caught_up();
+        assert_eq!(seen.ahead(), None);
     }
 
     #[test]

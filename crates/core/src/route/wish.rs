@@ -154,7 +154,7 @@ impl Wish {
 }
 
 /// What is between `/* howdah:` at the beginning of a text and `*/`.
-fn comment(sql: &[u8]) -> Option<&[u8]> {
+pub(crate) fn comment(sql: &[u8]) -> Option<&[u8]> {
     let inside = sql.trim_ascii_start().strip_prefix(b"/*")?.trim_ascii_start();
     let said = inside.strip_prefix(b"howdah:")?;
     let end = said.windows(2).position(|pair| pair == b"*/")?;
@@ -186,7 +186,8 @@ fn parse_lag_policy(value: &str) -> Option<LagPolicy> {
 }
 
 /// A whole number with one of PostgreSQL's units of time; without one it is milliseconds.
-fn parse_time(text: &str) -> Option<Duration> {
+#[must_use]
+pub fn parse_time(text: &str) -> Option<Duration> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -196,6 +197,8 @@ fn parse_time(text: &str) -> Option<Duration> {
         "" | "ms" => Some(Duration::from_millis(number)),
         "s" => Some(Duration::from_secs(number)),
         "m" | "min" => number.checked_mul(60).map(Duration::from_secs),
+        "h" => number.checked_mul(3_600).map(Duration::from_secs),
+        "d" => number.checked_mul(86_400).map(Duration::from_secs),
         _ => None,
     }
 }

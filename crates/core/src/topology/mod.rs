@@ -9,6 +9,7 @@ mod lsn;
 mod member;
 mod observation;
 mod samples;
+mod shown;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ pub use lsn::{Lsn, NotAnLsn};
 use member::Member;
 pub use observation::{Change, Failure, Hint, NodeId, Observation, Role, Standing};
 pub use samples::Sample;
+pub use shown::{Shown, Transactions};
 
 /// How long the first decision waits for nodes that have neither answered nor failed: one of them may know better.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -214,16 +214,33 @@ fn old_servers_stay_while_new_ones_cannot_be_opened_and_one_is_tried_again() {
     let now = Instant::now();
     let mut pool = ledger(small());
     open_idle(&mut pool, 1, now);
-    assert_eq!(pool.retiring(now), Some(now));
+    assert!(pool.may_retire(now));
     pool.on_opening();
     pool.on_open_failed(now);
-    assert_eq!(pool.retiring(now), None);
+    assert!(!pool.may_retire(now));
     let later = now + Duration::from_secs(10);
     assert!(!pool.wants_server(now) && pool.wants_server(later), "nobody waits, but it is tried");
     pool.on_opening();
     assert!(matches!(pool.on_opened(2, later), Checkin::Idle));
-    assert_eq!(pool.retiring(later), Some(later));
+    assert!(pool.may_retire(later));
     assert!(!pool.wants_server(later));
+}
+
+#[test]
+fn old_servers_leave_one_after_the_other() {
+    let now = Instant::now();
+    let mut pool = ledger(PoolConfig::default());
+    open_idle(&mut pool, 1, now);
+    open_idle(&mut pool, 2, now);
+    pool.on_retired(now);
+    assert!(!pool.may_retire(now), "whether another one can be opened is not known yet");
+    pool.on_opening();
+    let later = now + Duration::from_secs(10);
+    assert!(!pool.may_retire(later), "nor is it while that is tried");
+    assert!(matches!(pool.on_opened(3, later), Checkin::Idle));
+    assert!(pool.may_retire(later));
+    pool.on_retired(later);
+    assert!(pool.may_retire(later + RETIRE), "when nobody needs another one");
 }
 
 #[test]

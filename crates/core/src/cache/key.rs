@@ -1,0 +1,106 @@
+//! What an answer is the answer to, as bytes: equal bytes ask for the same. Where it is asked and as whom is a number that stands for
+//! node, database and user; the settings of the session that can change an answer are another.
+//!
+//! Invariant: two keys are equal only if every part is; no part can be taken for another.
+
+use crate::session::Context;
+
+/// Settings that change when or how long something runs, or what it is called, and never what it answers.
+const SILENT: [&str; 11] = [
+    "application_name",
+    "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
+    "lock_timeout",
+    "statement_timeout",
+    "tcp_keepalives_count",
+    "tcp_keepalives_idle",
+    "tcp_keepalives_interval",
+    "tcp_user_timeout",
+    "track_activities",
+    "transaction_timeout",
+];
+
+/// One request.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Where it goes, and as whom.
+    pub place: u32,
+    /// The settings of the session: [`settings`].
+    pub context: u32,
+    /// The text of its statement.
+    pub sql: &'a [u8],
+    /// The types of parameters as Parse says them: count and numbers; empty for a simple query.
+    pub types: &'a [u8],
+    /// What follows the names in its Bind: formats and parameters; empty for a simple query.
+    pub bound: &'a [u8],
+}
+
+impl Request<'_> {
+    /// Writes the key in place of what is in `out`.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.clear();
+        out.extend_from_slice(&self.place.to_be_bytes());
+        out.extend_from_slice(&self.context.to_be_bytes());
+        for part in [self.sql, self.types] {
+            out.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            out.extend_from_slice(part);
+        }
+        out.extend_from_slice(self.bound);
+    }
+}
+
+/// The settings of a session that can change an answer: its role among them.
+#[must_use]
+pub fn settings(context: &Context) -> String {
+    let mut all = String::new();
+    for (name, replay) in context.iter() {
+        if SILENT.binary_search(&name).is_err() && !name.starts_with("howdah.") {
+            all.push_str(name);
+            all.push('\0');
+            all.push_str(replay);
+            all.push('\0');
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_counts() {
+        let plain =
+            Request { place: 1, context: 2, sql: b"SELECT $1", types: b"\0\0", bound: b"abc" };
+        let others = [
+            Request { place: 2, ..plain },
+            Request { context: 1, ..plain },
+            Request { sql: b"SELECT $2", ..plain },
+            Request { types: b"", ..plain },
+            Request { bound: b"abd", ..plain },
+            Request { sql: b"SELECT $1\0", types: b"\0", ..plain },
+            Request { types: b"\0\0a", bound: b"bc", ..plain },
+        ];
+        let (mut one, mut other) = (Vec::new(), Vec::new());
+        plain.write(&mut one);
+        for request in others {
+            request.write(&mut other);
+            assert_ne!(one, other, "{request:?}");
+        }
+        plain.write(&mut other);
+        assert_eq!(one, other);
+    }
+
+    #[test]
+    fn settings_that_change_answers_are_told_apart() {
+        assert!(SILENT.is_sorted());
+        let of = |settings_of: &[(&str, &str)]| {
+            settings(&Context::from_startup(settings_of.iter().copied()))
+        };
+        assert_eq!(of(&[("application_name", "a"), ("howdah.cache", "off")]), "");
+        for name in ["role", "search_path", "timezone", "datestyle", "my.tenant", "work_mem"] {
+            assert_ne!(of(&[(name, "a")]), of(&[(name, "b")]), "{name}");
+            assert_ne!(of(&[(name, "a")]), "", "{name}");
+        }
+    }
+}

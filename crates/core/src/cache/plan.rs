@@ -1,0 +1,490 @@
+//! From what a text depends on, and what the catalog says about its names, to the tags of its answers. Not whether an answer is fresh.
+//!
+//! Invariant: every change that can change an answer raises one of its tags; in doubt the statement is refused, or the tag is a
+//! coarser one.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use howdah_sql::{Given, Operand, Output, Shape, Table};
+
+use super::definitions::{Column, Definitions, Function, Holds, Kind, Relation};
+use super::refusal::{Reason, Uncacheable};
+use super::shown::{Place, Shown};
+use super::value::{self, Said};
+use super::{ColumnSet, Tag, tag::Oid};
+
+/// Tags of rows that one reading may have; with more it has that of the table.
+const ROWS: usize = 64;
+/// Columns of an equality that are looked at.
+const COLUMNS: usize = 4;
+
+/// `STABLE` functions of PostgreSQL's own whose answers depend, besides their arguments, on settings alone.
+const STEADY: [&str; 34] = [
+    "array_agg",
+    "array_to_json",
+    "array_to_string",
+    "concat",
+    "concat_ws",
+    "date_part",
+    "date_trunc",
+    "extract",
+    "format",
+    "json_agg",
+    "json_build_array",
+    "json_build_object",
+    "json_object_agg",
+    "jsonb_agg",
+    "jsonb_build_array",
+    "jsonb_build_object",
+    "jsonb_object_agg",
+    "phraseto_tsquery",
+    "plainto_tsquery",
+    "quote_literal",
+    "quote_nullable",
+    "row_to_json",
+    "string_agg",
+    "timezone",
+    "to_char",
+    "to_date",
+    "to_json",
+    "to_jsonb",
+    "to_number",
+    "to_timestamp",
+    "to_tsquery",
+    "to_tsvector",
+    "ts_headline",
+    "websearch_to_tsquery",
+];
+
+/// How the answers to one text are tagged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    reads: Box<[Read]>,
+    sets: Box<[ColumnSet]>,
+    repeated: Box<[u16]>,
+    shown: Option<Shown>,
+}
+
+/// One relation that is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Read {
+    relation: Oid,
+    /// Columns in ascending order; none: the whole table.
+    keys: Box<[Key]>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Key {
+    attnum: i16,
+    holds: Holds,
+    values: Box<[Operand]>,
+}
+
+/// Values of a request: the types that its Parse names, and for each parameter its format (binary or not) and its bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Parameters<'a> {
+    /// Types by number; 0, or none: not said.
+    pub types: &'a [u32],
+    /// Whether it is in binary form, and the value; `None`: NULL.
+    pub values: &'a [(bool, Option<&'a [u8]>)],
+}
+
+impl Parameters<'_> {
+    /// Whether a value may be read as the present moment.
+    #[must_use]
+    pub fn say_now(&self) -> bool {
+        let mut values = self.values.iter().filter_map(|(_, value)| *value);
+        values.any(howdah_sql::says_now)
+    }
+}
+
+/// How the answers to a text of this shape are tagged.
+///
+/// # Errors
+/// Why they are not kept.
+pub fn plan(shape: &Shape, definitions: &Definitions) -> Result<Plan, Uncacheable> {
+    if !definitions.is_known() {
+        return Err(Uncacheable::new(Reason::NoCatalog));
+    }
+    let planner = Planner { shape, definitions };
+    planner.names()?;
+    let mut reads: Vec<Read> = Vec::new();
+    for (index, reading) in shape.readings.iter().enumerate() {
+        let (schema, name) = (reading.table.schema.as_deref(), &*reading.table.name);
+        let mut known = reading.may_be_query;
+        for (oid, relation) in definitions.named(schema, name) {
+            known = true;
+            planner.relation(relation)?;
+            let alone = relation.kind == Kind::Table;
+            for part in definitions.read_with(oid) {
+                let relation = definitions
+                    .relation(part)
+                    .ok_or_else(|| Uncacheable::of(Reason::UnknownTable, part))?;
+                planner.relation(relation)?;
+                if !matches!(relation.kind, Kind::View | Kind::UnsteadyView) {
+                    let keys = if alone { planner.keys(index, relation) } else { Box::default() };
+                    reads.push(Read { relation: part, keys });
+                }
+            }
+        }
+        if !known {
+            return Err(Uncacheable::of(Reason::UnknownTable, spoken(&reading.table)));
+        }
+    }
+    if reads.is_empty() {
+        return Err(Uncacheable::new(Reason::NoTables));
+    }
+    reads.dedup();
+    let shown = match reads.as_slice() {
+        [read] => planner.shown(read),
+        _ => None,
+    };
+    let mut sets: Vec<ColumnSet> = reads.iter().map(Read::set).collect();
+    sets.sort();
+    sets.dedup();
+    Ok(Plan { reads: reads.into(), sets: sets.into(), repeated: shape.repeated.clone(), shown })
+}
+
+struct Planner<'a> {
+    shape: &'a Shape,
+    definitions: &'a Definitions,
+}
+
+impl Planner<'_> {
+    /// Functions, operators and types.
+    fn names(&self) -> Result<(), Uncacheable> {
+        let uses = &self.shape.uses;
+        for function in &uses.functions {
+            let schema = function.schema.as_deref();
+            self.functions(self.definitions.functions(schema, &function.name))?;
+        }
+        for field in &uses.fields {
+            if !self.is_column_everywhere(field) {
+                let candidates = self.definitions.functions(None, field);
+                self.functions(candidates.filter(|function| function.unary))?;
+            }
+        }
+        if let Some(operator) =
+            uses.operators.iter().find(|name| self.definitions.is_own_operator(name))
+        {
+            return Err(Uncacheable::of(Reason::Operator, operator));
+        }
+        let own = |name: &str| name.starts_with("reg") || self.definitions.is_own_type(name);
+        if let Some(of_type) = uses.types.iter().find(|name| own(name)) {
+            return Err(Uncacheable::of(Reason::Type, of_type));
+        }
+        if let Some(function) = self.definitions.everywhere() {
+            return Err(Uncacheable::of(Reason::Everywhere, function));
+        }
+        let timely = |name: &str| {
+            self.columns(name).all(|found| found.is_some_and(|column| column.holds == Holds::Time))
+        };
+        match self.shape.clock_casts.iter().find(|name| !timely(name)) {
+            Some(name) => Err(Uncacheable::of(Reason::ClockCast, name)),
+            None => Ok(()),
+        }
+    }
+
+    fn functions<'b>(
+        &self,
+        mut candidates: impl Iterator<Item = &'b Function>,
+    ) -> Result<(), Uncacheable> {
+        match candidates.find(|function| !is_steady(function)) {
+            Some(function) => Err(Uncacheable::of(Reason::Function, &function.name)),
+            None => Ok(()),
+        }
+    }
+
+    /// The column of this name in each relation that is read; at least one.
+    fn columns(&self, name: &str) -> impl Iterator<Item = Option<Column>> {
+        let readings = self.shape.readings.iter();
+        let mut columns: Vec<_> = readings
+            .flat_map(|reading| {
+                let schema = reading.table.schema.as_deref();
+                let relations = self.definitions.named(schema, &reading.table.name);
+                let mut found: Vec<_> =
+                    relations.map(|(_, relation)| relation.column(name)).collect();
+                if reading.may_be_query {
+                    found.push(None);
+                }
+                found
+            })
+            .collect();
+        if columns.is_empty() {
+            columns.push(None);
+        }
+        columns.into_iter()
+    }
+
+    fn is_column_everywhere(&self, name: &str) -> bool {
+        self.columns(name).all(|column| column.is_some())
+    }
+
+    /// A relation that is named, or read with one that is.
+    fn relation(&self, relation: &Relation) -> Result<(), Uncacheable> {
+        let reason = match relation.kind {
+            Kind::Table | Kind::Parent | Kind::View if relation.row_security => Reason::RowSecurity,
+            Kind::Table | Kind::Parent => return Ok(()),
+            Kind::View => {
+                let called = self.definitions.called_by(relation).find(|one| !is_steady(one));
+                return called
+                    .map_or(Ok(()), |one| Err(Uncacheable::of(Reason::Function, one.name)));
+            }
+            Kind::UnsteadyView => Reason::UnsteadyView,
+            Kind::Materialized => Reason::Materialized,
+            Kind::Foreign => Reason::ForeignTable,
+            Kind::Sequence => Reason::Sequence,
+            Kind::Unlogged => Reason::Unlogged,
+            Kind::System => Reason::SystemTable,
+        };
+        Err(Uncacheable::of(reason, &relation.name))
+    }
+
+    /// The columns by whose values a reading is tagged: its identity if all of that is given, because then no change of a row goes
+    /// unseen; otherwise those that are given.
+    fn keys(&self, index: usize, relation: &Relation) -> Box<[Key]> {
+        let Some(reading) = self.shape.readings.get(index) else { return Box::default() };
+        let mut keys: Vec<Key> = Vec::new();
+        for equality in &reading.equalities {
+            let Some(column) = relation.column(&equality.column) else { continue };
+            let alike = equality.through.iter().all(|(of, name)| self.all_hold(*of, name, column));
+            let usable = !matches!(column.holds, Holds::Other | Holds::Time);
+            if usable && alike && keys.iter().all(|key| key.attnum != column.attnum) {
+                let values = equality.values.clone();
+                keys.push(Key { attnum: column.attnum, holds: column.holds, values });
+            }
+        }
+        let given = |attnum: &i16| keys.iter().any(|key| key.attnum == *attnum);
+        if !relation.identity.is_empty() && relation.identity.iter().all(given) {
+            keys.retain(|key| relation.identity.contains(&key.attnum));
+        }
+        keys.sort_by_key(|key| key.attnum);
+        keys.truncate(COLUMNS);
+        keys.into()
+    }
+
+    /// Where answers show what identifies their rows, if they do, and if not every row that was asked for is identified anyway.
+    fn shown(&self, read: &Read) -> Option<Shown> {
+        let (outputs, relation) =
+            (self.shape.outputs.as_ref()?, self.definitions.relation(read.relation)?);
+        let is_asked = |attnum: &i16| read.keys.iter().any(|key| key.attnum == *attnum);
+        if relation.identity.is_empty()
+            || read.keys.is_empty()
+            || relation.identity.iter().all(is_asked)
+        {
+            return None;
+        }
+        let mut columns = Vec::new();
+        for output in outputs {
+            match output {
+                Output::Column(name) => columns.push(relation.column(name)),
+                Output::All => columns.extend(relation.columns().into_iter().map(Some)),
+                Output::Other => columns.push(None),
+            }
+        }
+        let place = |attnum: &i16| {
+            let found = columns.iter().enumerate().find_map(|(at, column)| {
+                column.filter(|column| column.attnum == *attnum).map(|column| (at, column))
+            });
+            let (at, column) = found?;
+            let usable = !matches!(column.holds, Holds::Other | Holds::Time);
+            usable.then_some(Place { attnum: *attnum, holds: column.holds, at })
+        };
+        let places: Option<Vec<_>> = relation.identity.iter().map(place).collect();
+        Some(Shown::new(read.relation, &read.set(), columns.len(), places?))
+    }
+
+    /// Whether a column, of whatever relation its name may mean, holds what another does.
+    fn all_hold(&self, reading: usize, name: &str, other: Column) -> bool {
+        let Some(reading) = self.shape.readings.get(reading) else { return false };
+        let schema = reading.table.schema.as_deref();
+        let mut relations = self.definitions.named(schema, &reading.table.name);
+        !reading.may_be_query
+            && relations.all(|(_, relation)| {
+                relation.column(name).is_some_and(|column| column.holds == other.holds)
+            })
+    }
+}
+
+fn is_steady(function: &Function) -> bool {
+    function.built_in && STEADY.binary_search(&&*function.name.name).is_ok()
+}
+
+fn spoken(table: &Table) -> String {
+    let schema = table.schema.iter().map(|schema| format!("{schema}."));
+    schema.chain([table.name.to_string()]).collect()
+}
+
+impl Read {
+    fn set(&self) -> ColumnSet {
+        let attnums: Vec<i16> = self.keys.iter().map(|key| key.attnum).collect();
+        ColumnSet::new(self.relation, &attnums)
+    }
+}
+
+impl Plan {
+    /// What has to be followed by the stream of changes.
+    #[must_use]
+    pub fn sets(&self) -> &[ColumnSet] {
+        &self.sets
+    }
+
+    /// How answers are tagged by the rows that they show, if they are.
+    #[must_use]
+    pub const fn shown(&self) -> Option<&Shown> {
+        self.shown.as_ref()
+    }
+
+    /// What answers depend on, for people: relations, each with the columns by whose values its rows are told apart.
+    #[must_use]
+    pub fn describe(&self, definitions: &Definitions) -> Vec<String> {
+        let one = |set: &ColumnSet| {
+            let relation = definitions.relation(set.relation());
+            let name = relation.map_or_else(String::new, |relation| relation.name.to_string());
+            let columns = set.attnums().iter().filter_map(|number| relation?.column_name(*number));
+            match columns.collect::<Vec<_>>().join(", ") {
+                all if all.is_empty() => format!("all of {name}"),
+                columns => format!("rows of {name} by {columns}"),
+            }
+        };
+        self.sets.iter().map(one).collect()
+    }
+
+    /// The tags of the answer for these parameters.
+    #[must_use]
+    pub fn tags(&self, parameters: Parameters<'_>) -> Arc<[Tag]> {
+        let mut tags = Vec::new();
+        for read in &self.reads {
+            tags.push(Tag::whole(read.relation));
+            match self.rows(read, parameters) {
+                Some(rows) => {
+                    let attnums: Vec<i16> = read.keys.iter().map(|key| key.attnum).collect();
+                    tags.push(Tag::columns(read.relation, &attnums));
+                    tags.extend(rows);
+                }
+                None => tags.push(Tag::table(read.relation)),
+            }
+        }
+        tags.sort_unstable();
+        tags.dedup();
+        tags.into()
+    }
+
+    /// Tags of all rows that one reading may meet; `None`: any.
+    fn rows(&self, read: &Read, parameters: Parameters<'_>) -> Option<Vec<Tag>> {
+        if read.keys.is_empty() {
+            return None;
+        }
+        let mut rows: Vec<Vec<(i16, Box<[u8]>)>> = vec![Vec::new()];
+        for key in &read.keys {
+            let mut values = Vec::new();
+            for operand in &key.values {
+                values.extend(self.values(key.holds, operand, parameters)?);
+            }
+            values.sort();
+            values.dedup();
+            if rows.len() * values.len() > ROWS {
+                return None;
+            }
+            let with = |row: &Vec<(i16, Box<[u8]>)>| {
+                let row = row.clone();
+                let each = values.iter().map(move |value| {
+                    let mut row = row.clone();
+                    row.push((key.attnum, value.clone()));
+                    row
+                });
+                each.collect::<Vec<_>>()
+            };
+            rows = rows.iter().flat_map(with).collect();
+        }
+        let tag = |row: &Vec<(i16, Box<[u8]>)>| {
+            Tag::row(read.relation, row.iter().map(|(attnum, value)| (*attnum, &**value)))
+        };
+        Some(rows.iter().map(tag).collect())
+    }
+
+    /// The values of one operand as the stream writes them.
+    fn values(
+        &self,
+        holds: Holds,
+        operand: &Operand,
+        parameters: Parameters<'_>,
+    ) -> Option<Vec<Box<[u8]>>> {
+        let cast = match &operand.cast {
+            Some(name) => value::named_type(name)?,
+            None => Said::Nothing,
+        };
+        // A cast to another type may change the value.
+        if !value::fits(holds, cast) {
+            return None;
+        }
+        let one = |found: Option<Box<[u8]>>| found.map(|value| vec![value]);
+        match &operand.given {
+            Given::Number(_) if holds != Holds::Integer => None,
+            Given::Boolean(_) if holds != Holds::Boolean => None,
+            Given::Number(text) | Given::Text(text) => {
+                one(value::of_text(holds, cast, text.as_bytes()))
+            }
+            Given::Boolean(truth) => {
+                one(value::of_text(holds, cast, if *truth { b"t" } else { b"f" }))
+            }
+            Given::Parameter(number) => {
+                let (binary, bytes, said) = self.parameter(*number, holds, parameters)?;
+                let said = if said == Said::Nothing { cast } else { said };
+                one(if binary {
+                    value::of_binary(holds, said, bytes)
+                } else {
+                    value::of_text(holds, said, bytes)
+                })
+            }
+            Given::Elements(number) => {
+                let (binary, bytes, _) = self.parameter(*number, holds, parameters)?;
+                if binary {
+                    let (of, elements) = value::elements_of_binary(bytes)?;
+                    let each = elements.into_iter();
+                    return each.map(|one| value::of_binary(holds, Said::Oid(of), one)).collect();
+                }
+                // The type of an array does not tell that of its elements here; texts that are in this form are equal in any.
+                let elements = value::elements_of_text(bytes)?;
+                let declared = parameters.types.get(usize::from(*number) - 1).copied();
+                let alike = matches!(declared, None | Some(0)) || is_array_of(holds, declared?);
+                let each = elements.into_iter();
+                alike
+                    .then(|| each.map(|one| value::of_text(holds, Said::Nothing, one)).collect())?
+            }
+        }
+    }
+
+    /// A parameter that is not NULL: whether it is in binary form, its bytes, and its type.
+    fn parameter<'a>(
+        &self,
+        number: u16,
+        holds: Holds,
+        parameters: Parameters<'a>,
+    ) -> Option<(bool, &'a [u8], Said)> {
+        let at = usize::from(number).checked_sub(1)?;
+        let (binary, bytes) = *parameters.values.get(at)?;
+        let said = match parameters.types.get(at).copied() {
+            None | Some(0) => Said::Nothing,
+            Some(oid) => Said::Oid(oid),
+        };
+        // The type that another use of it gives it is not known, and so not how to read its bytes, nor how texts are compared.
+        let unknown = said == Said::Nothing && self.repeated.contains(&number);
+        let doubtful = unknown && (binary || matches!(holds, Holds::Text | Holds::Label));
+        (!doubtful).then_some((binary, bytes?, said))
+    }
+}
+
+/// Whether this is the type of arrays of what a column holds.
+fn is_array_of(holds: Holds, array: u32) -> bool {
+    match holds {
+        Holds::Integer => matches!(array, 1005 | 1007 | 1016),
+        Holds::Text => matches!(array, 1009 | 1015),
+        Holds::Uuid => array == 2951,
+        Holds::Boolean => array == 1000,
+        Holds::Label | Holds::Time | Holds::Other => false,
+    }
+}

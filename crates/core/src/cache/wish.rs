@@ -1,0 +1,157 @@
+//! What somebody wants of the cache: whether it answers, and how fresh its answers have to be. Said by the configuration, and more
+//! narrowly by settings of the session (`howdah.cache` and its like) or a comment in front of a statement.
+//!
+//! Invariant: a session or a comment can only ask for less than the configuration gives, or for what is fresher; a word that is not
+//! understood turns the cache off.
+
+use std::time::Duration;
+
+use crate::route::{comment, parse_time};
+
+/// Whether the cache answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Mode {
+    /// Nothing is looked up or kept.
+    #[default]
+    Off,
+    /// Answers are kept and looked up, and none is given: for numbers.
+    Observe,
+    /// It answers.
+    On,
+}
+
+impl Mode {
+    /// The word used in the configuration and in reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Observe => "observe",
+            Self::On => "on",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        let all = [Self::Off, Self::Observe, Self::On];
+        all.into_iter().find(|mode| word.eq_ignore_ascii_case(mode.as_str()))
+    }
+}
+
+/// How fresh answers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// They hold every transaction that was visible longer ago than the bound.
+    Bounded,
+    /// And everything that the session has written or seen.
+    Session,
+    /// And everything that was visible when the statement came.
+    Strict,
+}
+
+impl Level {
+    /// The word used in the configuration and in reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bounded => "bounded",
+            Self::Session => "session",
+            Self::Strict => "strict",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        let all = [Self::Bounded, Self::Session, Self::Strict];
+        all.into_iter().find(|level| word.eq_ignore_ascii_case(level.as_str()))
+    }
+}
+
+/// All of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wish {
+    /// Whether it answers.
+    pub mode: Mode,
+    /// How fresh answers are; `None`: [`Level::Bounded`], and [`Level::Session`] for sessions that have written.
+    pub level: Option<Level>,
+    /// The bound.
+    pub max_staleness: Duration,
+}
+
+impl Default for Wish {
+    fn default() -> Self {
+        Self { mode: Mode::Off, level: None, max_staleness: Duration::from_millis(100) }
+    }
+}
+
+impl Wish {
+    /// What is promised to a session that has, or has not, written.
+    #[must_use]
+    pub fn level(&self, has_written: bool) -> Level {
+        self.level.unwrap_or(if has_written { Level::Session } else { Level::Bounded })
+    }
+
+    /// The wish with one thing said differently: `cache`, `cache_level` or `max_staleness`. Other names change nothing.
+    #[must_use]
+    pub fn with(self, name: &str, value: &str) -> Self {
+        let changed = match name {
+            "cache" => Mode::parse(value).map(|mode| Self { mode: mode.min(self.mode), ..self }),
+            "cache_level" => Level::parse(value).map(|level| Self { level: Some(level), ..self }),
+            "max_staleness" => parse_time(value)
+                .map(|bound| Self { max_staleness: bound.min(self.max_staleness), ..self }),
+            _ => return self,
+        };
+        changed.unwrap_or(Self { mode: Mode::Off, ..self })
+    }
+
+    /// The wish with what a comment in front of a statement says: `/* howdah: cache=off */`.
+    #[must_use]
+    pub fn with_comment(self, sql: &[u8]) -> Self {
+        let Some(said) = comment(sql) else { return self };
+        let off = Self { mode: Mode::Off, ..self };
+        let Ok(said) = std::str::from_utf8(said) else { return off };
+        said.split_ascii_whitespace().fold(self, |wish, word| match word.split_once('=') {
+            Some((name, value)) => wish.with(name, value),
+            None => off,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_can_ask_for_less_and_for_fresher() {
+        let on = Wish { mode: Mode::On, ..Wish::default() };
+        assert_eq!(on.with("cache", "observe").mode, Mode::Observe);
+        assert_eq!(on.with("cache", "OFF").mode, Mode::Off);
+        assert_eq!(on.with("cache", "yes").mode, Mode::Off);
+        assert_eq!(on.with("cache_level", "tomorrow").mode, Mode::Off);
+        assert_eq!(on.with("route", "primary"), on);
+        assert_eq!(Wish::default().with("cache", "on").mode, Mode::Off);
+        assert_eq!(on.with("max_staleness", "20ms").max_staleness, Duration::from_millis(20));
+        assert_eq!(on.with("max_staleness", "soon").mode, Mode::Off);
+        assert_eq!(on.with("max_staleness", "5s").max_staleness, Duration::from_millis(100));
+        assert_eq!(on.level(false), Level::Bounded);
+        assert_eq!(on.level(true), Level::Session);
+        assert_eq!(on.with("cache_level", "strict").level(true), Level::Strict);
+    }
+
+    #[test]
+    fn a_comment_speaks_for_its_statement() {
+        let on = Wish { mode: Mode::On, ..Wish::default() };
+        for (sql, mode) in [
+            ("SELECT 1", Mode::On),
+            ("/* howdah: cache=off */ SELECT 1", Mode::Off),
+            (" /*howdah:cache=observe*/SELECT 1", Mode::Observe),
+            ("/* howdah: route=primary */ SELECT 1", Mode::On),
+            ("/* howdah: off */ SELECT 1", Mode::Off),
+            ("SELECT 1 /* howdah: cache=off */", Mode::On),
+        ] {
+            assert_eq!(on.with_comment(sql.as_bytes()).mode, mode, "{sql}");
+        }
+    }
+}
