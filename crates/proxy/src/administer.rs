@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use tokio::sync::oneshot;
 
+use crate::cancel;
 use crate::entry::{Entry, Signal};
 use crate::holds::{NotPaused, Scope};
 use crate::pool::Pool;
@@ -26,6 +27,8 @@ pub(crate) enum Order {
     Kill(Scope),
     /// The client with this process id goes; whether there was one is answered.
     KillClient(u32, oneshot::Sender<bool>),
+    /// The client with this process id is cancelled, as if it had asked for that; whether there was one is answered.
+    CancelClient(u32, oneshot::Sender<bool>),
     /// How many servers there are.
     Census(Scope, oneshot::Sender<Census>),
     /// Texts that clients have prepared.
@@ -72,11 +75,25 @@ pub(crate) async fn kill(shared: &Shared, scope: &Scope) {
 
 /// Disconnects a client; `false`: there is none with this process id.
 pub(crate) async fn kill_client(shared: &Shared, process_id: u32) -> bool {
+    tell_worker_of(shared, process_id, |reply| Order::KillClient(process_id, reply)).await
+}
+
+/// Cancels what a client runs; `false`: there is none with this process id.
+pub(crate) async fn cancel_client(shared: &Shared, process_id: u32) -> bool {
+    tell_worker_of(shared, process_id, |reply| Order::CancelClient(process_id, reply)).await
+}
+
+/// Has the worker of a client carry out an order; what it replies.
+async fn tell_worker_of(
+    shared: &Shared,
+    process_id: u32,
+    order: impl FnOnce(oneshot::Sender<bool>) -> Order,
+) -> bool {
     let Some(worker) = shared.workers().get(crate::worker::worker_of(process_id)) else {
         return false;
     };
     let (reply, found) = oneshot::channel();
-    let order = Command::Administer(Order::KillClient(process_id, reply));
+    let order = Command::Administer(order(reply));
     worker.send(order).await.is_ok() && found.await.unwrap_or(false)
 }
 
@@ -138,6 +155,13 @@ impl Worker {
                     entry.signal(Signal::Kill);
                 }
                 let _ = reply.send(found.is_some());
+            }
+            Order::CancelClient(process_id, reply) => {
+                let client = self.entry(process_id).filter(|entry| !entry.is_console);
+                if let Some(entry) = &client {
+                    cancel::obey(self, entry, None);
+                }
+                let _ = reply.send(client.is_some());
             }
             Order::Census(scope, reply) => {
                 let pools = self.pools_in(&scope);

@@ -104,6 +104,11 @@ impl Inbox {
         self.kept = Some(self.start);
     }
 
+    /// What was consumed and kept.
+    pub(crate) fn kept(&self) -> Option<&[u8]> {
+        self.memory.get(self.kept?..self.start)
+    }
+
     /// What was kept is not needed any more.
     pub(crate) fn forget(&mut self) {
         self.kept = None;

@@ -49,12 +49,17 @@ pub(crate) fn deliver(worker: &Rc<Worker>, entry: &Rc<Entry>, secret: &[u8], del
     if !crate::auth::constant_time_eq(&entry.secret, secret) {
         return tracing::warn!(peer = %entry.peer, "a cancel request with a wrong secret was ignored");
     }
+    obey(worker, entry, Some(delivered));
+}
+
+/// Cancels what a session runs, or waits for.
+pub(crate) fn obey(worker: &Rc<Worker>, entry: &Rc<Entry>, delivered: Option<Delivered>) {
     if entry.activity.get() == Activity::Waiting && entry.flight.borrow().is_none() {
         return entry.signal(Signal::Cancel);
     }
     let pool = entry.pool();
     if let Some(pool) = pool {
-        send(worker, &pool, entry, Some(delivered));
+        send(worker, &pool, entry, delivered);
     }
 }
 

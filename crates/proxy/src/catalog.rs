@@ -4,14 +4,16 @@
 //!
 //! Invariant: after definitions were changed through this process nobody is given what was read before their commit.
 
+mod definitions;
 mod load;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use howdah_core::cache::definitions::{Builder, Definitions};
 use howdah_core::route::class::Catalog;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -64,7 +66,9 @@ impl Redefined {
 /// The catalog of one database.
 #[derive(Debug, Default)]
 pub(crate) struct Watched {
-    catalog: Mutex<Arc<Catalog>>,
+    catalog: Mutex<(Arc<Catalog>, Arc<Definitions>)>,
+    /// Somebody wants the definitions, too.
+    wants_definitions: AtomicBool,
     /// Grows with every other catalog.
     generation: AtomicU64,
     /// Readings that were asked for.
@@ -99,7 +103,20 @@ impl Watched {
 
     /// What is known now.
     pub(crate) fn catalog(&self) -> Arc<Catalog> {
-        Arc::clone(&self.catalog.lock())
+        Arc::clone(&self.catalog.lock().0)
+    }
+
+    /// What is known now for the result cache, if somebody wanted that.
+    pub(crate) fn definitions(&self) -> Arc<Definitions> {
+        Arc::clone(&self.catalog.lock().1)
+    }
+
+    /// From now on what the result cache needs is read, too.
+    pub(crate) fn want_definitions(&self) {
+        if !self.wants_definitions.swap(true, Ordering::AcqRel) {
+            self.asked.fetch_add(1, Ordering::Release);
+            self.wake.notify_one();
+        }
     }
 
     /// How it is.
@@ -122,7 +139,7 @@ impl Watched {
     }
 
     /// What was read after this number of requests to read; nothing happens if there are more by now.
-    fn publish(&self, asked: u64, read: Arc<Catalog>) -> bool {
+    fn publish(&self, asked: u64, read: (Arc<Catalog>, Arc<Definitions>)) -> bool {
         let mut catalog = self.catalog.lock();
         let is_new = self.asked.load(Ordering::Acquire) == asked;
         if is_new {
@@ -136,7 +153,7 @@ impl Watched {
         let mut catalog = self.catalog.lock();
         self.asked.fetch_add(1, Ordering::Release);
         if how == Redefined::Changed {
-            *catalog = Arc::default();
+            *catalog = Default::default();
             self.generation.fetch_add(1, Ordering::Release);
         }
         drop(catalog);
@@ -244,7 +261,8 @@ impl Reader {
         // What was withdrawn has to be read also if it is the same.
         let known = self.watched.catalog().is_known();
         let digest = self.digest.as_deref().filter(|_| known);
-        load::load(&self.worker, &login, self.timeout, digest).await
+        let more = self.watched.wants_definitions.load(Ordering::Acquire);
+        load::load(&self.worker, &login, self.timeout, digest, more).await
     }
 
     /// `None`: it is what was read last.
@@ -252,11 +270,12 @@ impl Reader {
         self.watched.state.lock().read = Some(clock::now());
         let Some(loaded) = loaded else { return };
         let catalog = loaded.builder.build();
+        let definitions = loaded.definitions.map(Builder::build).unwrap_or_default();
         if !catalog.is_known() {
             tracing::warn!(database = %self.place.1, "the catalog is too large to be kept: no statement that names a table is sent to replicas");
         }
         // Definitions that were changed meanwhile may not be in it.
-        if self.watched.publish(asked, Arc::new(catalog)) {
+        if self.watched.publish(asked, (Arc::new(catalog), Arc::new(definitions))) {
             self.digest = Some(loaded.digest);
         }
     }

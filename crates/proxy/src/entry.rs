@@ -91,6 +91,8 @@ pub(crate) enum Grant {
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) bytes: Vec<u8>,
+    /// Rows that its command tag tells of.
+    pub(crate) rows: u64,
     /// The error with which the request ended.
     pub(crate) error: Option<AnswerError>,
 }
@@ -137,6 +139,8 @@ pub(crate) struct Entry {
     /// How long it has had its server, and whether it keeps it.
     pub(crate) tenure: Tenure,
     pub(crate) requests: Cell<u64>,
+    /// Form of the statement that was sent last; 0: none, or not known.
+    pub(crate) form: Cell<u64>,
     /// The pool that its request goes to, or waits at.
     pool: RefCell<Weak<Pool>>,
     /// Where a cancel request for what it runs now goes.
@@ -195,6 +199,7 @@ impl Entry {
             activity: Cell::new(Activity::Login),
             tenure: Tenure::default(),
             requests: Cell::new(0),
+            form: Cell::new(0),
             pool: RefCell::default(),
             cancel: RefCell::new(None),
             granted: RefCell::new(None),

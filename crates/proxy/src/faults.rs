@@ -23,6 +23,14 @@ pub enum Fault {
     SkipRules = 128,
     /// Replicas answer whatever they have replayed.
     SkipPosition = 256,
+    /// Answers are kept without the settings, and the role, of the session.
+    ForgetRole = 512,
+    /// A session is given answers that are older than what it has written.
+    SkipFence = 1024,
+    /// Of what is read through a view, changes of one table alone matter.
+    MissCascade = 2048,
+    /// The primary is asked although it may not show yet what a replica has shown.
+    SkipSettle = 4096,
 }
 
 #[cfg(feature = "planted-bugs")]

@@ -47,6 +47,12 @@ impl Session {
         if !inbox.is_empty() && self.rerun.begins(server.queue.next_serial()) {
             inbox.keep();
         }
+        if !inbox.is_empty() && self.started.is_none() && server.queue.is_empty() {
+            // Another request of a session that has held its server before.
+            let now = clock::now();
+            self.started = Some(now);
+            self.entry.requested.set(now);
+        }
         self.stalled = false;
         let result = loop {
             if inbox.is_empty() || self.terminating {
@@ -149,7 +155,7 @@ impl Session {
             tag::CLOSE => self.feed_close(server, frame),
             tag::EXECUTE => self.feed_execute(server, frame),
             tag::SYNC => {
-                self.begin_request(server);
+                self.begin_request();
                 server.queue.push(self.entry.id, Kind::Sync, Disposition::Forward);
                 Ok(self.pass(server, header, unread))
             }
@@ -203,19 +209,14 @@ impl Session {
     }
 
     /// A request ends with this message: its ReadyForQuery will be owed.
-    fn begin_request(&mut self, server: &Server) {
+    fn begin_request(&mut self) {
         self.fed += 1;
-        if self.started.is_none() && server.queue.is_empty() {
-            let now = clock::now();
-            self.started = Some(now);
-            self.entry.requested.set(now);
-        }
         self.watch_request();
     }
 
     /// A simple query is sent next.
     fn begin_query(&mut self, server: &mut Server) {
-        self.begin_request(server);
+        self.begin_request();
         if server.queue.is_open() {
             // PostgreSQL 18 leaves its transaction machinery in a state in which the next BEGIN fails (XX000).
             server.doomed = Some("a query was sent into an open extended segment");
@@ -224,7 +225,7 @@ impl Session {
 
     fn feed_function_call(&mut self, server: &mut Server, header: Header, unread: &[u8]) -> Fed {
         self.impure = true;
-        self.begin_request(server);
+        self.begin_request();
         if self.worker.rules.is_active()
             && let Some(judgement) = self.judge(&Arc::new(Analysis::function_call()), b"")
             && let Some(refusal) = self.carry_out(&judgement)
@@ -232,13 +233,15 @@ impl Session {
             self.refuse_query_in_place(server, &refusal);
             return self.drop_frame(header, unread);
         }
-        server.queue.push(self.entry.id, Kind::FunctionCall, Disposition::Forward);
+        let serial = server.queue.push(self.entry.id, Kind::FunctionCall, Disposition::Forward);
+        self.calls.on_unknown_sent(serial);
         self.pass(server, header, unread)
     }
 
     fn feed_query(&mut self, server: &mut Server, frame: Whole<'_>) -> Result<Fed, End> {
         let sql = frontend::query_text(frame.body).map_err(protocol)?;
         let analysis = self.analyse(sql);
+        self.calls.route = self.route_of(sql);
         // A simple query destroys the unnamed statement.
         self.unnamed.clear();
         server.unnamed = None;
@@ -282,6 +285,8 @@ impl Session {
             }
             server.queue.push(self.entry.id, Kind::Query, Disposition::Forward)
         };
+        self.calls.on_sent(serial, &analysis);
+        self.entry.form.set(analysis.fingerprint.0);
         self.on_query_sent(serial, renamed, &analysis, sql);
         Ok(Fed::Used(frame.bytes.len()))
     }
@@ -296,7 +301,7 @@ impl Session {
         let kind = if header.tag == tag::QUERY { Kind::Query } else { Kind::Parse };
         let unnamed = unread.get(frame::HEADER_LEN) == Some(&0);
         if kind == Kind::Query {
-            self.begin_request(server);
+            self.begin_request();
         }
         if self.refuse_large(server, kind) {
             return Ok(self.drop_frame(header, unread));
@@ -304,6 +309,9 @@ impl Session {
         self.set_pin(PinReason::LargeStatement);
         self.impure = true;
         let since = server.queue.push(self.entry.id, kind, Disposition::Forward);
+        if kind == Kind::Query {
+            self.calls.on_unknown_sent(since);
+        }
         if kind == Kind::Query || unnamed {
             self.unnamed.clear();
             server.unnamed = None;

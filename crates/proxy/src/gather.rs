@@ -153,8 +153,9 @@ impl Session {
 
     /// Answers the request at the head of the inbox with an error. The session goes on.
     pub(crate) fn refuse(&mut self, refusal: &Refusal) {
-        self.worker.stats.on_error();
+        self.on_error(refusal.code);
         self.started = None;
+        self.caching.filling = None;
         let first = frame::header(self.inbox.unread()).ok().flatten();
         match first {
             Some(header) if matches!(header.tag, tag::QUERY | tag::FUNCTION_CALL) => {

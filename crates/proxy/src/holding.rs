@@ -40,6 +40,7 @@ impl Session {
         self.statements.on_server_released();
         self.effects.clear();
         self.portals.clear();
+        self.calls.on_released();
         self.describing.clear();
         self.ruling.on_released();
         self.shifts.clear();
@@ -52,11 +53,12 @@ impl Session {
     }
 
     /// Notes for reports what only the session knows.
-    pub(crate) fn show_state(&self) {
+    pub(crate) fn show_state(&mut self) {
         let context = self.settings.context();
-        let mut shown = self.entry.context.borrow_mut();
-        if !Arc::ptr_eq(&shown, context) {
-            *shown = Arc::clone(context);
+        if !Arc::ptr_eq(&self.entry.context.borrow(), context) {
+            let context = Arc::clone(context);
+            self.note_application(&context);
+            *self.entry.context.borrow_mut() = context;
         }
         self.entry.prepared.set(self.statements.len());
     }
@@ -180,6 +182,8 @@ impl Session {
 
     /// Says goodbye, and leaves the server to others, clean or closed.
     pub(crate) async fn close(mut self, end: End) {
+        // Others may wait for its answer.
+        self.caching.filling = None;
         self.return_grant();
         self.inbox.discard(&self.worker.shelf);
         *self.entry.cancel.borrow_mut() = None;
@@ -210,7 +214,7 @@ impl Session {
             if !torn {
                 refusal.write_fatal(self.outbox.bytes(&self.worker.shelf));
             }
-            self.worker.stats.on_error();
+            self.on_error(refusal.code);
         }
         if !matches!(end, End::ClientGone | End::Terminated | End::Moved) {
             crate::login::say_goodbye(&self.worker, self.stream, self.outbox).await;

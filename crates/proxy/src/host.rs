@@ -34,6 +34,8 @@ pub enum Shutdown {
 pub enum Request {
     /// Read the configuration again.
     Reload(Answer),
+    /// Remember this moment, with a text.
+    Mark(String, Answer),
     /// End.
     Shutdown(Shutdown),
 }
@@ -98,8 +100,17 @@ impl Host {
 
     /// Has the configuration read again. Cancel safe: what was asked is done nevertheless.
     pub(crate) async fn reload(&self) -> Result<(), Unanswered> {
+        self.answered(Request::Reload).await
+    }
+
+    /// Has a moment remembered. Cancel safe: it is asked or not.
+    pub(crate) async fn mark(&self, text: String) -> Result<(), Unanswered> {
+        self.answered(|answer| Request::Mark(text, answer)).await
+    }
+
+    async fn answered(&self, request: impl FnOnce(Answer) -> Request) -> Result<(), Unanswered> {
         let (answer, outcome) = oneshot::channel();
-        self.ask(Request::Reload(Answer(answer))).await?;
+        self.ask(request(Answer(answer))).await?;
         match tokio::time::timeout(PATIENCE, outcome).await {
             Ok(Ok(outcome)) => outcome.map_err(Unanswered::Failed),
             Ok(Err(_)) => Err(Unanswered::Failed("the request was dropped".to_owned())),

@@ -25,7 +25,7 @@ use crate::error::Refusal;
 use crate::faults::{self, Fault};
 use crate::keys::{Keys, Lesson};
 use crate::node::NodeState;
-use crate::quota::Quota;
+use crate::quota::{Permit, Quota};
 use crate::report::PoolReport;
 use crate::server::{CancelTarget, Server, SessionId};
 use crate::settings::{LocalSocket, NodeAddress, ServerCredentials};
@@ -229,6 +229,11 @@ impl Pool {
         }
     }
 
+    /// A place among the servers that there may be, for a connection of Howdah's own; `None`: all are taken.
+    pub(crate) fn spare_place(&self) -> Option<Permit> {
+        Permit::new().and_all(&self.quotas.borrow())
+    }
+
     pub(crate) fn set_quotas(&self, quotas: Vec<Arc<Quota>>) {
         // It may starve for other caps now, or for none.
         self.set_starving(false);
@@ -254,10 +259,17 @@ impl Pool {
         }
     }
 
-    /// Whether a server may be used again.
+    /// Whether a server may be used again. If not, it has to be closed.
     fn may_stay(&self, server: &Server, now: Instant) -> bool {
-        let retiring = self.ledger.borrow().retiring(now);
-        server.is_reusable(retiring, self.generation.get())
+        if !server.is_reusable(self.generation.get()) {
+            return false;
+        }
+        let mut ledger = self.ledger.borrow_mut();
+        let retires = server.is_old(now) && ledger.may_retire(now);
+        if retires {
+            ledger.on_retired(now);
+        }
+        !retires
     }
 
     /// Puts a client into the queue and opens a server for it if one may be opened.
@@ -362,12 +374,9 @@ impl Pool {
             tracing::debug!(database = %self.key.database, user = %self.key.user, reason, "closing a server");
         }
         worker.stats.on_server_closed();
-        // Best effort: PostgreSQL logs nothing for a connection that ends with Terminate. Inside of a frame it would be taken for
-        // the rest of that.
+        // Best effort. Inside of a frame it would be taken for the rest of that.
         if !server.cut_off && server.outbox.is_empty() {
-            let mut out = Vec::with_capacity(8);
-            howdah_wire::frontend::terminate(&mut out);
-            let _ = server.stream.write_now(&out);
+            let _ = server.stream.say_goodbye();
         }
     }
 
@@ -413,9 +422,14 @@ impl Pool {
             let excess = quotas.iter().map(|quota| quota.excess()).max().unwrap_or(0);
             let excess = Cell::new(if wanted { u32::MAX } else { excess });
             let given = Cell::new(0);
-            let retiring = ledger.retiring(now);
+            let may_retire = Cell::new(ledger.may_retire(now));
+            let retires = Cell::new(false);
             let surplus = ledger.take_surplus(now, |server, since| {
-                if !server.is_reusable(retiring, generation) {
+                if !server.is_reusable(generation) {
+                    return true;
+                }
+                if server.is_old(now) && may_retire.take() {
+                    retires.set(true);
                     return true;
                 }
                 let rested = now.saturating_duration_since(since) >= RESTED;
@@ -425,6 +439,9 @@ impl Pool {
                 excess.set(excess.get().saturating_sub(1));
                 gives || is_beyond
             });
+            if retires.get() {
+                ledger.on_retired(now);
+            }
             let owed = excess.get() > 0 || (gift.next && given.get() == 0);
             self.yields.set(if owed { Yield::Owed } else { Yield::Nothing });
             (expired, surplus, ledger.config().clone(), ledger.is_paused())
@@ -511,6 +528,11 @@ impl Pool {
     /// The open servers.
     pub(crate) fn targets(&self) -> Vec<Rc<CancelTarget>> {
         self.servers.borrow().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Grows when its servers are opened elsewhere.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.get()
     }
 
     /// Whether a server of this generation is to be closed as soon as it comes back.

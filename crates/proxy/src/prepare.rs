@@ -25,7 +25,17 @@ use crate::feed::Fed;
 use crate::gather::protocol;
 use crate::prepared::{NO_STATEMENT, Presence, STATEMENT_PREFIX, Unready};
 use crate::server::{Server, UnnamedOn};
-use crate::session::{Describing, End, Session};
+use crate::session::{End, Session};
+
+/// A Describe of a statement that was sent.
+#[derive(Debug)]
+pub(crate) struct Describing {
+    pub(crate) serial: Serial,
+    /// The client's name of the statement; empty for the unnamed one.
+    pub(crate) name: Box<[u8]>,
+    /// Number of the statement; of the unnamed one its version.
+    pub(crate) number: u64,
+}
 
 /// A frame that is there in one piece.
 #[derive(Debug, Clone, Copy)]
@@ -167,7 +177,7 @@ impl Session {
         Ok(true)
     }
 
-    /// In session pooling names are the server's own; they are remembered only for their effects.
+    /// In session pooling names are the server's own; they are remembered for their effects, and to be counted.
     fn remember_name(
         &mut self,
         server: &Server,
@@ -176,11 +186,13 @@ impl Session {
     ) -> Result<(), End> {
         let prepared = self.worker.prepare(parse.sql, parse.parameter_types, analysis);
         let matters = prepared.analysis.has_effects || self.worker.rules.is_active();
-        if matters && self.statements.get(parse.name).is_none() {
+        if self.statements.get(parse.name).is_none() {
             let serial = server.queue.next_serial();
-            self.statements
-                .on_parse(parse.name, prepared, serial)
-                .map_err(|_| too_many_statements())?;
+            let remembered = self.statements.on_parse(parse.name, prepared, serial);
+            // Without room for it, what has no effect counts as an unknown statement.
+            if matters {
+                remembered.map_err(|_| too_many_statements())?;
+            }
         }
         Ok(())
     }
@@ -256,28 +268,7 @@ impl Session {
         };
         let session = self.entry.id;
         if names.statement.is_empty() {
-            if let Some(refusal) = self.refused_to_bind(b"") {
-                return Ok(self.refuse_bind(server, &refusal, header, unread));
-            }
-            match self.ensure_unnamed(server) {
-                Ok(()) => {}
-                Err(Unready::Wait(serial)) => return Ok(self.wait_for(server, serial)),
-                Err(Unready::Changed) => {
-                    return Ok(self.refuse_bind(server, &self.changed(), header, unread));
-                }
-            }
-            let analysis = self.unnamed.get().map(|(_, analysis)| Arc::clone(analysis));
-            let text = || self.unnamed.get().map(|(parse, _)| sql_of(parse)).unwrap_or_default();
-            let effects = analysis.as_ref().filter(|analysis| analysis.has_effects);
-            let source = effects.map(|analysis| (Arc::clone(analysis), Box::from(text())));
-            if let Some((analysis, sql)) = &source
-                && let Err(serial) = self.make_native_for(server, analysis, sql)
-            {
-                return Ok(self.wait_for(server, serial));
-            }
-            self.on_bind(server, names.portal, analysis.as_deref(), source);
-            server.queue.push(session, Kind::Bind, Disposition::Forward);
-            return Ok(self.pass(server, header, unread));
+            return Ok(self.bind_unnamed(server, header, names.portal, unread));
         }
         if let Some(serial) = self.undecided(server, names.statement) {
             return Ok(self.wait_for(server, serial));
@@ -296,9 +287,10 @@ impl Session {
             return Ok(self.wait_for(server, serial));
         }
         let analysis = prepared.as_ref().map(|prepared| Arc::clone(&prepared.analysis));
+        self.calls.route = self.route_of(prepared.as_ref().map_or(&[], |found| found.body()));
         let Some(prepared) = prepared.filter(|_| self.renames()) else {
             // In session pooling as it is; otherwise not a statement of this session: the server says so.
-            self.on_bind(server, names.portal, analysis.as_deref(), source);
+            self.on_bind(server, names.portal, analysis.as_ref(), source);
             server.queue.push(session, Kind::Bind, Disposition::Forward);
             if !self.may_be_anothers(names.statement) {
                 return Ok(self.pass(server, header, unread));
@@ -325,9 +317,42 @@ impl Session {
         let rest = body.get(names.rest_at..).unwrap_or_default();
         frontend::bind_renamed(server.outbox.bytes(shelf), header, &names, name.as_bytes(), rest)
             .map_err(protocol)?;
-        self.on_bind(server, names.portal, analysis.as_deref(), source);
+        self.on_bind(server, names.portal, analysis.as_ref(), source);
         server.queue.push(session, Kind::Bind, Disposition::Forward);
         Ok(self.expect_rest(header, header.frame_len().min(unread.len()), false))
+    }
+
+    /// A Bind of the unnamed statement.
+    fn bind_unnamed(
+        &mut self,
+        server: &mut Server,
+        header: Header,
+        portal: &[u8],
+        unread: &[u8],
+    ) -> Fed {
+        if let Some(refusal) = self.refused_to_bind(b"") {
+            return self.refuse_bind(server, &refusal, header, unread);
+        }
+        match self.ensure_unnamed(server) {
+            Ok(()) => {}
+            Err(Unready::Wait(serial)) => return self.wait_for(server, serial),
+            Err(Unready::Changed) => {
+                return self.refuse_bind(server, &self.changed(), header, unread);
+            }
+        }
+        let analysis = self.unnamed.get().map(|(_, analysis)| Arc::clone(analysis));
+        let text = self.unnamed.get().map(|(parse, _)| sql_of(parse)).unwrap_or_default();
+        let effects = analysis.as_ref().filter(|analysis| analysis.has_effects);
+        let source = effects.map(|analysis| (Arc::clone(analysis), Box::from(text)));
+        self.calls.route = self.route_of(text);
+        if let Some((analysis, sql)) = &source
+            && let Err(serial) = self.make_native_for(server, analysis, sql)
+        {
+            return self.wait_for(server, serial);
+        }
+        self.on_bind(server, portal, analysis.as_ref(), source);
+        server.queue.push(self.entry.id, Kind::Bind, Disposition::Forward);
+        self.pass(server, header, unread)
     }
 
     /// A portal is made: its effects are remembered until it is executed, and what the rules said of it is carried out.
@@ -335,11 +360,13 @@ impl Session {
         &mut self,
         server: &mut Server,
         name: &[u8],
-        analysis: Option<&Analysis>,
+        analysis: Option<&Arc<Analysis>>,
         source: Option<(Arc<Analysis>, Box<[u8]>)>,
     ) {
         self.on_portal(name);
+        self.calls.on_bind(name, analysis);
         if let Some(analysis) = analysis {
+            self.entry.form.set(analysis.fingerprint.0);
             self.on_run_begins(server, analysis);
             if analysis.calls_unknown_functions {
                 self.taint(server);
@@ -462,6 +489,7 @@ impl Session {
             server.queue.push(self.entry.id, Kind::Execute, Disposition::Forward);
             self.forward(server, frame);
         }
+        self.calls.on_execute(serial, frame.body);
         if !self.portals.is_empty() {
             let (name, _) = frontend::execute_portal(frame.body).map_err(protocol)?;
             if let Some(at) = self.portals.iter().position(|portal| *portal.name == *name) {

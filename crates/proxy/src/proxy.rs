@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use howdah_core::cache::Freshness;
 use tokio::io::DuplexStream;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
@@ -18,7 +19,10 @@ use crate::error::StartError;
 use crate::holds::{NotPaused, Scope};
 use crate::host::Request;
 use crate::listener::{self, Listeners};
-use crate::report::{DatabaseReport, ListenAddress, Report, RouteReport, RuleReport, Totals};
+use crate::observe::Observer;
+use crate::report::{
+    CacheReport, DatabaseReport, ListenAddress, Report, RouteReport, RuleReport, Totals,
+};
 use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::takeover;
@@ -165,6 +169,18 @@ impl Proxy {
         let (ours, theirs) = tokio::io::duplex(DOOR);
         listener::hand_over(&self.shared, ours).await;
         theirs
+    }
+
+    /// A way to look at it from elsewhere.
+    #[must_use]
+    pub fn observer(&self) -> Observer {
+        Observer::new(Arc::clone(&self.shared))
+    }
+
+    /// What is known of changes in a database. `None`: they are not followed. Another one after a reload that changes how.
+    #[must_use]
+    pub fn freshness(&self, database: &str) -> Option<Arc<Freshness>> {
+        self.shared.streams.freshness(&self.shared.settings(), database)
     }
 
     /// What it looks like now. Cancel safe.
@@ -320,6 +336,13 @@ pub(crate) fn merge(shared: &Shared, reports: &[WorkerReport]) -> Report {
             None => rules.push(rule.clone()),
         }
     }
+    let mut cache: Vec<CacheReport> = Vec::new();
+    for report in reports.iter().flat_map(|report| &report.cache) {
+        match cache.iter_mut().find(|known| known.database == report.database) {
+            Some(known) => known.counts.add(&report.counts),
+            None => cache.push(report.clone()),
+        }
+    }
     let mut routes: Vec<RouteReport> = Vec::new();
     for route in reports.iter().flat_map(|report| &report.routes) {
         let same = |known: &&mut RouteReport| {
@@ -334,6 +357,11 @@ pub(crate) fn merge(shared: &Shared, reports: &[WorkerReport]) -> Report {
     let view = shared.clusters.view();
     Report {
         notifications: shared.hubs.report(),
+        changes: shared.streams.report(),
+        cache,
+        cached: shared.store.size(),
+        locks: shared.locks.report(clock::now()),
+        server_statistics: shared.server_statistics.report(clock::now()),
         uptime: clock::now() - shared.started,
         revision: shared.settings().revision,
         clients: shared.clients(),

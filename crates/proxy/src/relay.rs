@@ -53,6 +53,7 @@ impl Session {
         server.inbox = inbox;
         self.server = Some(server);
         result?;
+        self.finish_filling();
         self.flush_client()
     }
 
@@ -156,6 +157,9 @@ impl Session {
     fn send(&mut self, bytes: &[u8], from: usize, to: usize) -> Result<(), End> {
         let range = bytes.get(from..to).unwrap_or_default();
         self.relayed += range.len();
+        if let Some(filling) = &mut self.caching.filling {
+            filling.take(range);
+        }
         self.pool.traffic.on_sent(range.len());
         self.outbox.send(&mut self.stream, &self.worker.shelf, range).map_err(|_| End::ClientGone)
     }
@@ -296,6 +300,7 @@ impl Session {
             self.worker.forget_prepared();
             server.redefined = server.redefined.max(Redefined::of(body));
         }
+        self.calls.on_ended(serial, frame_tag, body);
         if self.effects.is_empty() {
             return Ok(());
         }
@@ -353,6 +358,7 @@ impl Session {
     ) -> Result<Fate, End> {
         let fields =
             backend::error_fields(body).map_err(|error| out_of_step(server, &error.to_string()))?;
+        self.on_telling(fields.code);
         server.prepared.on_failed(from, until);
         self.make_in_sync(server, from, until);
         if fields.is_fatal() {
@@ -376,7 +382,9 @@ impl Session {
                 return Ok(Fate::Drop);
             }
         }
-        self.worker.stats.on_error();
+        self.caching.filling = None;
+        self.on_error(fields.code);
+        self.calls.on_failed((from, until), fields.code);
         if let Some(instead) = self.ruling.take_replaced(from, until) {
             self.statements.on_failed(from, until);
             self.on_effects_failed(from, until);
@@ -404,6 +412,10 @@ impl Session {
             return Ok(Fate::Replace(instead));
         }
         if fields.is_fatal() {
+            // No ReadyForQuery will come for it.
+            let (now, started) = (clock::now(), self.started.unwrap_or_else(clock::now));
+            let served = self.served_since(started);
+            self.count_calls(until, served - started, now.saturating_duration_since(served));
             return Err(End::ServerGone);
         }
         Ok(self.in_the_clients_words(server, from, body).map_or(Fate::Forward, Fate::Replace))
@@ -432,8 +444,9 @@ impl Session {
         }
         let idle = status == TransactionStatus::Idle;
         let now = clock::now();
-        self.count_request(now, idle);
+        self.count_request(now, idle, until);
         self.started = (!server.queue.is_empty()).then_some(now);
+        self.end_filling(idle);
         self.on_run_ended(now);
         self.entry.requests.set(self.entry.requests.get() + 1);
         self.statements.on_settled(until);
@@ -463,16 +476,23 @@ impl Session {
     }
 
     /// The request that was begun first is answered.
-    fn count_request(&mut self, now: Instant, idle: bool) {
+    fn count_request(&mut self, now: Instant, idle: bool, until: Serial) {
         let started = self.started.take().unwrap_or(now);
         self.worker.stats.on_request(now - started);
-        // The wait for the server is not the server's.
-        let served = self.granted_at.map_or(started, |granted| granted.max(started));
+        let served = self.served_since(started);
         let begun = *self.in_transaction.get_or_insert(served);
-        self.pool.traffic.on_request(now - served, idle.then(|| now - begun));
+        let transaction = idle.then(|| now - begun);
+        self.pool.traffic.on_request(now - served, transaction);
+        self.count_calls(until, served - started, now - served);
+        self.count_visit(now - served, transaction);
         if idle {
             self.in_transaction = None;
         }
+    }
+
+    /// Since when a server has worked on the request that was begun at `started`: the wait for it is not the server's.
+    fn served_since(&self, started: Instant) -> Instant {
+        self.granted_at.map_or(started, |granted| granted.max(started))
     }
 
     /// Messages of Howdah's own before `until` are answered: the server has the session's settings now, or refused them.

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use hdrhistogram::Histogram;
+pub use howdah_core::direct::Direct;
 pub use howdah_core::pool::Advice;
+pub use howdah_core::server_statistics::Counters;
 
+use crate::rows::ClientRow;
+use crate::settings::Settings;
 pub use crate::traffic::Counts;
 
 /// State of the whole data plane at one moment, merged over its workers.
@@ -33,10 +37,106 @@ pub struct Report {
     pub databases: Vec<DatabaseReport>,
     /// Where requests of clusters with replicas went, and why: one entry per cluster and reason.
     pub routes: Vec<RouteReport>,
+    /// Databases whose changes are followed.
+    pub changes: Vec<ChangesReport>,
+    /// The result cache, by database.
+    pub cache: Vec<CacheReport>,
+    /// Answers that it keeps, and their bytes.
+    pub cached: (usize, u64),
+    /// Statements that wait for locks in PostgreSQL, and for whom: as of a few seconds ago, while statements take long.
+    pub locks: Vec<LockReport>,
+    /// What PostgreSQL itself counts, by node and database.
+    pub server_statistics: Vec<ServerStatisticsReport>,
     /// Rules about statements, in their order.
     pub rules: Vec<RuleReport>,
     /// Counters and times since the start.
     pub totals: Totals,
+}
+
+/// What PostgreSQL itself counts about a database on one node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerStatisticsReport {
+    /// Name of the node.
+    pub node: String,
+    /// Name of the database on the server.
+    pub database: String,
+    /// As of the last look; `None`: there was none yet.
+    pub counters: Option<Counters>,
+    /// Blocks found in PostgreSQL's buffers, in a hundred.
+    pub buffer_hit_percent: Option<f64>,
+    /// How long ago the node answered.
+    pub age: Duration,
+    /// Why it did not, the last time.
+    pub trouble: Option<String>,
+}
+
+/// What a node has run for others than clients of Howdah.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DirectReport {
+    /// Name of the node.
+    pub node: String,
+    /// Why that is not known, and what to do about it.
+    pub missing: Option<String>,
+    /// Forms, those that took the most time first.
+    pub found: Vec<Direct>,
+}
+
+impl Report {
+    /// How the changes of a database are followed, by the name that clients use; `None`: they are not.
+    #[must_use]
+    pub fn changes_of(&self, settings: &Settings, database: &str) -> Option<&ChangesReport> {
+        let name = settings.database(database).map_or(database, |entry| entry.on_server(database));
+        self.changes.iter().find(|changes| changes.database == name)
+    }
+}
+
+/// How the changes of a database are followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangesReport {
+    /// Name of the cluster.
+    pub cluster: String,
+    /// Name of the database on the server.
+    pub database: String,
+    /// Why they are not, or were not the last time.
+    pub trouble: Option<String>,
+    /// How old the latest news may be; `None`: there is none.
+    pub age: Option<Duration>,
+    /// The stream.
+    pub stream: howdah_core::cache::freshness::stream::Report,
+}
+
+/// A statement that waits for a lock, and one of the sessions that it waits for. Statements are without their literals, and empty if
+/// the role that Howdah asked as may not see them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockReport {
+    /// Address of the node.
+    pub node: String,
+    /// Name of the database on the server.
+    pub database: String,
+    /// Process id of the server that waits.
+    pub waiter: u32,
+    /// Its role.
+    pub user: String,
+    /// Its `application_name`.
+    pub application: String,
+    /// Since the statement began.
+    pub waited: Duration,
+    /// What waits.
+    pub statement: String,
+    /// Process id of the server that it waits for.
+    pub holder: u32,
+    /// Its role.
+    pub holder_user: String,
+    /// Its `application_name`.
+    pub holder_application: String,
+    /// Where it is connected from; empty for a Unix socket.
+    pub holder_address: String,
+    /// Its state, in PostgreSQL's words: `idle in transaction`, `active`, ….
+    pub holder_state: String,
+    /// How long its transaction has been open.
+    pub transaction: Option<Duration>,
+    /// What it ran last, or runs.
+    pub last_statement: String,
 }
 
 /// How many requests of a cluster were routed for one reason.
@@ -50,6 +150,17 @@ pub struct RouteReport {
     pub explanation: &'static str,
     /// Since the start.
     pub requests: u64,
+}
+
+pub use crate::cache::Counts as CacheCounts;
+
+/// What the result cache has done in one database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheReport {
+    /// Its name, as clients say it.
+    pub database: String,
+    /// How often.
+    pub counts: CacheCounts,
 }
 
 /// A rule about statements, and how often it had a part in something since it is there.
@@ -172,6 +283,14 @@ pub struct NodeReport {
     pub drained: bool,
 }
 
+impl NodeReport {
+    /// Whether it answers, as far as is known.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.breaker == "closed" && self.standing != "down"
+    }
+}
+
 /// A replica that follows a primary and is not configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnlistedReport {
@@ -235,6 +354,70 @@ pub struct PoolReport {
     pub leaks: usize,
     /// Why the last attempt to open a server failed, while it is still failing.
     pub last_error: Option<String>,
+}
+
+/// One client of an application, or a console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionReport {
+    /// The number that the client knows it by, and that it is cancelled by.
+    pub process_id: u32,
+    /// The name clients use.
+    pub database: String,
+    /// The name clients use.
+    pub user: String,
+    /// Its `application_name`.
+    pub application: String,
+    /// Where it comes from.
+    pub address: String,
+    /// `login`, `idle`, `waiting` (for a server), `active`, `idle in transaction`.
+    pub state: &'static str,
+    /// How long it has been in its transaction; `None`: it is in none.
+    pub transaction: Option<Duration>,
+    /// How long ago it asked for something last.
+    pub requested: Duration,
+    /// How long it has been waiting for a server.
+    pub waiting: Option<Duration>,
+    /// Since when it is connected.
+    pub connected: Duration,
+    /// Requests that were answered.
+    pub requests: u64,
+    /// Form of the statement that it sent last.
+    pub fingerprint: Option<u64>,
+    /// Why it keeps its server beyond a transaction.
+    pub pin: Option<&'static str>,
+    /// Process id of the server that it holds.
+    pub server: Option<u32>,
+    /// It is an administrator's.
+    pub is_console: bool,
+    /// Its connection is encrypted.
+    pub tls: bool,
+}
+
+impl SessionReport {
+    pub(crate) fn of(client: &ClientRow, now: Instant) -> Self {
+        let since = |moment| now.saturating_duration_since(moment);
+        Self {
+            process_id: client.process_id,
+            database: client.database.clone(),
+            user: client.user.clone(),
+            application: client.application.clone(),
+            address: client.peer.to_string(),
+            state: match client.held {
+                Some(held) if client.state == "active" => held.state,
+                _ => client.state,
+            },
+            transaction: client.held.map(|held| held.age),
+            requested: since(client.requested),
+            waiting: client.waiting.map(since),
+            connected: since(client.since),
+            requests: client.requests,
+            fingerprint: (client.form != 0).then_some(client.form),
+            pin: client.pin,
+            server: client.server.map(|(_, process_id)| process_id),
+            is_console: client.is_console,
+            tls: client.tls.is_some(),
+        }
+    }
 }
 
 /// Counters since the start; times in microseconds.

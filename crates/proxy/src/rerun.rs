@@ -121,6 +121,7 @@ impl Session {
         self.rerun.state = State::Failed { answered };
         self.statements.on_failed(self.rerun.first, until);
         self.on_effects_failed(self.rerun.first, until);
+        self.calls.forget();
         self.failed = false;
         true
     }
@@ -131,6 +132,7 @@ impl Session {
             self.rerun.state = State::Repeated { answered };
             self.fed = 0;
             server.close_prepared(self.entry.id, &self.worker.shelf);
+            self.caching.filling = None;
         }
     }
 
@@ -167,6 +169,7 @@ impl Session {
         let lost = self.routing.away();
         self.rerun.state = State::Closed;
         self.running = None;
+        self.caching.filling = None;
         self.failed = false;
         (self.aligning, self.align_error) = (None, None);
         (self.misaligned, self.ready_owed, self.audible) = (false, false, false);

@@ -44,6 +44,10 @@ pub(crate) struct ClientRow {
     pub(crate) tls: Option<TlsInfo>,
     /// What it holds for too long.
     pub(crate) leak: Option<Leak>,
+    /// The transaction, or pinned server, that it holds.
+    pub(crate) held: Option<Leak>,
+    /// Form of the statement that it sent last.
+    pub(crate) form: u64,
 }
 
 /// The `application_name` of a session, as it was when it last gave a server back.
@@ -80,7 +84,7 @@ pub(crate) fn last_literal(statement: &str) -> String {
 }
 
 impl ClientRow {
-    pub(crate) fn of(entry: &Entry, leak: Option<Leak>) -> Self {
+    pub(crate) fn of(entry: &Entry, leak: Option<Leak>, now: Instant) -> Self {
         let server = entry.cancel.borrow();
         Self {
             user: entry.user.to_string(),
@@ -105,6 +109,8 @@ impl ClientRow {
             prepared: entry.prepared.get(),
             tls: entry.tls,
             leak,
+            held: entry.tenure.transaction(now),
+            form: entry.form.get(),
         }
     }
 }
@@ -212,6 +218,7 @@ impl Worker {
     /// What it looks like now.
     pub(crate) fn report(&self) -> WorkerReport {
         let now = clock::now();
+        self.tell_statements(now);
         let mut pools: BTreeMap<PoolKey, PoolReport> =
             self.pools.borrow().iter().map(|(key, pool)| (key.clone(), pool.report(now))).collect();
         let entries = self.entries.borrow();
@@ -234,7 +241,7 @@ impl Worker {
                     Activity::Waiting | Activity::Login => {}
                 }
             }
-            clients.push(ClientRow::of(entry, leak));
+            clients.push(ClientRow::of(entry, leak, now));
         }
         let databases = self.databases(now);
         let counts = databases.iter().fold(Counts::default(), |sum, one| sum.plus(one.counts));
@@ -251,6 +258,7 @@ impl Worker {
             databases,
             rules: self.rules.report(),
             routes: self.routes(),
+            cache: self.cache_report(),
         }
     }
 

@@ -150,12 +150,14 @@ impl Server {
         settled && self.outbox.is_empty() && self.inbox.is_empty() && self.body.is_none()
     }
 
-    /// Whether it may be used again in a pool of this generation. `retiring`: the time, for servers to leave that are too old.
-    pub(crate) fn is_reusable(&self, retiring: Option<Instant>, generation: u64) -> bool {
-        self.doomed.is_none()
-            && retiring.is_none_or(|now| now < self.expires)
-            && self.generation == generation
-            && self.is_free()
+    /// Whether it may be used again in a pool of this generation.
+    pub(crate) fn is_reusable(&self, generation: u64) -> bool {
+        self.doomed.is_none() && self.generation == generation && self.is_free()
+    }
+
+    /// Whether it has lived for as long as it should.
+    pub(crate) fn is_old(&self, now: Instant) -> bool {
+        now >= self.expires
     }
 
     /// Sends a simple query for Howdah itself. Returns its serial.

@@ -19,6 +19,8 @@ use howdah_core::session::{Context, PinReason, Settings, Statements, Unnamed, al
 use howdah_wire::backend;
 
 use crate::buffer::{Inbox, Outbox};
+use crate::cache::Caching;
+use crate::calls::Calls;
 use crate::clean;
 use crate::clock;
 use crate::effects::{PendingEffects, Portal};
@@ -28,6 +30,7 @@ use crate::faults::{self, Fault};
 use crate::gather::Gathered;
 use crate::notify::{Heard, Listener};
 use crate::pool::{Pool, Welcome};
+use crate::prepare::Describing;
 use crate::rename::Shift;
 use crate::rerun::Rerun;
 use crate::route::Routing;
@@ -88,16 +91,6 @@ pub(crate) struct ClientBody {
     pub(crate) discard: bool,
 }
 
-/// A Describe of a statement that was sent.
-#[derive(Debug)]
-pub(crate) struct Describing {
-    pub(crate) serial: Serial,
-    /// The client's name of the statement; empty for the unnamed one.
-    pub(crate) name: Box<[u8]>,
-    /// Number of the statement; of the unnamed one its version.
-    pub(crate) number: u64,
-}
-
 /// One client.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -108,6 +101,8 @@ pub(crate) struct Session {
     pub(crate) pool: Rc<Pool>,
     /// What decides about that.
     pub(crate) routing: Routing,
+    /// What the cache has to do with it.
+    pub(crate) caching: Caching,
     pub(crate) entry: Rc<Entry>,
     pub(crate) stream: Stream,
     pub(crate) inbox: Inbox,
@@ -120,6 +115,8 @@ pub(crate) struct Session {
     pub(crate) portals: Vec<Portal>,
     /// Effects of statements that were sent and have not ended, in order.
     pub(crate) effects: VecDeque<PendingEffects>,
+    /// Statements that were sent and are to be counted.
+    pub(crate) calls: Calls,
     /// The client frame that is being passed on.
     pub(crate) body: Option<ClientBody>,
     /// The request was refused; what follows is dropped up to its Sync.
@@ -207,8 +204,10 @@ impl Session {
         Self {
             worker: Rc::clone(worker),
             routing: Routing::new(worker, &pool),
+            caching: Caching::default(),
             home: Rc::clone(&pool),
             pool,
+            calls: Calls::of(worker, &entry),
             entry,
             stream,
             inbox: Inbox::default(),
@@ -327,6 +326,9 @@ impl Session {
         let now = clock::now();
         self.started = Some(now);
         self.entry.requested.set(now);
+        if self.worker.caches.get() && self.answer_from_cache(now).await? {
+            return Ok(());
+        }
         loop {
             if self.routing.is_open()
                 && let Err(refusal) = self.route(now).await?

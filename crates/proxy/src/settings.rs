@@ -20,11 +20,13 @@ use crate::pool::Target;
 use crate::tls::{Acceptor, Connector};
 
 mod auth;
+mod users;
 
 pub use howdah_core::login::Rates;
 pub use ipnet::IpNet;
 
 pub use auth::{Auth, AuthQuery, Connection, Method, Names, Rule};
+pub use users::{Login, Secret, ServerCredentials, User};
 
 /// An immutable snapshot of everything the data plane is told.
 #[derive(Debug, Clone)]
@@ -47,6 +49,8 @@ pub struct Settings {
     pub health: Health,
     /// How nodes are asked for their role and position.
     pub probe: Probe,
+    /// How changes of databases are followed; `None`: they are not.
+    pub changes: Option<Changes>,
     /// PostgreSQL instances.
     pub nodes: Vec<Node>,
     /// Which of them belong together.
@@ -70,8 +74,24 @@ pub struct Settings {
     pub rules: Arc<Rules>,
     /// Where statements go, against what would be concluded from them.
     pub overrides: Arc<Overrides>,
+    /// Bytes of answers that the result cache keeps at most.
+    pub cache_size: u64,
+    /// How often nodes are asked what they count about databases; `None`: never.
+    pub server_statistics: Option<Duration>,
+    /// What statements do is counted.
+    pub counts_statements: bool,
+    /// Whether and how slow statements are explained.
+    pub explain: Explain,
     /// What `SHOW CONFIG` shows.
     pub shown: Vec<ShownKey>,
+}
+
+impl Database {
+    /// What the server calls it; `name` is what a client does, which this entry may serve as one of many.
+    #[must_use]
+    pub fn on_server<'a>(&'a self, name: &'a str) -> &'a str {
+        self.server_database.as_deref().unwrap_or(name)
+    }
 }
 
 impl Settings {
@@ -80,6 +100,11 @@ impl Settings {
     pub fn database(&self, name: &str) -> Option<&Database> {
         let named = |wanted: &str| self.databases.iter().find(|database| database.name == wanted);
         named(name).or_else(|| named("*"))
+    }
+
+    /// Whether any database may use the result cache: without changes that are told none does.
+    pub(crate) const fn caches(&self) -> bool {
+        self.changes.is_some()
     }
 
     /// The cluster that a database is in.
@@ -239,6 +264,30 @@ impl Default for Probe {
     }
 }
 
+/// How the changes of databases are followed, for answers that are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changes {
+    /// Name of the publication, in each database; one without it is not followed.
+    pub publication: String,
+    /// As whom, a role with REPLICATION; `None`: as the first user who can log in without a client.
+    pub login: Option<ServerCredentials>,
+    /// How often a heartbeat goes through the log.
+    pub heartbeat: Duration,
+    /// How often the catalog is asked whether definitions have changed.
+    pub catalog_poll: Duration,
+    /// Places for tags, 8 bytes each per database.
+    pub tags: usize,
+}
+
+/// What is found out about statements that took long.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Explain {
+    /// PostgreSQL is asked for their plans.
+    pub plans: bool,
+    /// Plans are kept with the constants in them.
+    pub shows_values: bool,
+}
+
 /// One PostgreSQL instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
@@ -341,126 +390,6 @@ pub struct Database {
     pub max_clients: Option<usize>,
     /// Where its reads go when nothing else is said.
     pub wish: Wish,
-}
-
-/// A user that clients may log in as.
-#[derive(Debug, Clone)]
-pub struct User {
-    /// The name clients use; `*` matches every name without an entry of its own (only with [`Login::Trust`],
-    /// [`Login::Certificate`] and [`Login::PassThrough`]).
-    pub name: String,
-    /// How such a client proves who it is.
-    pub login: Login,
-    /// What Howdah logs in to servers with.
-    pub server: ServerCredentials,
-    /// The same for replicas; `None`: as for the primary.
-    pub read_server: Option<ServerCredentials>,
-    /// Overrides the mode of the database's pools.
-    pub pool_mode: Option<howdah_core::pool::PoolMode>,
-    /// Overrides whether reads of its clients may share servers, in the database's pools.
-    pub share: Option<bool>,
-    /// Clients of this user at most; `None`: no cap.
-    pub max_clients: Option<usize>,
-    /// Servers of all pools of this user at most (with `*`: of each user), over all databases and workers; `None`: no cap.
-    pub max_servers: Option<u32>,
-}
-
-impl User {
-    /// What Howdah logs in to a node with.
-    #[must_use]
-    pub const fn credentials(&self, node: &Node) -> &ServerCredentials {
-        match &self.read_server {
-            Some(reading) if node.replica => reading,
-            Some(_) | None => &self.server,
-        }
-    }
-}
-
-/// How a client proves who it is.
-#[derive(Debug, Clone)]
-pub enum Login {
-    /// No proof. Only for clients from loopback and Unix sockets; others are refused.
-    Trust,
-    /// Password in clear text on the wire.
-    Password(Secret),
-    /// PostgreSQL's md5 challenge.
-    Md5(Secret),
-    /// SCRAM-SHA-256; over TLS with channel binding when the client can.
-    Scram(Secret),
-    /// A certificate, over TLS, signed by an authority of the listener, with this common name; `None`: with the user's.
-    Certificate(Option<String>),
-    /// There is no password to compare with: only a rule by address that needs none admits the user.
-    NoPassword,
-    /// Password in clear text on the wire, tried out on the server and used for its login. Only over connections that nobody
-    /// else can read.
-    PassThrough,
-}
-
-impl Login {
-    /// What the client's answer is compared with, if there is something.
-    #[must_use]
-    pub const fn secret(&self) -> Option<&Secret> {
-        match self {
-            Self::Password(secret) | Self::Md5(secret) | Self::Scram(secret) => Some(secret),
-            Self::Trust | Self::Certificate(_) | Self::NoPassword | Self::PassThrough => None,
-        }
-    }
-}
-
-/// What is known of a client's password.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Secret {
-    /// The password itself.
-    Plain(String),
-    /// `md5` and the hex digest of password and user, as in `pg_authid`. Serves `Md5` and `Password`.
-    Md5(String),
-    /// `SCRAM-SHA-256$…`, as in `pg_authid`. Serves `Scram` and `Password`.
-    ScramVerifier(String),
-}
-
-impl Secret {
-    /// Tells a password from what PostgreSQL stores of one.
-    #[must_use]
-    pub fn recognise(text: impl Into<String>) -> Self {
-        let text = text.into();
-        if howdah_wire::md5::is_shadow(&text) {
-            Self::Md5(text)
-        } else if text.starts_with("SCRAM-SHA-256$") && text.matches(['$', ':']).count() == 4 {
-            Self::ScramVerifier(text)
-        } else {
-            Self::Plain(text)
-        }
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Plain(_) => "Plain(…)",
-            Self::Md5(_) => "Md5(…)",
-            Self::ScramVerifier(_) => "ScramVerifier(…)",
-        })
-    }
-}
-
-/// What Howdah logs in to servers with.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct ServerCredentials {
-    /// User on the server; `None`: the client's.
-    pub user: Option<String>,
-    /// Password; answers whatever method the server asks for. `None`: what a client's login has taught, if the client is that
-    /// user, otherwise only trust and peer work.
-    pub password: Option<String>,
-    /// The form of it that PostgreSQL stores for md5, when that is all there is.
-    pub md5: Option<String>,
-}
-
-impl fmt::Debug for ServerCredentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerCredentials")
-            .field("user", &self.user)
-            .field("password", &self.password.as_ref().map(|_| "…"))
-            .field("md5", &self.md5.as_ref().map(|_| "…"))
-            .finish()
-    }
+    /// Whether the result cache answers, when nothing else is said.
+    pub cache: howdah_core::cache::wish::Wish,
 }

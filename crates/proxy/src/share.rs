@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant};
 
+use howdah_core::cache::Around;
 use howdah_core::pool::Fare;
 use howdah_core::session::{Context, Prepared};
 use howdah_sql::{Analysis, Class};
@@ -104,7 +105,8 @@ pub(crate) enum Shared {
 }
 
 /// The statement text or name that a request runs.
-enum Runs<'a> {
+#[derive(Clone, Copy)]
+pub(crate) enum Runs<'a> {
     /// This text, also by Parse as the unnamed statement.
     Text(&'a [u8]),
     /// A statement of this name.
@@ -128,10 +130,10 @@ impl Session {
     fn classify(&mut self) -> Result<Shareable, Unshared> {
         let concern = self.worker.rules.is_active().then(|| self.concern()).flatten();
         let unread = self.inbox.unread();
-        if unread.len() > LONGEST || !self.outbox.is_empty() || self.pin.is_some() {
+        if !self.outbox.is_empty() || self.pin.is_some() {
             return Err(Unshared::Shape);
         }
-        let (analysis, sql, prepared, told) = match runs(unread).ok_or(Unshared::Shape)? {
+        let (analysis, sql, prepared, told) = match asked(unread).ok_or(Unshared::Shape)?.runs {
             Runs::Text(sql) => (self.analyse(sql), sql, None, None),
             Runs::Named(name) => {
                 let prepared = self.statements.get(name).ok_or(Unshared::Shape)?;
@@ -146,6 +148,7 @@ impl Session {
         if judgement.as_ref().is_some_and(|(verdict, _)| !verdict.lets_pass()) {
             return Err(Unshared::Rule);
         }
+        let route = self.route_of(sql);
         let cost = self.worker.paces.short(analysis.fingerprint.0).ok_or(Unshared::Slow)?;
         let mut frames = self.worker.shelf.take_outbox();
         frames.extend_from_slice(unread);
@@ -157,6 +160,7 @@ impl Session {
             fingerprint: analysis.fingerprint.0,
             open_at: self.routing.open_at(),
         };
+        self.calls.route = route;
         self.ruling.on_shared(judgement);
         Ok(Shareable { request, analysis, cost })
     }
@@ -172,6 +176,7 @@ impl Session {
     ) -> Result<Shared, End> {
         let length = request.frames.len();
         let fare = Fare { context: Arc::as_ptr(&request.context).addr(), cost };
+        self.entry.form.set(request.fingerprint);
         *self.entry.shared.borrow_mut() = Some(request);
         let (mut losses, mut turns, mut waiting) = (0, 0, since);
         while losses <= LOSSES && turns < TURNS {
@@ -283,6 +288,7 @@ impl Session {
         }
         let part = self.entry.take_part();
         if let Some(part) = part {
+            self.caching.filling = None;
             self.pool.traffic.on_sent(part.len());
             let sent = self.outbox.send(&mut self.stream, &self.worker.shelf, &part);
             if sent.is_err() {
@@ -340,7 +346,7 @@ impl Session {
         since: Instant,
         analysis: Arc<Analysis>,
     ) -> Result<(), End> {
-        let Answer { bytes: mut answer, error } = self.entry.take_answer();
+        let Answer { bytes: mut answer, rows, error } = self.entry.take_answer();
         if let Some(refusal) = self.overruled.take() {
             self.entry.set_deadline(None);
             if let Some(AnswerError { code: SqlState::QUERY_CANCELED, at: Some(at) }) = error {
@@ -348,7 +354,10 @@ impl Session {
                 refusal.write_answer(&mut answer);
             }
         }
+        self.fill_from_flight(&answer);
         self.on_bound();
+        let times = self.times_of_flight(since);
+        self.count_shared(&analysis, times, (rows, error));
         self.after_unnamed(length, &answer, analysis);
         self.inbox.consume(length);
         self.inbox.rest(&self.worker.shelf);
@@ -357,12 +366,11 @@ impl Session {
         self.worker.shelf.put_outbox(answer);
         let landed = self.entry.landed.get();
         self.worker.stats.on_request(landed.saturating_duration_since(since));
-        let boarded = self.entry.boarded.get().max(since);
-        let served = landed.saturating_duration_since(boarded);
-        self.pool.traffic.on_assigned(boarded - since);
+        let (waited, served) = times;
+        self.pool.traffic.on_assigned(waited);
         self.pool.traffic.on_request(served, Some(served));
-        if error.is_some() {
-            self.worker.stats.on_error();
+        if let Some(error) = error {
+            self.on_error(error.code);
         }
         self.entry.requests.set(self.entry.requests.get() + 1);
         self.started = None;
@@ -370,8 +378,14 @@ impl Session {
         sent.map_err(|_| End::ClientGone)
     }
 
+    /// How long the request, complete `since` then, waited for its flight, and how long that took.
+    fn times_of_flight(&self, since: Instant) -> (Duration, Duration) {
+        let boarded = self.entry.boarded.get().max(since);
+        (boarded - since, self.entry.landed.get().saturating_duration_since(boarded))
+    }
+
     /// A simple query destroys the session's unnamed statement, a Parse that succeeded makes a new one.
-    fn after_unnamed(&mut self, length: usize, answer: &[u8], analysis: Arc<Analysis>) {
+    pub(crate) fn after_unnamed(&mut self, length: usize, answer: &[u8], analysis: Arc<Analysis>) {
         let Some(request) = self.inbox.unread().get(..length) else { return };
         let Ok(Some((first, _))) = frame::split(request) else { return };
         match first.tag {
@@ -394,18 +408,40 @@ pub(crate) fn is_pure_read(analysis: &Analysis) -> bool {
         && analysis.statements.len() == 1
 }
 
-/// What the request runs, if these bytes are exactly one request of a shape that may share: a Query; or Parse (unnamed), Bind,
-/// Describe of the portal, Execute without a row limit, Sync, all of the unnamed portal.
-fn runs(unread: &[u8]) -> Option<Runs<'_>> {
+/// One complete request of a shape that may share, or be answered from the cache.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) runs: Runs<'a>,
+    /// The types of parameters as its Parse says them.
+    pub(crate) types: &'a [u8],
+    pub(crate) bind: Option<Frame<'a>>,
+    /// What follows the names in it.
+    pub(crate) bound: &'a [u8],
+    /// What its client has to be told besides the rows.
+    pub(crate) around: Around,
+    /// Bytes.
+    pub(crate) length: usize,
+}
+
+/// What is asked, if these bytes are exactly one request of such a shape: a Query; or Parse (unnamed), Bind, Describe of the portal,
+/// Execute without a row limit, Sync, all of the unnamed portal.
+pub(crate) fn asked(unread: &[u8]) -> Option<Asked<'_>> {
+    if unread.len() > LONGEST {
+        return None;
+    }
+    let length = unread.len();
     let (first, rest) = next(unread)?;
     if first.tag == tag::QUERY {
         let sql = frontend::query_text(first.body).ok()?;
-        return rest.is_empty().then_some(Runs::Text(sql));
+        let around = Around { describe: true, ..Around::default() };
+        let asked =
+            Asked { runs: Runs::Text(sql), types: &[], bind: None, bound: &[], around, length };
+        return rest.is_empty().then_some(asked);
     }
-    let (text, bind, rest) = if first.tag == tag::PARSE {
+    let (parse, bind, rest) = if first.tag == tag::PARSE {
         let parse = frontend::parse(first.body).ok()?;
         let (bind, rest) = next(rest)?;
-        (parse.name.is_empty().then_some(parse.sql), bind, rest)
+        (Some(parse), bind, rest)
     } else {
         (None, first, rest)
     };
@@ -413,30 +449,36 @@ fn runs(unread: &[u8]) -> Option<Runs<'_>> {
         return None;
     }
     let names = frontend::bind_names(bind.body).ok()??;
-    let runs = match text {
-        Some(sql) if names.statement.is_empty() => Runs::Text(sql),
-        None if first.tag == tag::BIND && !names.statement.is_empty() => {
-            Runs::Named(names.statement)
-        }
+    let runs = match parse {
+        Some(parse) if parse.name.is_empty() && names.statement.is_empty() => Runs::Text(parse.sql),
+        None if !names.statement.is_empty() => Runs::Named(names.statement),
         _ => return None,
     };
-    (names.portal.is_empty() && ends_plainly(rest)).then_some(runs)
+    let describe = ends_plainly(rest).filter(|_| names.portal.is_empty())?;
+    Some(Asked {
+        runs,
+        types: parse.map_or(&[], |parse| parse.parameter_types),
+        bind: Some(bind),
+        bound: bind.body.get(names.rest_at..)?,
+        around: Around { parse: parse.is_some(), bind: true, describe },
+        length,
+    })
 }
 
-/// Whether this is `[Describe portal] Execute Sync` and nothing more.
-fn ends_plainly(rest: &[u8]) -> bool {
-    let Some((mut found, mut rest)) = next(rest) else { return false };
-    if found.tag == tag::DESCRIBE {
+/// Whether `[Describe portal] Execute Sync` and nothing more has a Describe; `None`: this is something else.
+fn ends_plainly(rest: &[u8]) -> Option<bool> {
+    let (mut found, mut rest) = next(rest)?;
+    let describe = found.tag == tag::DESCRIBE;
+    if describe {
         let unnamed_portal = frontend::target(found.body)
             .is_ok_and(|(kind, name)| kind == frontend::Kind::Portal && name.is_empty());
-        let Some(after) = next(rest).filter(|_| unnamed_portal) else { return false };
-        (found, rest) = after;
+        (found, rest) = next(rest).filter(|_| unnamed_portal)?;
     }
     let whole_portal = found.tag == tag::EXECUTE
         && frontend::execute_portal(found.body)
             .is_ok_and(|(portal, rows)| portal.is_empty() && rows == 0);
-    whole_portal
-        && next(rest).is_some_and(|(last, after)| last.tag == tag::SYNC && after.is_empty())
+    let (last, after) = next(rest).filter(|_| whole_portal)?;
+    (last.tag == tag::SYNC && after.is_empty()).then_some(describe)
 }
 
 fn next(bytes: &[u8]) -> Option<(Frame<'_>, &[u8])> {

@@ -6,25 +6,33 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use howdah_core::alerts::Board;
 use howdah_core::limits;
 use howdah_core::login::Attempts;
 use howdah_core::pool::PoolConfig;
+use howdah_core::slow::Ring;
+use howdah_core::statements::Book;
 use howdah_wire::scram;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::mpsc;
 
+use crate::cache::Store;
 use crate::catalog::Catalogs;
 use crate::clock;
 use crate::error::Refusal;
 use crate::holds::Holds;
 use crate::host::Host;
+use crate::invalidate::Streams;
+use crate::locks::Locks;
 use crate::node::NodeState;
 use crate::notify::Hubs;
+use crate::observe::LastLook;
 use crate::pool::{Allotment, PoolKey, Target, Whole};
 use crate::quota::Quota;
 use crate::report::ListenAddress;
+use crate::server_statistics::ServerStatistics;
 use crate::settings::{NodeAddress, Settings};
 use crate::takeover;
 use crate::topology::Clusters;
@@ -103,12 +111,29 @@ pub(crate) struct Shared {
     stranger: String,
     pub(crate) takeover: takeover::State,
     pub(crate) started: Instant,
+    /// What statements did: workers add to it once a second.
+    pub(crate) statements: Mutex<Book>,
+    /// What alerts there are. Touched once a second, and by whoever asks.
+    pub(crate) alerts: Mutex<Board>,
+    pub(crate) looked: LastLook,
+    /// When each worker last ticked, in milliseconds since the start.
+    heartbeats: Vec<AtomicU64>,
     /// The connections that listen for notifications.
     pub(crate) hubs: Hubs,
+    /// Answers that are kept.
+    pub(crate) store: Store,
     /// What is known of databases.
     pub(crate) catalogs: Catalogs,
     /// Who is the primary, and who follows it.
     pub(crate) clusters: Clusters,
+    /// What changes in databases.
+    pub(crate) streams: Streams,
+    /// Who waits for whom in PostgreSQL.
+    pub(crate) locks: Locks,
+    /// Statements that took long.
+    pub(crate) slow: Mutex<Ring>,
+    /// What PostgreSQL counts about databases.
+    pub(crate) server_statistics: ServerStatistics,
 }
 
 impl Shared {
@@ -118,6 +143,7 @@ impl Shared {
         stranger: String,
     ) -> Self {
         let shared = Self {
+            store: Store::new(settings.cache_size),
             settings: Mutex::new(Arc::new(settings)),
             quotas: Mutex::default(),
             wholes: Mutex::default(),
@@ -129,6 +155,7 @@ impl Shared {
             holds: Mutex::default(),
             host: Host::new(),
             seats: Mutex::default(),
+            heartbeats: commands.iter().map(|_| AtomicU64::new(0)).collect(),
             commands,
             listening: Mutex::default(),
             verifiers: Mutex::default(),
@@ -136,9 +163,16 @@ impl Shared {
             stranger,
             takeover: takeover::State::default(),
             started: clock::now(),
+            statements: Mutex::new(Book::new(limits::STATEMENTS)),
+            alerts: Mutex::default(),
+            looked: LastLook::default(),
             hubs: Hubs::default(),
             catalogs: Catalogs::default(),
             clusters: Clusters::new(),
+            streams: Streams::default(),
+            locks: Locks::default(),
+            slow: Mutex::default(),
+            server_statistics: ServerStatistics::default(),
         };
         shared.clusters.reload(&shared, &shared.settings());
         shared
@@ -155,6 +189,7 @@ impl Shared {
 
     pub(crate) fn set_settings(&self, settings: Settings) {
         let settings = Arc::new(settings);
+        self.store.resize(settings.cache_size);
         *self.settings.lock() = Arc::clone(&settings);
         self.clusters.reload(self, &settings);
     }
@@ -165,6 +200,23 @@ impl Shared {
 
     pub(crate) fn listening(&self) -> Vec<ListenAddress> {
         self.listening.lock().clone()
+    }
+
+    /// A worker turns.
+    pub(crate) fn on_heartbeat(&self, worker: usize, now: Instant) {
+        let since = now.saturating_duration_since(self.started).as_millis();
+        if let Some(heartbeat) = self.heartbeats.get(worker) {
+            heartbeat.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+    }
+
+    /// How long ago each worker turned last.
+    pub(crate) fn heartbeats(&self, now: Instant) -> Vec<Duration> {
+        let age = now.saturating_duration_since(self.started);
+        let since = |heartbeat: &AtomicU64| {
+            age.saturating_sub(Duration::from_millis(heartbeat.load(Ordering::Relaxed)))
+        };
+        self.heartbeats.iter().map(since).collect()
     }
 
     /// Ways to all workers.

@@ -13,7 +13,6 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use howdah_wire::frontend;
 use tokio::io::ReadBuf;
 
 use crate::buffer::Shelf;
@@ -187,9 +186,7 @@ fn is_socket(path: &Path) -> bool {
 
 /// Ends a connection and waits until the server has ended it, too.
 async fn leave(mut opened: Opened) {
-    let mut out = Vec::with_capacity(8);
-    frontend::terminate(&mut out);
-    if opened.stream.write_now(&out).is_err() {
+    if opened.stream.say_goodbye().is_err() {
         return;
     }
     let mut byte = [0];

@@ -9,6 +9,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use howdah_wire::frontend;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -81,6 +82,14 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
+    /// The machine: its address without the port.
+    pub(crate) fn host(self) -> String {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().to_string(),
+            Self::Unix | Self::Memory => self.to_string(),
+        }
+    }
+
     /// Whether it is on this machine.
     pub(crate) fn is_local(self) -> bool {
         match self {
@@ -280,6 +289,28 @@ impl Stream {
             Self::Clear(socket) => Detached::Clear(socket.detach()?),
             Self::Encrypted(stream) => Detached::Encrypted(Box::new(stream.detach()?)),
         })
+    }
+
+    /// Writes all of it. When the future is dropped, nobody knows how much was written.
+    ///
+    /// # Errors
+    /// The connection has ended.
+    pub(crate) async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let written = std::future::poll_fn(|cx| self.poll_write(cx, bytes)).await?;
+            bytes = bytes
+                .get(written..)
+                .filter(|_| written > 0)
+                .ok_or_else(|| io::Error::from(io::ErrorKind::WriteZero))?;
+        }
+        Ok(())
+    }
+
+    /// Tells PostgreSQL that this connection ends, as far as that can be written at once: it logs nothing for one that ends so.
+    pub(crate) fn say_goodbye(&mut self) -> io::Result<()> {
+        let mut out = Vec::with_capacity(8);
+        frontend::terminate(&mut out);
+        self.write_now(&out).map(drop)
     }
 
     /// Writes what the stream takes at once, without waiting: 0 when it takes nothing now.

@@ -106,7 +106,8 @@ impl Tenure {
         self.transaction(now).filter(long).or_else(|| pinned.filter(long))
     }
 
-    fn transaction(&self, now: Instant) -> Option<Leak> {
+    /// What is held for a transaction now.
+    pub(crate) fn transaction(&self, now: Instant) -> Option<Leak> {
         let age = now.saturating_duration_since(self.since.get()?);
         let state = if self.asking.get() { "active" } else { "idle in transaction" };
         Some(Leak { state, age })

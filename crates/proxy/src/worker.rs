@@ -1,8 +1,6 @@
 //! One worker: a thread with its own event loop, clients, servers, pools, caches and counters. Workers share settings, quotas
 //! and a count of clients, and nothing per request.
 //!
-//! Length: a worker is one value, and all of it is here; what others do with it is elsewhere.
-//!
 //! Invariant: everything reachable from [`Worker`] except [`Shared`] is touched by its own thread only.
 //!
 //! Length: everything that a worker owns, and what it is asked, side by side.
@@ -19,6 +17,7 @@ use std::time::{Duration, Instant};
 use howdah_core::limits;
 use howdah_core::login::Answers;
 use howdah_core::session::{BySql, Context, Prepared};
+use howdah_core::statements::Tally;
 use howdah_core::takeover::ListenerName;
 use howdah_sql::{Analyses, Analysis};
 use tokio::runtime::LocalRuntime;
@@ -27,6 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::administer::Order;
 use crate::auth::{Link, Lookups};
 use crate::buffer::Shelf;
+use crate::cache::LocalPlace;
 use crate::cancel;
 use crate::clock;
 use crate::entry::{Entry, Signal};
@@ -36,7 +36,9 @@ use crate::paces::Paces;
 use crate::pool::{Pool, PoolKey};
 use crate::random::Reserve;
 use crate::repeated::Repeated;
-use crate::report::{Counts, DatabaseReport, PoolReport, RouteReport, RuleReport, Totals};
+use crate::report::{
+    CacheReport, Counts, DatabaseReport, PoolReport, RouteReport, RuleReport, Totals,
+};
 use crate::route::{Nodes, Verdicts};
 use crate::rows::{ClientRow, ServerRow};
 use crate::rules::Rulebook;
@@ -50,6 +52,9 @@ use crate::traffic::Turns;
 
 /// How often deadlines, waiters and idle servers are looked at. Bounds the error of every timeout.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How often a worker tells what it has counted about statements, and looks whether nodes are to be asked something.
+const TELLING: Duration = Duration::from_secs(1);
 
 /// Commands that may wait for a worker; a sender waits when there are more.
 pub(crate) const COMMANDS: usize = 1024;
@@ -105,6 +110,7 @@ pub(crate) struct WorkerReport {
     pub(crate) servers: Vec<ServerRow>,
     pub(crate) databases: Vec<DatabaseReport>,
     pub(crate) rules: Vec<RuleReport>,
+    pub(crate) cache: Vec<CacheReport>,
     pub(crate) routes: Vec<RouteReport>,
 }
 
@@ -147,8 +153,21 @@ pub(crate) struct Worker {
     pub(crate) verdicts: RefCell<BTreeMap<(String, String), Weak<Verdicts>>>,
     /// Clusters as its sessions see them, by name.
     pub(crate) clusters: RefCell<BTreeMap<String, Rc<Nodes>>>,
+    /// Whether the result cache is used by any database.
+    pub(crate) caches: Cell<bool>,
+    /// The key that is being looked up.
+    pub(crate) cache_key: RefCell<Vec<u8>>,
+    /// Places of the result cache, by name.
+    pub(crate) places: RefCell<BTreeMap<String, Rc<LocalPlace>>>,
     /// Counts of pools that are gone, by database.
     pub(crate) departed: RefCell<BTreeMap<Box<str>, Counts>>,
+    /// What statements did since it was last told.
+    pub(crate) statements: RefCell<Tally>,
+    told: Cell<Instant>,
+    /// When it last looked whether to ask nodes something.
+    looked: Cell<Instant>,
+    /// Stands for statements that are not looked at.
+    pub(crate) unknown: Arc<Analysis>,
 }
 
 /// Text and parameter types, or where the name goes.
@@ -171,6 +190,7 @@ impl Worker {
         let settings = shared.settings();
         let rules = Rulebook::default();
         rules.reload(&settings.rules);
+        let caches = settings.caches();
         Self {
             index,
             shared,
@@ -200,7 +220,14 @@ impl Worker {
             turns: Turns::new(clock::now()),
             verdicts: RefCell::default(),
             clusters: RefCell::default(),
+            caches: Cell::new(caches),
+            cache_key: RefCell::default(),
+            places: RefCell::default(),
             departed: RefCell::default(),
+            statements: RefCell::new(Tally::new(limits::STATEMENTS_PER_WORKER)),
+            looked: Cell::new(clock::now()),
+            told: Cell::new(clock::now()),
+            unknown: Arc::new(Analysis::unknown()),
         }
     }
 
@@ -397,21 +424,33 @@ impl Worker {
         Some(pool)
     }
 
+    /// What the cache has done here.
+    pub(crate) fn cache_report(&self) -> Vec<CacheReport> {
+        let places = self.places.borrow();
+        let report = |place: &Rc<LocalPlace>| CacheReport {
+            database: place.database.to_string(),
+            counts: place.tally.counts(),
+        };
+        places.values().map(report).collect()
+    }
+
     fn reload(self: &Rc<Self>) {
         let settings = self.shared.settings();
         *self.settings.borrow_mut() = Arc::clone(&settings);
         self.lookups.reload();
         self.rules.reload(&settings.rules);
+        self.caches.set(settings.caches());
         self.reload_clusters(&settings);
         self.retarget(&settings);
         self.open_standing();
         self.probe();
     }
 
-    /// One worker asks the nodes for all.
+    /// One worker asks the nodes for all, and hears of changes.
     fn probe(self: &Rc<Self>) {
         if self.index == 0 {
             self.shared.clusters.probe(self, &self.settings());
+            self.shared.streams.reload(self, &self.settings());
         }
     }
 
@@ -493,6 +532,22 @@ impl Worker {
                 self.stats.on_leak();
             }
         }
+        self.shared.on_heartbeat(self.index, now);
+        if now.saturating_duration_since(self.told.get()) >= TELLING {
+            self.tell_statements(now);
+        }
+        if now.saturating_duration_since(self.looked.get()) >= TELLING {
+            self.looked.set(now);
+            crate::locks::look(self, now);
+            crate::server_statistics::look(self, now);
+        }
+    }
+
+    /// Adds what was counted about statements to what all workers have counted.
+    pub(crate) fn tell_statements(&self, now: Instant) {
+        self.told.set(now);
+        let second = now.saturating_duration_since(self.shared.started).as_secs();
+        self.statements.borrow_mut().empty_into(&mut self.shared.statements.lock(), second);
     }
 
     /// A pool is gone: what it has counted stays.
@@ -503,6 +558,10 @@ impl Worker {
         let name = if known { pool.key.database.clone() } else { "*".into() };
         let counts = departed.entry(name).or_default();
         *counts = counts.plus(pool.traffic.counts());
+    }
+
+    pub(crate) fn all_entries(&self) -> Vec<Rc<Entry>> {
+        self.entries.borrow().values().cloned().collect()
     }
 
     /// The session with a process id.
@@ -632,6 +691,8 @@ pub(crate) async fn serve_commands(worker: Rc<Worker>, mut commands: mpsc::Recei
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     worker.close_idle();
+    // Nothing that was counted is lost with it.
+    worker.tell_statements(clock::now());
 }
 
 /// Number of a session in its worker; 0 belongs to nobody.

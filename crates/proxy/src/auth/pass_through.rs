@@ -3,7 +3,6 @@
 //!
 //! Invariant: a password counts as right only when PostgreSQL has asked for it; a server that trusts everybody proves nothing.
 
-use howdah_wire::frontend;
 use howdah_wire::sqlstate::SqlState;
 
 use super::{Link, constant_time_eq, password};
@@ -59,10 +58,8 @@ pub(super) async fn prove(
     let late = || OpenError::Timeout { address: target.address.to_string() };
     match opened.await.unwrap_or_else(|_| Err(late())) {
         Ok(mut opened) => {
-            let mut out = Vec::with_capacity(8);
-            frontend::terminate(&mut out);
             // Best effort: the login was all it was for.
-            let _ = opened.stream.write_now(&out);
+            let _ = opened.stream.say_goodbye();
             if opened.proof == Proof::Nothing {
                 tracing::error!(
                     user = %key.user,

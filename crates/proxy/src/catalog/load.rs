@@ -3,12 +3,14 @@
 //!
 //! Invariant: nothing is changed in the database, and what is read is one state of it.
 
+use howdah_core::cache::definitions as cache;
 use howdah_core::limits;
 use howdah_core::route::class::{Builder, Kind, Name};
 use howdah_wire::backend::{self, Message, tag};
 use howdah_wire::frontend;
 use tokio::time::Duration;
 
+use super::definitions;
 use crate::buffer::Shelf;
 use crate::connect::{self, Login, OpenError};
 use crate::inquiry::{Broken, Inquiry};
@@ -28,6 +30,8 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) builder: Builder,
+    /// For the result cache; `None`: that was not asked for.
+    pub(super) definitions: Option<cache::Builder>,
     /// Another one when the catalog is another.
     pub(super) digest: String,
 }
@@ -76,7 +80,10 @@ WITH written(kind, writer) AS (
  SELECT 10, xmin FROM pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_' UNION ALL
  SELECT 11, xmin FROM pg_amproc UNION ALL
  SELECT 12, xmin FROM pg_extension UNION ALL
- SELECT 13, xmin FROM pg_aggregate)
+ SELECT 13, xmin FROM pg_aggregate";
+
+/// What is asked about those rows.
+const SUM: &str = ")
 SELECT concat_ws(',', count(*), sum(hashint8(kind * 4294967296 + writer::text::int8))) FROM written";
 
 /// The statements, each with what becomes of its rows. Object ids below 16384 are PostgreSQL's own.
@@ -156,23 +163,23 @@ const READINGS: [(&str, Take); 8] = [
 type Take = fn(&mut Builder, &mut Values<'_>) -> Option<()>;
 
 /// The values of a row, one after the other.
-struct Values<'a>(Box<dyn Iterator<Item = Option<&'a [u8]>> + 'a>);
+pub(super) struct Values<'a>(Box<dyn Iterator<Item = Option<&'a [u8]>> + 'a>);
 
 impl<'a> Values<'a> {
-    fn text(&mut self) -> Option<&'a str> {
+    pub(super) fn text(&mut self) -> Option<&'a str> {
         std::str::from_utf8(self.0.next()??).ok()
     }
 
-    fn id(&mut self) -> Option<u32> {
+    pub(super) fn id(&mut self) -> Option<u32> {
         self.text()?.parse().ok()
     }
 
-    fn name(&mut self) -> Option<Name> {
+    pub(super) fn name(&mut self) -> Option<Name> {
         let schema = self.text()?;
         Some(Name::new(schema, self.text()?))
     }
 
-    fn holds(&mut self) -> Option<bool> {
+    pub(super) fn holds(&mut self) -> Option<bool> {
         Some(self.text()? == "t")
     }
 }
@@ -223,7 +230,7 @@ fn everywhere(builder: &mut Builder, row: &mut Values<'_>) -> Option<()> {
     Some(())
 }
 
-/// Reads the catalog; `None`: it is the one of this digest. Dropping the future closes the connection.
+/// Reads the catalog, and `more` for the result cache; `None`: it is the one of this digest. Dropping the future closes the connection.
 ///
 /// # Errors
 /// [`LoadError`] for everything that keeps it from being read in whole.
@@ -232,6 +239,7 @@ pub(super) async fn load(
     login: &Login<'_>,
     limit: Duration,
     known: Option<&str>,
+    more: bool,
 ) -> Result<Option<Loaded>, LoadError> {
     let opened = tokio::time::timeout(limit, connect::open(login, &worker.shelf)).await;
     let opened = opened.map_err(|_| LoadError::Late)??;
@@ -242,8 +250,10 @@ pub(super) async fn load(
         digest = Some(row.text()?.to_owned());
         Some(())
     };
-    connection.ask(DIGEST, &mut keep).await?;
-    let digest = digest.ok_or(LoadError::Answer)?;
+    let rest = if more { definitions::DIGEST } else { "" };
+    connection.ask(&[DIGEST, rest, SUM].concat(), &mut keep).await?;
+    // With more the same rows have another digest, or it is read once too often.
+    let digest = format!("{more} {}", digest.ok_or(LoadError::Answer)?);
     if known == Some(digest.as_str()) {
         return Ok(None);
     }
@@ -251,7 +261,13 @@ pub(super) async fn load(
     for (sql, take) in READINGS {
         connection.ask(&bounded(sql), &mut |row| take(&mut builder, row)).await?;
     }
-    Ok(Some(Loaded { builder, digest }))
+    let mut found = cache::Builder::default();
+    if more {
+        for (sql, take) in definitions::READINGS {
+            connection.ask(&bounded(sql), &mut |row| take(&mut found, row)).await?;
+        }
+    }
+    Ok(Some(Loaded { builder, definitions: more.then_some(found), digest }))
 }
 
 /// No more rows than one too many.

@@ -2,6 +2,11 @@
 //!
 //! Invariant: words of the language may be in any case; names of databases are taken as they are written.
 
+use std::time::Duration;
+
+use howdah_core::alerts::{self, Rule};
+use howdah_core::cache::wish::Mode;
+use howdah_core::route::parse_time;
 use howdah_wire::sqlstate::SqlState;
 
 use super::parameters;
@@ -11,7 +16,7 @@ use crate::holds::Scope;
 use crate::host::Shutdown;
 
 /// One command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Command {
     /// `SHOW topic`
     Show(Topic),
@@ -21,13 +26,26 @@ pub(super) enum Command {
     Ignored(&'static str),
     /// `SET key = value` for a key of the configuration.
     Change(String),
+    /// `CACHE ON`, `OFF`, `OBSERVE`, `RESET`, until the next start: instead of what the configuration says.
+    Cache(Option<Mode>),
+    /// `CACHE FLUSH`
+    CacheFlush,
+    /// `CACHE EXPLAIN [database] 'statement'`
+    CacheExplain {
+        database: Option<String>,
+        sql: String,
+    },
     Disable(String),
     /// `DRAIN node`
     Drain(String),
     Enable(String),
     Kill(Scope),
     KillClient(u32),
+    /// `MARK 'text'`: a moment to be remembered in the history.
+    Mark(String),
     Pause(Scope),
+    /// `PAUSE [database] WHILE CONNECTED`: it ends with the connection, however that ends.
+    PauseWhileConnected(Scope),
     Reconnect(Scope),
     Reload,
     Resume(Scope),
@@ -37,9 +55,17 @@ pub(super) enum Command {
         sql: String,
     },
     Shutdown(Shutdown),
+    /// `SILENCE rule|ALL time ['reason']`: nobody is told of the rule for so long.
+    Silence {
+        rule: Option<&'static Rule>,
+        time: Duration,
+        reason: String,
+    },
     Suspend,
     /// `UNDRAIN node`
     Undrain(String),
+    /// `UNSILENCE rule|ALL`
+    Unsilence(Option<&'static Rule>),
     WaitClose(Scope),
 }
 
@@ -50,18 +76,22 @@ impl Command {
             Self::Show(_) | Self::Parameter(_) | Self::Route { .. } => "SHOW",
             Self::Ignored(tag) => tag,
             Self::Change(_) => "SET",
+            Self::Cache(_) | Self::CacheFlush | Self::CacheExplain { .. } => "CACHE",
             Self::Disable(_) => "DISABLE",
             Self::Drain(_) => "DRAIN",
             Self::Enable(_) => "ENABLE",
             Self::Kill(_) => "KILL",
             Self::KillClient(_) => "KILL_CLIENT",
-            Self::Pause(_) => "PAUSE",
+            Self::Mark(_) => "MARK",
+            Self::Pause(_) | Self::PauseWhileConnected(_) => "PAUSE",
             Self::Reconnect(_) => "RECONNECT",
             Self::Reload => "RELOAD",
             Self::Resume(_) => "RESUME",
             Self::Shutdown(_) => "SHUTDOWN",
+            Self::Silence { .. } => "SILENCE",
             Self::Suspend => "SUSPEND",
             Self::Undrain(_) => "UNDRAIN",
+            Self::Unsilence(_) => "UNSILENCE",
             Self::WaitClose(_) => "WAIT_CLOSE",
         }
     }
@@ -90,6 +120,57 @@ impl Token {
             Self::Word(text) | Self::Quoted(text) => Some(text),
             Self::Sign(_) => None,
         }
+    }
+}
+
+/// What stands behind `CACHE`.
+fn cache(rest: &[Token]) -> Option<Command> {
+    let (word, rest) = rest.split_first()?;
+    match (word.keyword().as_str(), rest) {
+        ("flush", []) => Some(Command::CacheFlush),
+        ("reset", []) => Some(Command::Cache(None)),
+        ("explain", [sql]) => {
+            Some(Command::CacheExplain { database: None, sql: quoted_text(sql)? })
+        }
+        ("explain", [database, sql]) => {
+            let database = Some(database.text()?.to_owned());
+            Some(Command::CacheExplain { database, sql: quoted_text(sql)? })
+        }
+        (mode, []) => Mode::parse(mode).map(|mode| Command::Cache(Some(mode))),
+        _ => None,
+    }
+}
+
+/// The rule of alerts that a word names; `None`: all of them.
+fn alert_rule(token: &Token) -> Result<Option<&'static Rule>, Refusal> {
+    let name = token.text().unwrap_or_default().to_ascii_lowercase();
+    if name == "all" {
+        return Ok(None);
+    }
+    let unknown = || {
+        let text = format!("no such rule of alerts: {name}");
+        Refusal::new(SqlState::UNDEFINED_OBJECT, text)
+            .hint("SHOW ALERTS and howdah alerts rules have their names; ALL means all.")
+    };
+    alerts::rule(&name).map(Some).ok_or_else(unknown)
+}
+
+/// What stands behind `SILENCE`.
+fn silence(rest: &[Token]) -> Result<Command, Refusal> {
+    let usage = || syntax("SILENCE needs a rule or ALL, and a time: SILENCE replica_lag 2h 'why'");
+    let (rule, time, reason) = match rest {
+        [rule, time] => (rule, time, String::new()),
+        [rule, time, reason] => (rule, time, reason.text().unwrap_or_default().to_owned()),
+        _ => return Err(usage()),
+    };
+    let time = time.text().and_then(parse_time).ok_or_else(usage)?;
+    Ok(Command::Silence { rule: alert_rule(rule)?, time, reason })
+}
+
+fn quoted_text(token: &Token) -> Option<String> {
+    match token {
+        Token::Quoted(text) => Some(text.clone()),
+        Token::Word(_) | Token::Sign(_) => None,
     }
 }
 
@@ -159,6 +240,10 @@ fn one(tokens: &[Token], is_key: &impl Fn(&str) -> bool) -> Result<Command, Refu
         return Err(syntax("there is no command"));
     };
     let verb = verb.keyword();
+    let (rest, connected) = while_connected(rest);
+    if connected && verb != "pause" {
+        return Err(syntax(format!("invalid command '{}', use SHOW HELP;", spoken(tokens))));
+    }
     let argument = || match rest {
         [] => Ok(None),
         [one] => one.text().map(|text| Some(text.to_owned())).ok_or(()),
@@ -175,6 +260,7 @@ fn one(tokens: &[Token], is_key: &impl Fn(&str) -> bool) -> Result<Command, Refu
         "show" => show(rest).ok_or_else(unknown)?,
         "help" => Command::Show(Topic::Help),
         "set" => set(rest, is_key),
+        "cache" => cache(rest).ok_or_else(unknown)?,
         "disable" => Command::Disable(named(argument?)?),
         "drain" => Command::Drain(node(argument?)?),
         "undrain" => Command::Undrain(node(argument?)?),
@@ -186,6 +272,8 @@ fn one(tokens: &[Token], is_key: &impl Fn(&str) -> bool) -> Result<Command, Refu
                 syntax("KILL_CLIENT needs the id of a client, as SHOW CLIENTS shows it")
             })?)
         }
+        "mark" => Command::Mark(argument?.ok_or_else(|| syntax("MARK needs a text in quotes"))?),
+        "pause" if connected => Command::PauseWhileConnected(scope(argument?)),
         "pause" => Command::Pause(scope(argument?)),
         "reconnect" => Command::Reconnect(scope(argument?)),
         "reload" if rest.is_empty() => Command::Reload,
@@ -196,10 +284,27 @@ fn one(tokens: &[Token], is_key: &impl Fn(&str) -> bool) -> Result<Command, Refu
             Some("wait_for_clients") => Command::Shutdown(Shutdown::WhenClientsHaveLeft),
             Some(_) => return Err(unknown()),
         },
+        "silence" => silence(rest)?,
+        "unsilence" => match rest {
+            [rule] => Command::Unsilence(alert_rule(rule)?),
+            _ => return Err(syntax("UNSILENCE needs a rule, or ALL")),
+        },
         "suspend" if rest.is_empty() => Command::Suspend,
         "wait_close" => Command::WaitClose(scope(argument?)),
         other => Command::Ignored(ignored(other).ok_or_else(unknown)?),
     })
+}
+
+/// What is in front of a final `WHILE CONNECTED`, and whether that was there.
+fn while_connected(words: &[Token]) -> (&[Token], bool) {
+    match words {
+        [front @ .., while_, connected]
+            if while_.keyword() == "while" && connected.keyword() == "connected" =>
+        {
+            (front, true)
+        }
+        _ => (words, false),
+    }
 }
 
 /// Statements about sessions and transactions, of which the console has none: drivers send them without being asked.
@@ -274,12 +379,34 @@ mod tests {
             ("SHOW", Command::Show(Topic::Help)),
             ("PAUSE", Command::Pause(Scope::All)),
             ("pause Shop;", Command::Pause(database("Shop"))),
+            ("PAUSE WHILE CONNECTED", Command::PauseWhileConnected(Scope::All)),
+            ("pause shop while connected;", Command::PauseWhileConnected(database("shop"))),
+            ("PAUSE \"while\"", Command::Pause(database("while"))),
             ("PAUSE \"odd \"\"name\"", Command::Pause(database("odd \"name"))),
             ("resume shop", Command::Resume(database("shop"))),
             ("/* why */ KILL shop -- now", Command::Kill(database("shop"))),
             ("KILL_CLIENT 4711", Command::KillClient(4711)),
             ("disable shop", Command::Disable("shop".to_owned())),
+            ("CACHE off", Command::Cache(Some(Mode::Off))),
+            ("cache reset", Command::Cache(None)),
+            ("cache flush", Command::CacheFlush),
+            (
+                "CACHE EXPLAIN shop 'SELECT 1'",
+                Command::CacheExplain {
+                    database: Some("shop".to_owned()),
+                    sql: "SELECT 1".to_owned(),
+                },
+            ),
             ("drain 'replica 1'", Command::Drain("replica 1".to_owned())),
+            (
+                "SILENCE replica_lag 2h 'we know';",
+                Command::Silence {
+                    rule: alerts::rule("replica_lag"),
+                    time: Duration::from_secs(7_200),
+                    reason: "we know".to_owned(),
+                },
+            ),
+            ("unsilence ALL", Command::Unsilence(None)),
             ("UNDRAIN replica-1;", Command::Undrain("replica-1".to_owned())),
             ("SHUTDOWN", Command::Shutdown(Shutdown::AtOnce)),
             ("shutdown wait_for_servers", Command::Shutdown(Shutdown::WhenServersAreFree)),
@@ -318,16 +445,25 @@ mod tests {
             "SELECT 1",
             "SHOW nonsense",
             "PAUSE a b",
+            "RESUME while connected",
             "SHOW ROUTE shop",
             "SHOW ROUTE a b 'select 1'",
             "RELOAD now",
             "DISABLE",
             "DRAIN",
             "UNDRAIN a b",
+            "CACHE",
+            "CACHE maybe",
+            "CACHE FLUSH shop",
+            "CACHE EXPLAIN select",
             "KILL_CLIENT",
             "KILL_CLIENT x",
             "KILL_CLIENT -1",
             "SHUTDOWN later",
+            "SILENCE",
+            "SILENCE nonsense 2h",
+            "SILENCE replica_lag soon",
+            "UNSILENCE",
             "PAUSE \"open",
             "'PAUSE'",
             "PAUSE (shop)",

@@ -10,7 +10,7 @@ use howdah_wire::sqlstate::SqlState;
 use super::command::Command;
 use super::parameters;
 use super::protocol::{Console, Outcome, Stop};
-use super::show::{Topic, route};
+use super::show::{Topic, cache, route};
 use super::table::cell;
 use crate::administer::{self, Census};
 use crate::entry::Activity;
@@ -28,15 +28,21 @@ const HELP: &str = "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|V
     \tSHOW SOCKETS|ACTIVE_SOCKETS|LISTS|MEM|STATE\n\
     \tSHOW DNS_HOSTS|DNS_ZONES\n\
     \tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS\n\
-    \tSHOW NODES|NOTIFICATIONS|PINS|PREPARED\n\
+    \tSHOW NODES|NOTIFICATIONS|ORIGINS|PINS|PREPARED|SLOW|STATEMENTS\n\
     \tSHOW ROUTE [<db>] '<statement>'\n\
+    \tSHOW ALERTS|CACHE\n\
+    \tCACHE ON|OFF|OBSERVE|RESET|FLUSH\n\
+    \tCACHE EXPLAIN [<db>] '<statement>'\n\
     \tRELOAD\n\
-    \tPAUSE [<db>]\n\
+    \tMARK '<text>'\n\
+    \tPAUSE [<db>] [WHILE CONNECTED]\n\
     \tRESUME [<db>]\n\
     \tDISABLE <db>\n\
     \tENABLE <db>\n\
     \tDRAIN <node>\n\
     \tUNDRAIN <node>\n\
+    \tSILENCE <rule>|ALL <time> ['<reason>']\n\
+    \tUNSILENCE <rule>|ALL\n\
     \tRECONNECT [<db>]\n\
     \tKILL [<db>]\n\
     \tKILL_CLIENT <client_id>\n\
@@ -59,31 +65,22 @@ impl Console<'_> {
                 let value = parameters::ALL.get(*at).map(|parameter| vec![cell(parameter.value)]);
                 return Ok(Outcome { rows: value.into_iter().collect(), notice: None });
             }
-            Command::Route { database, sql } => {
-                let row = route::route(self.worker, database.as_deref(), sql).await?;
-                return Ok(Outcome { rows: vec![row], notice: None });
+            Command::Route { database, sql } | Command::CacheExplain { database, sql } => {
+                return self.explain(command, database.as_deref(), sql).await;
             }
+            Command::Cache(mode) => shared.store.force(*mode),
+            Command::CacheFlush => shared.store.flush(),
             Command::Ignored(_) => {}
             Command::Change(key) => return Err(only_in_the_file(key).into()),
-            Command::Disable(database) => {
+            Command::Disable(database) | Command::Enable(database) => {
                 self.known(database)?;
-                shared.holds().set_disabled(database, true);
+                let disabled = matches!(command, Command::Disable(_));
+                shared.holds().set_disabled(database, disabled);
             }
-            Command::Enable(database) => {
-                self.known(database)?;
-                shared.holds().set_disabled(database, false);
-            }
-            Command::Drain(node) => {
-                shared
-                    .clusters
-                    .set_drained(node, true)
-                    .map_err(|error| not_drained(error, node))?;
-            }
-            Command::Undrain(node) => {
-                shared
-                    .clusters
-                    .set_drained(node, false)
-                    .map_err(|error| not_drained(error, node))?;
+            Command::Drain(node) | Command::Undrain(node) => {
+                let drained = matches!(command, Command::Drain(_));
+                let set = shared.clusters.set_drained(node, drained);
+                set.map_err(|error| not_drained(error, node))?;
             }
             Command::Kill(scope) => {
                 self.check(scope)?;
@@ -99,10 +96,16 @@ impl Console<'_> {
                 self.check(scope)?;
                 self.pause(scope).await?;
             }
+            Command::PauseWhileConnected(scope) => {
+                self.check(scope)?;
+                self.pause(scope).await?;
+                self.pauses.push(scope.clone());
+            }
             Command::Reconnect(scope) => {
                 self.check(scope)?;
                 administer::reconnect(shared, scope).await;
             }
+            Command::Mark(text) => shared.host.mark(text.clone()).await.map_err(unanswered)?,
             Command::Reload => shared.host.reload().await.map_err(unanswered)?,
             Command::Resume(scope) => {
                 let resumed = administer::resume(shared, scope).await;
@@ -111,6 +114,12 @@ impl Console<'_> {
                 })?;
             }
             Command::Shutdown(when) => shared.host.shut_down(*when).await.map_err(unanswered)?,
+            Command::Silence { rule, time, reason } => {
+                shared.alerts.lock().silence(*rule, *time, reason);
+            }
+            Command::Unsilence(rule) => {
+                shared.alerts.lock().unsilence(*rule);
+            }
             Command::Suspend => return Err(no_suspension().into()),
             Command::WaitClose(scope) => {
                 self.check(scope)?;
@@ -119,6 +128,21 @@ impl Console<'_> {
         }
         tracing::info!(user = %self.entry.user, "console: {command:?}");
         Ok(Outcome::default())
+    }
+
+    /// Says what would become of a statement.
+    async fn explain(
+        &self,
+        command: &Command,
+        database: Option<&str>,
+        sql: &str,
+    ) -> Result<Outcome, Stop> {
+        let row = if matches!(command, Command::CacheExplain { .. }) {
+            cache::explain(self.worker, database, sql).await?
+        } else {
+            route::route(self.worker, database, sql).await?
+        };
+        Ok(Outcome { rows: vec![row], notice: None })
     }
 
     /// Waits until no server is left. A pause that nobody waits for any more is taken back: the command was cancelled, or the
@@ -133,6 +157,16 @@ impl Console<'_> {
             Stop::Refused(refusal) => refusal.hint("The pause was taken back.").into(),
             end @ Stop::End(_) => end,
         })
+    }
+
+    /// Takes back what this connection has paused for as long as it lasts, whatever ended it.
+    pub(super) async fn end_pauses(&mut self) {
+        for scope in std::mem::take(&mut self.pauses) {
+            // Somebody may have said RESUME.
+            if administer::resume(&self.worker.shared, &scope).await.is_ok() {
+                tracing::info!("console: a pause ended with its connection: {scope:?}");
+            }
+        }
     }
 
     async fn wait_for(&mut self, scope: &Scope, done: impl Fn(Census) -> bool) -> Result<(), Stop> {

@@ -21,6 +21,7 @@ use super::table::{self, Columns, Formats, Row};
 use crate::auth::Link;
 use crate::entry::{Entry, Signal};
 use crate::error::Refusal;
+use crate::holds::Scope;
 use crate::worker::Worker;
 
 /// Why a command is not carried out, or not to its end.
@@ -75,6 +76,8 @@ pub(super) struct Console<'a> {
     portals: HashMap<Name, Portal>,
     /// An error came: nothing is done up to the Sync.
     skipping: bool,
+    /// Pauses that end with this connection.
+    pub(super) pauses: Vec<Scope>,
 }
 
 impl<'a> Console<'a> {
@@ -92,6 +95,7 @@ impl<'a> Console<'a> {
             statements: HashMap::new(),
             portals: HashMap::new(),
             skipping: false,
+            pauses: Vec::new(),
         }
     }
 
@@ -100,6 +104,12 @@ impl<'a> Console<'a> {
     /// # Errors
     /// What the administrator is told at the end, unless it was theirs.
     pub(super) async fn serve(mut self) -> Result<(), Refusal> {
+        let ended = self.answer().await;
+        self.end_pauses().await;
+        ended
+    }
+
+    async fn answer(&mut self) -> Result<(), Refusal> {
         loop {
             self.link.flush(self.worker).await;
             let parsed = frame::split(self.link.inbox.unread()).map_err(Refusal::protocol)?;
@@ -346,20 +356,27 @@ impl Command {
             Self::Show(topic) => topic.columns(),
             Self::Parameter(at) => super::parameters::columns(*at),
             Self::Route { .. } => Some(super::show::route::COLUMNS),
+            Self::CacheExplain { .. } => Some(super::show::cache::EXPLAINED),
             Self::Ignored(_)
             | Self::Change(_)
+            | Self::Cache(_)
+            | Self::CacheFlush
             | Self::Disable(_)
             | Self::Drain(_)
             | Self::Enable(_)
             | Self::Kill(_)
             | Self::KillClient(_)
+            | Self::Mark(_)
             | Self::Pause(_)
+            | Self::PauseWhileConnected(_)
             | Self::Reconnect(_)
             | Self::Reload
             | Self::Resume(_)
             | Self::Shutdown(_)
+            | Self::Silence { .. }
             | Self::Suspend
             | Self::Undrain(_)
+            | Self::Unsilence(_)
             | Self::WaitClose(_) => None,
         }
     }

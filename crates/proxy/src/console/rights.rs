@@ -29,6 +29,8 @@ impl Command {
                 // They hold what applications wrote, or what would let somebody in.
                 Topic::Fds | Topic::Prepared => Role::Admin,
                 Topic::ActiveSockets
+                | Topic::Alerts
+                | Topic::Cache
                 | Topic::Clients
                 | Topic::Config
                 | Topic::Databases
@@ -40,6 +42,7 @@ impl Command {
                 | Topic::Mem
                 | Topic::Nodes
                 | Topic::Notifications
+                | Topic::Origins
                 | Topic::PeerPools
                 | Topic::Peers
                 | Topic::Pins
@@ -47,8 +50,10 @@ impl Command {
                 | Topic::Routes
                 | Topic::Rules
                 | Topic::Servers
+                | Topic::Slow
                 | Topic::Sockets
                 | Topic::State
+                | Topic::Statements
                 | Topic::Stats
                 | Topic::StatsAverages
                 | Topic::StatsTotals
@@ -57,19 +62,26 @@ impl Command {
                 | Topic::Version => Role::Stats,
             },
             Self::Parameter(_) | Self::Ignored(_) | Self::Route { .. } => Role::Stats,
+            Self::CacheExplain { .. } => Role::Stats,
             Self::Change(_)
+            | Self::Cache(_)
+            | Self::CacheFlush
             | Self::Disable(_)
             | Self::Drain(_)
             | Self::Enable(_)
             | Self::Kill(_)
             | Self::KillClient(_)
+            | Self::Mark(_)
             | Self::Pause(_)
+            | Self::PauseWhileConnected(_)
             | Self::Reconnect(_)
             | Self::Reload
             | Self::Resume(_)
             | Self::Shutdown(_)
+            | Self::Silence { .. }
             | Self::Suspend
             | Self::Undrain(_)
+            | Self::Unsilence(_)
             | Self::WaitClose(_) => Role::Admin,
         }
     }

@@ -32,7 +32,7 @@ pub(super) fn board(
     let mut passenger = Passenger {
         owner,
         request,
-        answer: Answer { bytes: worker.shelf.take_outbox(), error: None },
+        answer: Answer { bytes: worker.shelf.take_outbox(), rows: 0, error: None },
         elsewhere: None,
         spilled: false,
         entry: Some(entry),

@@ -10,6 +10,7 @@ use howdah_wire::frame;
 use howdah_wire::sqlstate::SqlState;
 
 use super::{Elsewhere, Flight, Lost, OUT_OF_STEP};
+use crate::calls;
 use crate::entry::AnswerError;
 use crate::server::{Body, Server, SessionId};
 use crate::share::SharedRequest;
@@ -116,6 +117,11 @@ impl Splitter<'_> {
         let (delivery, event) =
             self.server.queue.on_frame(frame_tag).map_err(|_| Lost(OUT_OF_STEP))?;
         match event {
+            Event::StatementEnded { .. }
+                if frame_tag == tag::COMMAND_COMPLETE && delivery != Delivery::Nobody =>
+            {
+                self.count_rows(body);
+            }
             Event::None | Event::StatementEnded { .. } | Event::Described { .. } => {}
             Event::Failed { internal: true, .. } => return Err(Lost("it refused settings")),
             Event::Failed { from, until, internal: false } => {
@@ -165,6 +171,13 @@ impl Splitter<'_> {
         }
         let instead = in_the_clients_words(self.server, &passenger.request, body);
         Ok(Fate::Fail(fields.code, instead))
+    }
+
+    /// The statement of the passenger whose turn it is has ended.
+    fn count_rows(&self, command: &[u8]) {
+        if let Some(passenger) = self.flight.passengers.borrow_mut().get_mut(self.answered) {
+            passenger.answer.rows = calls::rows(command);
+        }
     }
 
     /// The next bytes of the answer are the error with which it ends.

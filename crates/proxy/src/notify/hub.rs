@@ -340,9 +340,7 @@ impl Hub {
 
     fn hang_up(mut self) {
         if let Some(connection) = &mut self.connection {
-            let mut out = Vec::with_capacity(8);
-            frontend::terminate(&mut out);
-            let _ = connection.stream.write_now(&out);
+            let _ = connection.stream.say_goodbye();
         }
     }
 

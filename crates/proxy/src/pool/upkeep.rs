@@ -13,7 +13,6 @@ use super::opening::Dial;
 use crate::clock;
 use crate::connect::OpenError;
 use crate::entry::Grant;
-use crate::quota::Permit;
 use crate::worker::Worker;
 
 impl Pool {
@@ -83,13 +82,11 @@ impl Pool {
     /// Logs in to the node and leaves again: it was quiet for long, or nobody else tries it.
     async fn probe(self: Rc<Self>, worker: &Rc<Worker>, timeout: Duration) {
         // With no place free there are servers enough to tell; the next interval asks again.
-        let Some(_permit) = Permit::new().and_all(&self.quotas.borrow()) else { return };
+        let Some(_permit) = self.spare_place() else { return };
         let opened = self.dial(worker, timeout, Dial::AsWritten).await;
         self.on_dialled(worker, opened.as_ref().err());
         if let Ok((mut opened, _)) = opened {
-            let mut out = Vec::with_capacity(8);
-            howdah_wire::frontend::terminate(&mut out);
-            let _ = opened.stream.write_now(&out);
+            let _ = opened.stream.say_goodbye();
         }
     }
 

@@ -7,6 +7,7 @@
 mod clusters;
 mod nodes;
 mod request;
+mod settle;
 mod verdicts;
 
 use std::cell::Cell;
@@ -14,26 +15,23 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use howdah_core::route::class::Safety;
-use howdah_core::route::{Consistency, Position, Reason, Route, Wish};
+use howdah_core::route::class::{Safety, UnsafeReason};
+use howdah_core::route::{Consistency, Policy, Position, Reason, Route, Wish};
 use howdah_core::session::Context;
-use howdah_core::topology::{Hint, NodeId};
+use howdah_core::topology::{Hint, Lsn, NodeId};
 use howdah_wire::sqlstate::SqlState;
 
 pub(crate) use nodes::Nodes;
 pub(crate) use verdicts::Verdicts;
 
 use crate::clock;
-use crate::entry::{Activity, Grant, Signal};
 use crate::error::{Refusal, seconds};
 use crate::pool::Pool;
 use crate::rows;
 use crate::server::Server;
-use crate::session::{End, Event, Session};
+use crate::session::{End, Session};
 use crate::worker::Worker;
 
-/// How often a request that waits for a replica looks again.
-const LOOK: Duration = Duration::from_millis(1);
 /// How often a request is routed to a replica whose connections are newer than what is known of it.
 const RENEWALS: u32 = 3;
 /// A session that has asked the primary for so long because no replica has what it has seen waits for one,
@@ -75,7 +73,9 @@ struct State {
     /// Its pools on replicas, by number of the node; of this list of nodes.
     pools: Vec<Option<Rc<Pool>>>,
     revision: u64,
+    /// By the catalog of the primary, as which `home` had this generation.
     verdicts: Rc<Verdicts>,
+    judged_at: u64,
     /// When the request at hand was routed.
     since: Option<Instant>,
 }
@@ -146,14 +146,41 @@ impl Session {
         let wish = self.wish(&nodes);
         let (wish, safety) = self.read_request(wish);
         self.state(&nodes).since = Some(since);
+        if safety == Safety::Replica
+            && let Err(refusal) = self.find_replica(&nodes, &wish, since).await?
+        {
+            return Ok(Err(refusal));
+        }
         if safety != Safety::Replica {
             nodes.count(Reason::Write);
+        }
+        if self.routing.is_away() || wish.consistency != Consistency::Session {
+            return Ok(Ok(()));
+        }
+        if let Safety::Primary(reason) = safety
+            && shows_nothing(reason)
+        {
+            self.prepare_to_read_at_home(&nodes);
+            return Ok(Ok(()));
+        }
+        self.settle(&nodes, since).await
+    }
+
+    /// Finds the replica for a read, if there is one that may answer it. Cancel safe.
+    async fn find_replica(
+        &mut self,
+        nodes: &Rc<Nodes>,
+        wish: &Wish,
+        since: Instant,
+    ) -> Result<Result<(), Refusal>, End> {
+        if self.caching.keeps() && wish.policy != Policy::Replica {
+            nodes.count(Reason::Kept);
             return Ok(Ok(()));
         }
         let mut may_wait = true;
         loop {
             let (now, chance) = (clock::now(), self.worker.draw());
-            let state = self.state(&nodes);
+            let state = self.state(nodes);
             if let Some((node, moment)) = state.renew {
                 if !nodes.is_asked_since(node, moment)
                     && now.saturating_duration_since(moment) < SETTLE
@@ -166,15 +193,15 @@ impl Session {
                 }
                 state.renew = None;
             }
-            state.place(&nodes, now);
+            state.place(nodes, now);
             let facts = (now, chance, may_wait);
-            let route = nodes.choose(&wish, &state.position, &state.avoided, facts);
+            let route = nodes.choose(wish, &state.position, &state.avoided, facts);
             match route {
                 Route::Replica(node, open_at) => {
                     state.restless = None;
                     nodes.count(Reason::Fresh);
                     self.routing.open_at = open_at;
-                    self.go_to(&nodes, node);
+                    self.go_to(nodes, node);
                     return Ok(Ok(()));
                 }
                 Route::Primary(Reason::Behind) if may_wait && state.is_restless(now) => {
@@ -196,7 +223,7 @@ impl Session {
                 }
                 Route::Refused(reason) => {
                     nodes.count(reason);
-                    return Ok(Err(no_replica(reason, &wish)));
+                    return Ok(Err(no_replica(reason, wish)));
                 }
             }
             if let Some(refusal) = self.look_later().await? {
@@ -208,6 +235,7 @@ impl Session {
     /// What the session wants, before a look at the request.
     fn wish(&mut self, nodes: &Rc<Nodes>) -> Wish {
         let revision = self.worker.settings_revision();
+        self.state(nodes);
         if let Some(state) = &self.routing.state
             && Arc::ptr_eq(&state.wished.0, self.settings.context())
             && state.wished.1 == revision
@@ -240,9 +268,15 @@ impl Session {
                 pools: Vec::new(),
                 revision: nodes.revision(),
                 verdicts: self.worker.verdicts(&self.home),
+                judged_at: self.home.generation(),
                 since: None,
             })
         });
+        if state.judged_at != self.home.generation() {
+            // Another node is the primary now: definitions change there.
+            state.verdicts = self.worker.verdicts(&self.home);
+            state.judged_at = self.home.generation();
+        }
         if state.revision != nodes.revision() {
             // The numbers mean other nodes now.
             state.pools.drain(..).flatten().for_each(|pool| leave(&pool));
@@ -274,6 +308,7 @@ impl Session {
             self.entry.set_pool(&pool);
             self.pool = pool;
             (self.routing.away, self.routing.tried) = (Some(node), Some(node));
+            self.caching.on_away();
             nodes.on_sent(node);
         }
     }
@@ -303,6 +338,23 @@ impl Session {
             nodes.want_samples();
         }
         self.come_home(since.map(|since| now.saturating_duration_since(since)));
+    }
+
+    /// The cache has answered with what the primary had shown up to here; `None`: it may show that only now.
+    pub(crate) fn on_answered_from_cache(&mut self, up_to: Option<Lsn>) {
+        let Some(nodes) = self.routing.nodes.clone().filter(|nodes| nodes.has_choice()) else {
+            return;
+        };
+        let (primary, now) = (nodes.primary(), clock::now());
+        let state = self.state(&nodes);
+        state.position.follow(primary, now);
+        match up_to {
+            Some(up_to) => state.position.saw(up_to),
+            None => {
+                state.position.on_answer(primary, primary, now);
+                nodes.want_samples();
+            }
+        }
     }
 
     /// Whether the server was opened after the replica was asked what it has.
@@ -338,6 +390,22 @@ impl Session {
         true
     }
 
+    /// PostgreSQL has said something that bears on what the session's node is: it is asked at once.
+    pub(crate) fn on_telling(&self, code: SqlState) {
+        let hint = match code {
+            SqlState::READ_ONLY_TRANSACTION => Hint::ReadOnly,
+            SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => {
+                Hint::ShuttingDown
+            }
+            _ => return,
+        };
+        let Some(nodes) = &self.routing.nodes else { return };
+        let node = self.routing.away.unwrap_or_else(|| nodes.primary());
+        if let Some(state) = nodes.state(node) {
+            self.worker.shared.clusters.on_hint(&state, hint, clock::now());
+        }
+    }
+
     /// The request at hand does not go to this replica any more.
     pub(crate) fn avoid(&mut self, node: NodeId) {
         if let Some(state) = self.routing.nodes.as_ref().and_then(|nodes| nodes.state(node)) {
@@ -347,31 +415,6 @@ impl Session {
             state.avoided.push(node);
         }
         self.come_home(None);
-    }
-
-    /// Waits a moment for news of the nodes. The client may send more meanwhile, cancel, or go.
-    async fn look_later(&mut self) -> Result<Option<Refusal>, End> {
-        self.entry.waiting.set(Some(clock::now()));
-        let before = self.entry.activity.replace(Activity::Waiting);
-        let outcome = tokio::select! {
-            biased;
-            outcome = std::future::poll_fn(|cx| self.poll_grant(Activity::Waiting, cx)) => Some(outcome),
-            () = tokio::time::sleep(LOOK) => None,
-        };
-        self.entry.waiting.set(None);
-        self.entry.activity.set(before);
-        match outcome {
-            None => Ok(None),
-            Some(Err(Event::Signal(Signal::Cancel))) => Ok(Some(Refusal::canceled())),
-            Some(Err(Event::Signal(signal))) => self.on_signal(signal).map(|()| None),
-            Some(Err(_)) => Err(End::ClientGone),
-            // Nobody owes it a server.
-            Some(Ok(Grant::Server(server))) => {
-                self.pool.checkin(&self.worker, server);
-                Ok(None)
-            }
-            Some(Ok(_)) => Ok(None),
-        }
     }
 }
 
@@ -388,6 +431,12 @@ impl State {
         let since = *self.restless.get_or_insert(now);
         now.saturating_duration_since(since) >= RESTLESS
     }
+}
+
+/// Whether a statement that is for the primary because of this tells nothing of what is in the database. What a write returns is of
+/// the rows that it has locked, or of its own.
+const fn shows_nothing(reason: UnsafeReason) -> bool {
+    matches!(reason, UnsafeReason::Write | UnsafeReason::Session | UnsafeReason::Setting)
 }
 
 fn no_replica(reason: Reason, wish: &Wish) -> Refusal {

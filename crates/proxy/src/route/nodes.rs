@@ -118,6 +118,18 @@ impl Nodes {
         self.position_at(node, moment).is_some()
     }
 
+    /// Whether the primary shows what this replica, or any of them, had shown at `moment`.
+    pub(crate) fn is_settled(&self, by: Option<NodeId>, moment: Instant) -> bool {
+        let members = self.members.borrow();
+        let settled = |member: &Member| member.state.published.settled() >= Some(moment);
+        // One that was started anew in between may have forgotten what it had shown.
+        let lasts = |member: &Member| member.state.published.since() <= Some(moment);
+        members.iter().any(|member| {
+            let own = by == Some(member.id) && lasts(member);
+            (own || member.state.published.standing() == Standing::Primary) && settled(member)
+        })
+    }
+
     /// Has all nodes asked for their positions at once.
     pub(crate) fn want_samples(&self) {
         self.members.borrow().iter().for_each(|member| member.state.published.want_sample());
@@ -139,6 +151,7 @@ impl Nodes {
             let published = &member.state.published;
             let candidate = Candidate {
                 node: member.id,
+                eligible: true,
                 weight: member.weight,
                 priority: member.priority,
                 busy: busy.get(member.id.0).copied().unwrap_or(0),

@@ -3,7 +3,7 @@
 use howdah_core::topology::NodeId;
 
 use crate::pool::Target;
-use crate::settings::{Login, Probe, Settings, User};
+use crate::settings::{Cluster, Node, Probe, ServerCredentials, Settings};
 
 /// Where, as whom and how often a node is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,22 +20,9 @@ impl ProbeLogin {
         let node = settings.nodes.get(id.0)?;
         let cluster = settings.clusters.iter().find(|known| known.name == cluster)?;
         let here = || settings.databases.iter().filter(|it| cluster.nodes.contains(&it.primary));
-        let looks_up = || here().find_map(|database| database.auth_query.as_ref());
         let credentials = match &settings.probe.login {
             Some(login) => login.clone(),
-            None => match settings.users.iter().find(|user| can_log_in(user)) {
-                Some(user) => {
-                    let mut credentials = user.credentials(node).clone();
-                    credentials.user.get_or_insert_with(|| user.name.clone());
-                    credentials
-                }
-                None => {
-                    let query = looks_up()?;
-                    let mut credentials = query.credentials.clone();
-                    credentials.user = Some(query.user.clone());
-                    credentials
-                }
-            },
+            None => own_credentials(settings, cluster, node)?,
         };
         let named = || here().find(|database| database.name != "*");
         let own =
@@ -54,9 +41,20 @@ impl ProbeLogin {
     }
 }
 
-/// Whether servers can be logged in to without what the user's own login reveals.
-const fn can_log_in(user: &User) -> bool {
-    let named = user.server.user.is_some() || !matches!(user.name.as_bytes(), b"*");
-    let secret = user.server.password.is_some() || user.server.md5.is_some();
-    named && (secret || matches!(user.login, Login::Trust))
+/// What somebody logs in to a node with who needs no client for it. `None`: nobody does.
+pub(crate) fn own_credentials(
+    settings: &Settings,
+    cluster: &Cluster,
+    node: &Node,
+) -> Option<ServerCredentials> {
+    if let Some(user) = settings.users.iter().find(|user| user.logs_in_alone()) {
+        let mut credentials = user.credentials(node).clone();
+        credentials.user.get_or_insert_with(|| user.name.clone());
+        return Some(credentials);
+    }
+    let mut here = settings.databases.iter().filter(|it| cluster.nodes.contains(&it.primary));
+    let query = here.find_map(|database| database.auth_query.as_ref())?;
+    let mut credentials = query.credentials.clone();
+    credentials.user = Some(query.user.clone());
+    Some(credentials)
 }

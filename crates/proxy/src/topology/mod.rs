@@ -19,6 +19,7 @@ use howdah_core::topology::{Hint, NodeId, Place};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+pub(crate) use login::own_credentials;
 pub(crate) use published::Published;
 pub(crate) use view::View;
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use howdah_core::topology::{Failure, Observation, Role};
 
 use super::login::ProbeLogin;
-use super::question::{AskError, Connection};
+use super::question::{AskError, Connection, Visible};
 use super::watched::Watched;
 use crate::clock;
 use crate::keys::Keys;
@@ -75,7 +75,7 @@ impl Prober {
         }
     }
 
-    async fn ask(&mut self) -> Result<Observation, AskError> {
+    async fn ask(&mut self) -> Result<(Observation, Visible), AskError> {
         let (shelf, limit) = (&self.worker.shelf, ANSWER.min(self.login.timeout));
         // Taken out: a question that is not answered leaves no connection behind.
         let mut connection = match self.connection.take() {
@@ -88,8 +88,9 @@ impl Prober {
                 opened.unwrap_or(Err(AskError::Late))?
             }
         };
+        let also = self.cluster.also(&self.node);
         let asking = async {
-            let observation = connection.ask(shelf).await?;
+            let (observation, visible) = connection.ask(shelf, also).await?;
             let due = self.followers.is_none_or(|at| clock::now() >= at + FOLLOWERS);
             let followers = match observation.role {
                 Role::Primary if due => match connection.followers(shelf).await {
@@ -99,10 +100,10 @@ impl Prober {
                 },
                 Role::Primary | Role::Replica | Role::Unknown => None,
             };
-            Ok((observation, followers))
+            Ok((observation, visible, followers))
         };
         let answer = tokio::time::timeout(limit, asking).await.unwrap_or(Err(AskError::Late));
-        let (observation, followers) = answer?;
+        let (observation, visible, followers) = answer?;
         self.connection = Some(connection);
         if let Some(followers) = followers {
             self.followers = Some(clock::now());
@@ -110,14 +111,14 @@ impl Prober {
                 self.worker.shared.clusters.refresh();
             }
         }
-        Ok(observation)
+        Ok((observation, visible))
     }
 
-    fn on_answer(&mut self, answer: Result<Observation, AskError>) {
+    fn on_answer(&mut self, answer: Result<(Observation, Visible), AskError>) {
         let answer = match answer {
-            Ok(observation) => {
+            Ok(answer) => {
                 (self.failures, self.last) = (0, None);
-                Ok(observation)
+                Ok(answer)
             }
             Err(error) => {
                 let failure = error.failure();

@@ -54,6 +54,8 @@ pub(crate) struct Published {
     /// Up to when it has all that the primary had committed.
     fresh: Moment,
     lag_bytes: AtomicU64,
+    /// Up to when the primary shows what this replica has shown; of the primary: what any has.
+    settled: Moment,
     /// Since when it may serve reads.
     since: Moment,
     drained: AtomicBool,
@@ -68,6 +70,7 @@ pub(super) struct News {
     pub(super) sample: Option<Sample>,
     pub(super) fresh: Option<Instant>,
     pub(super) lag_bytes: Option<u64>,
+    pub(super) settled: Option<Instant>,
 }
 
 impl Published {
@@ -79,6 +82,7 @@ impl Published {
             asked: Moment::default(),
             fresh: Moment::default(),
             lag_bytes: AtomicU64::new(u64::MAX),
+            settled: Moment::default(),
             since: Moment::default(),
             drained: AtomicBool::new(false),
             wanted: Notify::new(),
@@ -93,6 +97,7 @@ impl Published {
             self.standing.store(number, Ordering::Release);
         }
         self.fresh.set(self.made, news.fresh);
+        self.settled.set(self.made, news.settled);
         self.position.store(news.sample.map_or(0, |sample| sample.lsn.0), Ordering::Release);
         self.asked.set(self.made, news.sample.map(|sample| sample.asked));
         self.lag_bytes.store(news.lag_bytes.unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -116,6 +121,11 @@ impl Published {
     /// Up to when it has everything that the primary had committed; `None`: unknown.
     pub(crate) fn fresh_at(&self) -> Option<Instant> {
         self.fresh.get(self.made)
+    }
+
+    /// Up to when the primary shows everything that this replica has shown; asked of the primary, everything that any has.
+    pub(crate) fn settled(&self) -> Option<Instant> {
+        self.settled.get(self.made)
     }
 
     pub(crate) fn lag_bytes(&self) -> Option<u64> {

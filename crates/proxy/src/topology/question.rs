@@ -4,15 +4,15 @@
 
 use std::time::Instant;
 
-use howdah_core::topology::{Failure, Lsn, Observation, Role};
-use howdah_wire::backend::{self, Message, tag};
+use howdah_core::topology::{Failure, Lsn, Observation, Role, Transactions};
+use howdah_wire::backend::tag;
 use howdah_wire::sqlstate::SqlState;
 use howdah_wire::{frame, frontend};
 
 use crate::buffer::Shelf;
 use crate::clock;
 use crate::connect::{self, Login, OpenError};
-use crate::inquiry::{Broken, Inquiry};
+use crate::inquiry::{self, Broken, Inquiry, Row, Unanswered};
 
 /// Shown in `pg_stat_activity`.
 const APPLICATION: (&str, &str) = ("application_name", "howdah (topology)");
@@ -44,8 +44,42 @@ const FOLLOWERS: &str = "SELECT DISTINCT pg_catalog.host(client_addr) FROM pg_ca
     AS follower WHERE client_addr IS NOT NULL AND application_name NOT IN ('pg_basebackup', 'pg_receivewal') AND NOT EXISTS \
     (SELECT FROM pg_catalog.pg_replication_slots WHERE active_pid = follower.pid AND slot_type = 'logical') ORDER BY 1";
 
-/// Name of the prepared question.
+/// Which transactions are under way on a primary, the number that comes next, and what is on its disk.
+const TRANSACTIONS: &str = "SELECT pg_catalog.txid_current_snapshot(), pg_catalog.age('3'::pg_catalog.xid), \
+    CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_current_wal_flush_lsn() END";
+
+/// Which of some transactions a replica has seen committed. Those from `xmax` on it has not; asking for them is an error.
+const COMMITTED: &str = "SELECT pg_catalog.string_agg(xid::pg_catalog.text, ',') \
+    FROM pg_catalog.unnest(pg_catalog.string_to_array($1, ',')::pg_catalog.int8[]) AS asked (xid) \
+    WHERE CASE WHEN xid < pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) \
+        THEN pg_catalog.txid_status(xid) = 'committed' END";
+
+/// Names of the prepared questions.
 const NAME: &[u8] = b"topology";
+const NAME_TRANSACTIONS: &[u8] = b"transactions";
+const NAME_COMMITTED: &[u8] = b"committed";
+
+/// What is asked besides, by what the node was last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Also {
+    /// Nothing.
+    Nothing,
+    /// A primary: its transactions.
+    Transactions,
+    /// A replica: which of these it has seen committed; those of this moment.
+    Committed(Instant, Vec<u64>),
+}
+
+/// What the answer to that is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Visible {
+    /// Nothing was asked, or it does not tell.
+    Untold,
+    /// The transactions under way on a primary, and up to where its log is on disk.
+    Primary(Lsn, Transactions),
+    /// Those that a replica has seen committed of the ones that were under way on the primary at a moment.
+    Replica(Instant, Vec<u64>),
+}
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +115,16 @@ impl From<Broken> for AskError {
     }
 }
 
+impl From<Unanswered> for AskError {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Broken(broken) => broken.into(),
+            Unanswered::Refused { code, message } => Self::Refused { code, message },
+            Unanswered::Odd => Self::Odd,
+        }
+    }
+}
+
 impl AskError {
     /// What it says about the node.
     pub(super) fn failure(&self) -> Failure {
@@ -95,8 +139,6 @@ impl AskError {
 /// A connection that asks.
 #[derive(Debug)]
 pub(super) struct Connection(Inquiry);
-
-type Row = Vec<Option<String>>;
 
 impl Connection {
     /// Logs in and prepares the question. Dropping the future closes the socket.
@@ -117,24 +159,45 @@ impl Connection {
     async fn prepare(&mut self, shelf: &Shelf, question: &str) -> Result<Vec<Row>, AskError> {
         let mut out = Vec::with_capacity(2048);
         frontend::parse_message(&mut out, NAME, question.as_bytes(), &[0, 0]);
-        execute(&mut out, NAME);
+        frontend::parse_message(&mut out, NAME_TRANSACTIONS, TRANSACTIONS.as_bytes(), &[0, 0]);
+        frontend::parse_message(&mut out, NAME_COMMITTED, COMMITTED.as_bytes(), &[0, 0]);
+        execute(&mut out, NAME, &[]);
+        frontend::sync(&mut out);
         self.exchange(shelf, &out).await
     }
 
-    /// Asks. When the future is dropped, so must the connection be.
-    pub(super) async fn ask(&mut self, shelf: &Shelf) -> Result<Observation, AskError> {
+    /// Asks, in one round trip. When the future is dropped, so must the connection be.
+    pub(super) async fn ask(
+        &mut self,
+        shelf: &Shelf,
+        also: Also,
+    ) -> Result<(Observation, Visible), AskError> {
         let asked = clock::now();
-        let mut out = Vec::with_capacity(64);
-        execute(&mut out, NAME);
+        let mut out = Vec::with_capacity(256);
+        execute(&mut out, NAME, &[]);
+        // Behind the position, so that what is told of transactions is as of that position or later.
+        match &also {
+            Also::Nothing => {}
+            Also::Transactions => execute(&mut out, NAME_TRANSACTIONS, &[]),
+            Also::Committed(_, xids) => {
+                let list: Vec<_> = xids.iter().map(u64::to_string).collect();
+                execute(&mut out, NAME_COMMITTED, &[Some(list.join(",").as_bytes())]);
+            }
+        }
+        frontend::sync(&mut out);
         let rows = self.exchange(shelf, &out).await?;
-        rows.first().and_then(|row| observation(row, asked)).ok_or(AskError::Odd)
+        let (row, more) = rows.split_first().ok_or(AskError::Odd)?;
+        let observation = observation(row, asked).ok_or(AskError::Odd)?;
+        let visible = more.first().and_then(|row| visible(row, also)).unwrap_or(Visible::Untold);
+        Ok((observation, visible))
     }
 
     /// Addresses of those who follow this node, as far as it tells. When the future is dropped, so must the connection be.
     pub(super) async fn followers(&mut self, shelf: &Shelf) -> Result<Vec<String>, AskError> {
         let mut out = Vec::with_capacity(512);
         frontend::parse_message(&mut out, b"", FOLLOWERS.as_bytes(), &[0, 0]);
-        execute(&mut out, b"");
+        execute(&mut out, b"", &[]);
+        frontend::sync(&mut out);
         let rows = self.exchange(shelf, &out).await?;
         Ok(rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())
     }
@@ -147,7 +210,8 @@ impl Connection {
                     if let Ok(Some((found, _))) = frame::split(&bytes)
                         && found.tag == tag::ERROR
                     {
-                        return AskError::Lost(Some(refused(found.body).to_string()));
+                        let last = AskError::from(inquiry::refused(found.body));
+                        return AskError::Lost(Some(last.to_string()));
                     }
                 }
                 Err(broken) => return broken.into(),
@@ -158,45 +222,29 @@ impl Connection {
     /// Sends and gathers rows up to ReadyForQuery.
     async fn exchange(&mut self, shelf: &Shelf, bytes: &[u8]) -> Result<Vec<Row>, AskError> {
         self.0.send(bytes).await?;
-        let (mut rows, mut failed) = (Vec::new(), None);
-        loop {
-            let bytes = self.0.frame(shelf).await?;
-            let Ok(Some((found, _))) = frame::split(&bytes) else { return Err(AskError::Odd) };
-            match found.tag {
-                tag::DATA_ROW => rows.push(values(found).ok_or(AskError::Odd)?),
-                tag::ERROR => failed = Some(refused(found.body)),
-                tag::READY_FOR_QUERY => return failed.map_or(Ok(rows), Err),
-                _ => {}
-            }
-        }
+        Ok(self.0.answer(shelf).await?)
     }
 }
 
-fn execute(out: &mut Vec<u8>, name: &[u8]) {
-    frontend::bind_message(out, b"", name, &[]);
+fn execute(out: &mut Vec<u8>, name: &[u8], values: &[Option<&[u8]>]) {
+    frontend::bind_message(out, b"", name, values);
     frontend::execute(out, b"", 0);
-    frontend::sync(out);
 }
 
-fn refused(body: &[u8]) -> AskError {
-    match backend::error_fields(body) {
-        Ok(fields) => AskError::Refused {
-            code: fields.code,
-            message: String::from_utf8_lossy(fields.message).into_owned(),
-        },
-        Err(_) => AskError::Odd,
+/// What an answer says of transactions; `None`: nothing, because the node is not what it was.
+fn visible(row: &[Option<String>], also: Also) -> Option<Visible> {
+    match (also, row) {
+        (Also::Transactions, [Some(snapshot), Some(age), Some(flushed)]) => {
+            let transactions = Transactions::parse(snapshot, age)?;
+            Some(Visible::Primary(flushed.parse().ok()?, transactions))
+        }
+        (Also::Committed(about, _), [committed]) => {
+            let list = committed.iter().flat_map(|list| list.split(','));
+            let xids = list.map(|xid| xid.parse().ok()).collect::<Option<Vec<u64>>>()?;
+            Some(Visible::Replica(about, xids))
+        }
+        _ => None,
     }
-}
-
-fn values(row: frame::Frame<'_>) -> Option<Row> {
-    let Ok(Message::DataRow(values)) = backend::decode(row) else {
-        return None;
-    };
-    let text = |value: Option<&[u8]>| match value {
-        Some(value) => std::str::from_utf8(value).ok().map(|text| Some(text.to_owned())),
-        None => Some(None),
-    };
-    values.iter().map(text).collect()
 }
 
 /// What an answer means; `None`: it is not one.

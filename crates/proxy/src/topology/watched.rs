@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use howdah_core::topology::{
-    Change, Failure, Hint, NodeId, Observation, Place, Standing, Topology,
+    Change, Failure, Hint, NodeId, Observation, Place, Shown, Standing, Topology,
 };
 use parking_lot::Mutex;
 
 use super::published::News;
+use super::question::{Also, Visible};
 use super::view::{ClusterView, NodeView};
 use crate::node::NodeState;
 
@@ -25,6 +26,8 @@ pub(super) struct Watched {
 #[derive(Debug)]
 struct Inner {
     topology: Topology,
+    /// Of this primary.
+    shown: (Option<NodeId>, Shown),
     nodes: Vec<(NodeId, Arc<NodeState>)>,
     unlisted: Vec<String>,
     /// People know that the configuration calls another node the primary.
@@ -41,8 +44,14 @@ impl Watched {
         now: Instant,
     ) -> Self {
         let topology = Topology::new(places, now);
-        let inner =
-            Inner { topology, nodes, unlisted: Vec::new(), roles_differ: false, barred: false };
+        let inner = Inner {
+            topology,
+            shown: (None, Shown::default()),
+            nodes,
+            unlisted: Vec::new(),
+            roles_differ: false,
+            barred: false,
+        };
         inner.publish(now);
         Self { name, inner: Mutex::new(inner) }
     }
@@ -56,6 +65,8 @@ impl Watched {
     ) {
         let mut inner = self.inner.lock();
         inner.nodes = nodes;
+        // The numbers may mean others now.
+        inner.shown = (None, Shown::default());
         let changes = inner.topology.set_places(places, now);
         inner.publish(now);
         inner.tell(&self.name, &changes);
@@ -79,15 +90,33 @@ impl Watched {
         &self,
         node: &Arc<NodeState>,
         now: Instant,
-        answer: Result<Observation, Failure>,
+        answer: Result<(Observation, Visible), Failure>,
     ) -> bool {
         let mut inner = self.inner.lock();
         let Some(id) = inner.id(node) else { return false };
+        let (answer, visible) = match answer {
+            Ok((observation, visible)) => (Ok(observation), Some((observation, visible))),
+            Err(failure) => (Err(failure), None),
+        };
         let changes = inner.topology.observe(id, now, answer);
+        if let Some((observation, visible)) = visible {
+            inner.on_visible(id, &observation, &visible);
+        }
         inner.publish(now);
         inner.tell(&self.name, &changes);
         drop(inner);
         !changes.is_empty()
+    }
+
+    /// What a node is asked besides what it is.
+    pub(super) fn also(&self, node: &Arc<NodeState>) -> Also {
+        let inner = self.inner.lock();
+        let standing = inner.id(node).map(|id| inner.topology.standing(id));
+        match (standing, inner.shown.1.question()) {
+            (Some(Standing::Primary), _) => Also::Transactions,
+            (Some(Standing::Replica), Some((about, xids))) => Also::Committed(about, xids.to_vec()),
+            _ => Also::Nothing,
+        }
     }
 
     /// Nobody can log in to a node.
@@ -160,6 +189,23 @@ impl Inner {
         found.map(|(id, _)| *id)
     }
 
+    /// What a node has said of transactions counts as long as it is what it was when it was asked.
+    fn on_visible(&mut self, id: NodeId, observation: &Observation, visible: &Visible) {
+        let primary = self.topology.primary();
+        if self.shown.0 != primary {
+            self.shown = (primary, Shown::default());
+        }
+        match (visible, self.topology.standing(id)) {
+            (Visible::Primary(flushed, transactions), Standing::Primary) => {
+                self.shown.1.on_primary(observation.asked, *flushed, transactions);
+            }
+            (Visible::Replica(about, committed), Standing::Replica) => {
+                self.shown.1.on_replica(id, *about, observation.lsn, committed);
+            }
+            _ => {}
+        }
+    }
+
     /// All nodes: what one says makes others fresher or staler.
     fn publish(&self, now: Instant) {
         for (id, node) in &self.nodes {
@@ -170,6 +216,7 @@ impl Inner {
                     sample: self.topology.position(*id),
                     fresh: self.topology.fresh_at(*id),
                     lag_bytes: self.topology.lag_bytes(*id),
+                    settled: self.shown.1.settled(Some(*id)),
                 },
             );
         }

@@ -3,12 +3,16 @@
 //!
 //! Invariant: a table is a function of a [`View`].
 
+mod alerts;
+pub(super) mod cache;
 mod config;
 mod lists;
 mod own;
 mod pools;
 pub(super) mod route;
+mod slow;
 mod sockets;
+mod statements;
 mod stats;
 
 use std::sync::Arc;
@@ -27,6 +31,8 @@ use crate::worker::{Worker, WorkerReport};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Topic {
     ActiveSockets,
+    Alerts,
+    Cache,
     Clients,
     Config,
     Databases,
@@ -39,6 +45,7 @@ pub(super) enum Topic {
     Mem,
     Nodes,
     Notifications,
+    Origins,
     PeerPools,
     Peers,
     Pins,
@@ -47,8 +54,10 @@ pub(super) enum Topic {
     Routes,
     Rules,
     Servers,
+    Slow,
     Sockets,
     State,
+    Statements,
     Stats,
     StatsAverages,
     StatsTotals,
@@ -61,6 +70,8 @@ impl Topic {
     /// Words and topics.
     pub(super) const ALL: &[(&str, Self)] = &[
         ("active_sockets", Self::ActiveSockets),
+        ("alerts", Self::Alerts),
+        ("cache", Self::Cache),
         ("clients", Self::Clients),
         ("config", Self::Config),
         ("databases", Self::Databases),
@@ -73,6 +84,7 @@ impl Topic {
         ("mem", Self::Mem),
         ("nodes", Self::Nodes),
         ("notifications", Self::Notifications),
+        ("origins", Self::Origins),
         ("peer_pools", Self::PeerPools),
         ("peers", Self::Peers),
         ("pins", Self::Pins),
@@ -81,8 +93,10 @@ impl Topic {
         ("routes", Self::Routes),
         ("rules", Self::Rules),
         ("servers", Self::Servers),
+        ("slow", Self::Slow),
         ("sockets", Self::Sockets),
         ("state", Self::State),
+        ("statements", Self::Statements),
         ("stats", Self::Stats),
         ("stats_averages", Self::StatsAverages),
         ("stats_totals", Self::StatsTotals),
@@ -95,6 +109,8 @@ impl Topic {
     pub(super) const fn columns(self) -> Option<Columns> {
         Some(match self {
             Self::ActiveSockets | Self::Sockets => sockets::SOCKETS,
+            Self::Alerts => alerts::ALERTS,
+            Self::Cache => cache::CACHE,
             Self::Clients => sockets::CLIENTS,
             Self::Config => config::COLUMNS,
             Self::Databases => pools::DATABASES,
@@ -106,6 +122,7 @@ impl Topic {
             Self::Mem => lists::MEM,
             Self::Nodes => own::NODES,
             Self::Notifications => own::NOTIFICATIONS,
+            Self::Origins => statements::ORIGINS,
             Self::PeerPools => lists::PEER_POOLS,
             Self::Peers => lists::PEERS,
             Self::Pins => own::PINS,
@@ -114,7 +131,9 @@ impl Topic {
             Self::Routes => own::ROUTES,
             Self::Rules => own::RULES,
             Self::Servers => sockets::SERVERS,
+            Self::Slow => slow::SLOW,
             Self::State => lists::STATE,
+            Self::Statements => statements::STATEMENTS,
             Self::Stats => stats::STATS,
             Self::StatsAverages => stats::AVERAGES,
             Self::StatsTotals => stats::TOTALS,
@@ -129,9 +148,23 @@ impl Topic {
         if self == Self::Prepared {
             return own::prepared(&administer::statements(&worker.shared).await);
         }
+        if self == Self::Alerts {
+            return alerts::rows(&worker.shared.alerts.lock());
+        }
+        if self == Self::Slow {
+            return slow::rows(&worker.shared.slow.lock(), clock::now());
+        }
         let view = View::of(worker).await;
+        if self == Self::Statements {
+            // Workers have told what they counted when they were asked for the view.
+            return statements::rows(&worker.shared.statements.lock());
+        }
+        if self == Self::Origins {
+            return statements::origins(&worker.shared.statements.lock());
+        }
         match self {
             Self::ActiveSockets => sockets::active_sockets(&view),
+            Self::Cache => cache::rows(&view),
             Self::Clients => sockets::clients(&view),
             Self::Config => config::rows(&view),
             Self::Databases => pools::databases(&view),
@@ -154,13 +187,17 @@ impl Topic {
             Self::Users => pools::users(&view),
             Self::Version => lists::version(),
             // Howdah has no peers, and leaves names to the operating system.
-            Self::DnsHosts
+            Self::Alerts
+            | Self::DnsHosts
             | Self::DnsZones
             | Self::Fds
             | Self::Help
+            | Self::Origins
             | Self::PeerPools
             | Self::Peers
-            | Self::Prepared => Vec::new(),
+            | Self::Prepared
+            | Self::Slow
+            | Self::Statements => Vec::new(),
         }
     }
 }

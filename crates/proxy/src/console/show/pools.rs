@@ -125,7 +125,7 @@ fn database(view: &View, name: &str, database: &Database) -> Row {
         cell(name),
         cell(host),
         cell(port),
-        cell(database.server_database.as_deref().unwrap_or(name)),
+        cell(database.on_server(name)),
         None,
         cell(database.pool.max_size),
         cell(database.pool.min_size),

@@ -45,14 +45,7 @@ pub(in super::super) async fn route(
     database: Option<&str>,
     sql: &str,
 ) -> Result<Row, Refusal> {
-    let name = match database {
-        Some(name) => name.to_owned(),
-        None => only_database(worker)?,
-    };
-    let watched = watched(worker, &name);
-    if let Some(watched) = &watched {
-        watched.first(FIRST).await;
-    }
+    let (name, watched) = known(worker, database).await?;
     let catalog: Arc<Catalog> = watched.as_ref().map(|one| one.catalog()).unwrap_or_default();
     let analysis = worker.analyse(sql.as_bytes());
     let judgement = judge(&analysis, &catalog, &worker.settings().overrides);
@@ -79,6 +72,25 @@ pub(in super::super) async fn route(
     ])
 }
 
+/// The name of a database, and its catalog, which is waited for; without a name the only one.
+///
+/// # Errors
+/// It is not clear which.
+pub(super) async fn known(
+    worker: &Rc<Worker>,
+    database: Option<&str>,
+) -> Result<(String, Option<Arc<Watched>>), Refusal> {
+    let name = match database {
+        Some(name) => name.to_owned(),
+        None => only_database(worker)?,
+    };
+    let watched = watched(worker, &name);
+    if let Some(watched) = &watched {
+        watched.first(FIRST).await;
+    }
+    Ok((name, watched))
+}
+
 /// The catalog of a database, if somebody is known who can read it.
 fn watched(worker: &Rc<Worker>, database: &str) -> Option<Arc<Watched>> {
     let settings = worker.settings();
@@ -89,8 +101,7 @@ fn watched(worker: &Rc<Worker>, database: &str) -> Option<Arc<Watched>> {
     }
     let entry = settings.database(database)?;
     let node = settings.nodes.get(entry.primary)?;
-    let server_database = entry.server_database.as_deref().unwrap_or(database);
-    worker.shared.catalogs.at(&node.address, server_database).or_else(|| {
+    worker.shared.catalogs.at(&node.address, entry.on_server(database)).or_else(|| {
         let user = settings.users.iter().find(|user| user.name != "*")?;
         let key = PoolKey::home(database, user.name.as_str());
         Some(Catalogs::of(worker, &*worker.pool(key)?))

@@ -1,0 +1,102 @@
+//! Answers that are on their way and going to be kept, by key, so that sessions which miss the same wait for one request instead of
+//! sending one each. Not whether what comes may be given: who has waited asks that as of any answer that is kept.
+//!
+//! Invariant: a wait ends when the request ends, however it does, and after a bound; nobody holds anything while it waits.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::quality::RandomState;
+use howdah_core::cache::{Seen, Tag};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::store::Entry;
+
+/// Parts with a lock each.
+const PARTS: usize = 32;
+
+type Part = HashMap<Box<[u8]>, Arc<Fetch>, RandomState>;
+
+/// Those of the process. One for each session at most.
+#[derive(Debug, Default)]
+pub(crate) struct Fetches {
+    parts: [Mutex<Part>; PARTS],
+    hasher: RandomState,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct Fetch {
+    pub(super) terms: Terms,
+    answer: watch::Receiver<Option<Arc<Entry>>>,
+}
+
+/// What somebody has to know who may wait for it.
+#[derive(Debug)]
+pub(super) struct Terms {
+    /// What it will be kept with.
+    pub(super) tags: Arc<[Tag]>,
+    pub(super) seen: Seen,
+    /// What describes its rows was asked for.
+    pub(super) describes: bool,
+    /// How long to wait at most.
+    pub(super) patience: Duration,
+}
+
+/// The side of the request; when it is dropped, nobody waits any more.
+#[derive(Debug)]
+pub(crate) struct Fetching {
+    fetches: Arc<Fetches>,
+    key: Box<[u8]>,
+    fetch: Arc<Fetch>,
+    answer: watch::Sender<Option<Arc<Entry>>>,
+}
+
+impl Fetches {
+    fn part(&self, key: &[u8]) -> &Mutex<Part> {
+        let [first, ..] = &self.parts;
+        let at = usize::try_from(self.hasher.hash_one(key) % PARTS as u64).unwrap_or_default();
+        self.parts.get(at).unwrap_or(first)
+    }
+
+    /// The answer to this that is on its way.
+    pub(super) fn of(&self, key: &[u8]) -> Option<Arc<Fetch>> {
+        self.part(key).lock().get(key).map(Arc::clone)
+    }
+
+    /// A request for this is about to be sent. From now on it is this one that others wait for.
+    pub(super) fn begin(self: &Arc<Self>, key: &[u8], terms: Terms) -> Fetching {
+        let (sender, answer) = watch::channel(None);
+        let fetch = Arc::new(Fetch { terms, answer });
+        self.part(key).lock().insert(key.into(), Arc::clone(&fetch));
+        Fetching { fetches: Arc::clone(self), key: key.into(), fetch, answer: sender }
+    }
+}
+
+impl Fetch {
+    /// The answer as it is kept; `None`: it is not, or not in time. Cancel safe.
+    pub(super) async fn answer(&self) -> Option<Arc<Entry>> {
+        let mut answer = self.answer.clone();
+        let kept = answer.wait_for(Option::is_some);
+        tokio::time::timeout(self.terms.patience, kept).await.ok()?.ok()?.clone()
+    }
+}
+
+impl Fetching {
+    /// It is there, and kept.
+    pub(super) fn end(self, entry: Arc<Entry>) {
+        self.answer.send_replace(Some(entry));
+    }
+}
+
+impl Drop for Fetching {
+    fn drop(&mut self) {
+        let mut part = self.fetches.part(&self.key).lock();
+        if part.get(&self.key).is_some_and(|fetch| Arc::ptr_eq(fetch, &self.fetch)) {
+            part.remove(&self.key);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! An answer on its way from PostgreSQL that may be kept: what it has to be checked against, and its bytes as the client gets them.
+//!
+//! Invariant: nothing is copied for answers that are not going to be kept, and no more than the bound for any.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use howdah_core::cache::wish::{Level, Mode};
+use howdah_core::cache::{Answer, Shown, Stamp, Tag};
+use howdah_core::limits;
+use howdah_sql::Analysis;
+use howdah_wire::frame;
+
+use super::coalesce::Fetching;
+use super::place::LocalPlace;
+use super::store::{Entry, Store, shape};
+use crate::clock;
+use crate::session::Session;
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(crate) struct Filling {
+    pub(super) place: Rc<LocalPlace>,
+    pub(super) key: Box<[u8]>,
+    /// What the request wanted of the cache.
+    pub(super) mode: Mode,
+    /// It comes from a replica: it is never given to anybody.
+    pub(super) counts_only: bool,
+    pub(super) tags: Arc<[Tag]>,
+    /// How it is tagged by the rows that it shows, and which of its columns are in binary form, or all.
+    pub(super) shown: Option<(Shown, Box<[bool]>)>,
+    pub(super) stamp: Stamp,
+    pub(super) analysis: Arc<Analysis>,
+    /// A hash of what the client was told of the rows before.
+    pub(super) told: Option<u64>,
+    /// Of the pool's target, and of the store.
+    pub(super) generation: u64,
+    pub(super) flushes: u32,
+    pub(super) since: Instant,
+    pub(super) captured: Vec<u8>,
+    pub(super) state: State,
+    /// Others wait for it.
+    pub(super) fetching: Option<Fetching>,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// More is to come.
+    Open,
+    /// The server is ready for the next request.
+    Ended,
+    /// It is not kept.
+    Spoilt,
+}
+
+impl Filling {
+    /// Bytes that the client is sent.
+    pub(crate) fn take(&mut self, bytes: &[u8]) {
+        if self.state == State::Spoilt {
+            return;
+        }
+        if self.captured.len() + bytes.len() > limits::CACHED_ANSWER {
+            self.spoil();
+            self.place.tally.on_reason("large");
+        } else {
+            self.captured.extend_from_slice(bytes);
+        }
+    }
+
+    fn spoil(&mut self) {
+        self.state = State::Spoilt;
+        self.captured = Vec::new();
+        self.fetching = None;
+    }
+
+    /// The answer is complete: keeps it, if it may be.
+    pub(super) fn finish(self, store: &Store, generation: u64, now: Instant) {
+        let tally = &self.place.tally;
+        if self.state == State::Spoilt
+            || self.generation != generation
+            || self.flushes != store.flushes()
+        {
+            return;
+        }
+        let Some(answer) = Answer::of(&self.captured) else {
+            return tally.on_reason("other-answer");
+        };
+        let by_rows = self.shown.as_ref();
+        let by_rows =
+            by_rows.and_then(|(shown, binary)| shown.tags(&self.tags, &answer.rows, binary));
+        let tags: Arc<[Tag]> = by_rows.map_or_else(|| Arc::clone(&self.tags), Arc::from);
+        let seen = match self.place.freshness.keep(&tags, &self.stamp, None) {
+            Ok(seen) => seen,
+            Err(refusal) => return tally.on_reason(super::session::word(refusal)),
+        };
+        let described =
+            answer.description.as_deref().and_then(|found| found.get(frame::HEADER_LEN..));
+        let shape = described.map(shape).or(self.told);
+        let cost = now.saturating_duration_since(self.since);
+        self.place.plans.borrow_mut().worth(self.analysis.fingerprint.0).on_fill(cost);
+        let came = self.place.freshness.mark();
+        let Self { place, key, analysis, counts_only, fetching, .. } = self;
+        let entry =
+            Arc::new(Entry { answer, shape, tags, seen, came, analysis, cost, counts_only });
+        store.put(key, Arc::clone(&entry));
+        if let Some(fetching) = fetching {
+            fetching.end(entry);
+        }
+        place.tally.on_fill();
+    }
+}
+
+impl Session {
+    /// A request was answered by PostgreSQL: what the session is given from now on holds what it has seen. `pure`: it only read.
+    fn on_answered_beside_cache(&mut self, pure: bool) {
+        let Some(known) = &self.caching.known else { return };
+        let Some((_, place)) = &known.at else { return };
+        self.caching.has_written |= !pure;
+        let bounded = known.wish.level(self.caching.has_written) == Level::Bounded;
+        if !bounded {
+            self.caching.fence = Some(place.freshness.fence());
+        }
+    }
+
+    /// The server is ready for the next request, outside a transaction if `idle`: what it has answered is complete once it is passed
+    /// on.
+    pub(crate) fn end_filling(&mut self, idle: bool) {
+        self.on_answered_beside_cache(idle && !self.impure);
+        if let Some(filling) = &mut self.caching.filling
+            && filling.state == State::Open
+        {
+            filling.state = State::Ended;
+        }
+    }
+
+    /// Keeps an answer that is complete.
+    pub(crate) fn finish_filling(&mut self) {
+        if let Some(filling) = self.caching.filling.take_if(|filling| filling.state != State::Open)
+        {
+            filling.finish(&self.worker.shared.store, self.home.generation(), clock::now());
+        }
+    }
+
+    /// A flight has brought this answer.
+    pub(crate) fn fill_from_flight(&mut self, answer: &[u8]) {
+        self.on_answered_beside_cache(true);
+        if let Some(mut filling) = self.caching.filling.take() {
+            filling.take(answer);
+            filling.finish(&self.worker.shared.store, self.home.generation(), clock::now());
+        }
+    }
+}

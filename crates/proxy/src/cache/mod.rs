@@ -1,0 +1,20 @@
+//! The result cache as the data plane has it: answers that are kept ([`Store`]), where they come from and as whom ([`place`]), what a
+//! worker knows about statements ([`plans`]), the way of a request through it ([`session`]), and those who miss the same at once
+//! ([`coalesce`]). What may be kept and given is decided
+//! by `howdah_core::cache`.
+//!
+//! Invariant: an answer is given only if `Freshness` says at that moment that it is valid, whatever is in the store.
+
+mod coalesce;
+mod fill;
+pub(crate) mod place;
+mod plans;
+mod session;
+mod store;
+mod tally;
+
+pub(crate) use place::LocalPlace;
+pub(crate) use plans::make;
+pub(crate) use session::Caching;
+pub(crate) use store::Store;
+pub use tally::Counts;

@@ -1,0 +1,496 @@
+//! The way of a request through the cache: looked up before a server is asked for, answered if what was found is valid, and otherwise
+//! its answer kept on the way back.
+//!
+//! Invariant: only requests outside a transaction, of sessions of which everything is known, are looked up; whatever is in doubt goes
+//! to PostgreSQL.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use howdah_core::cache::key::{self, Request};
+use howdah_core::cache::wish::{Level, Mode, Wish};
+use howdah_core::cache::{self, Around, Fence, Parameters, Seen, Stamp, Tag};
+use howdah_core::pool::PoolMode;
+use howdah_core::session::Context;
+use howdah_core::statements::NameId;
+use howdah_sql::Analysis;
+use howdah_wire::frontend;
+
+use super::coalesce::{Fetch, Terms};
+use super::fill::{Filling, State};
+use super::place::LocalPlace;
+use super::store::Entry;
+use crate::clock;
+use crate::error::Refusal;
+use crate::faults::{self, Fault};
+use crate::rows;
+use crate::session::{End, Session};
+use crate::share::{Asked, Runs, asked};
+
+/// What one session needs for it.
+#[derive(Debug, Default)]
+pub(crate) struct Caching {
+    pub(super) known: Option<Box<Known>>,
+    /// What it has written, or read from PostgreSQL, is in what it is given once this has passed.
+    pub(super) fence: Option<Fence>,
+    pub(super) has_written: bool,
+    pub(crate) filling: Option<Box<Filling>>,
+}
+
+/// What follows from the settings of a session.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// Of these settings; of these revisions of the configuration, of the pool's target, and of what administrators say.
+    context: Arc<Context>,
+    revisions: (u64, u64, u64),
+    pub(super) wish: Wish,
+    /// The number of the settings, and the place; `None`: the cache is off.
+    pub(super) at: Option<(u32, Rc<LocalPlace>)>,
+}
+
+/// What became of a look-up.
+enum Looked {
+    Found(Hit),
+    /// Somebody has asked PostgreSQL for it.
+    Coming(Arc<Fetch>, Wanted),
+    /// To be kept, if it is worth it.
+    Missed(Option<Box<Filling>>),
+}
+
+/// What a client has to be told, of which request, and how fresh.
+struct Wanted {
+    around: Around,
+    /// A hash of what it was told of the rows before.
+    told: Option<u64>,
+    /// Bytes of the request.
+    length: usize,
+    wish: Wish,
+    /// Where in its application it comes from, by its comment.
+    route: NameId,
+}
+
+/// A valid answer.
+struct Hit {
+    entry: Arc<Entry>,
+    wanted: Wanted,
+    /// Somebody else had asked for it.
+    coalesced: bool,
+}
+
+/// A request that can be looked up.
+struct Found<'a> {
+    asked: Asked<'a>,
+    sql: &'a [u8],
+    types: &'a [u8],
+    /// Of a statement that was prepared before.
+    analysis: Option<&'a Arc<Analysis>>,
+    told: Option<u64>,
+}
+
+/// A refusal in one word.
+pub(super) const fn word(refusal: cache::Refusal) -> &'static str {
+    match refusal {
+        cache::Refusal::NoStream => "no-stream",
+        cache::Refusal::Lease => "lease",
+        cache::Refusal::Definitions => "definitions",
+        cache::Refusal::Floor => "floor",
+        cache::Refusal::Changed => "changed",
+        cache::Refusal::InDoubt => "in-doubt",
+    }
+}
+
+impl Caching {
+    /// Whether the answer to the request at hand is to be kept, and given to others.
+    pub(crate) fn keeps(&self) -> bool {
+        self.filling.as_ref().is_some_and(|filling| filling.mode == Mode::On)
+    }
+
+    /// The request at hand has gone to a replica, which may lack what the primary shows: its answer is kept for counting at most.
+    pub(crate) fn on_away(&mut self) {
+        if self.keeps() {
+            self.filling = None;
+        } else if let Some(filling) = &mut self.filling {
+            filling.counts_only = true;
+        }
+    }
+}
+
+impl Session {
+    /// Answers the request in the inbox, complete since `now`, if there is a valid answer; otherwise prepares to keep the one that
+    /// PostgreSQL will give. Waits only if the session wants strict answers, or if somebody else has just asked for the same.
+    ///
+    /// # Errors
+    /// The session ends.
+    pub(crate) async fn answer_from_cache(&mut self, now: Instant) -> Result<bool, End> {
+        self.caching.filling = None;
+        let Some((wish, context, place)) = self.cached_at() else { return Ok(false) };
+        let mut looked = self.look_up(wish, context, &place, (now, true));
+        if let Looked::Coming(fetch, wanted) = looked {
+            looked = match self.wait_aside(fetch.answer()).await? {
+                Ok(came) => match self.take_shared(&place, came.flatten(), wanted) {
+                    Some(hit) => Looked::Found(hit),
+                    None => self.look_up(wish, context, &place, (clock::now(), false)),
+                },
+                Err(refusal) => {
+                    self.refuse(&refusal);
+                    return Ok(true);
+                }
+            };
+        }
+        let hit = match looked {
+            Looked::Found(hit) => hit,
+            Looked::Missed(filling) => {
+                self.caching.filling = filling;
+                return Ok(false);
+            }
+            Looked::Coming(..) => return Ok(false),
+        };
+        if wish.level(self.caching.has_written) == Level::Strict {
+            match self.confirm(&place, &hit).await? {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(refusal) => {
+                    self.refuse(&refusal);
+                    return Ok(true);
+                }
+            }
+        }
+        if wish.mode == Mode::Observe {
+            place.tally.on_observed();
+            return Ok(false);
+        }
+        self.give(&place, &hit, now)?;
+        Ok(true)
+    }
+
+    /// What somebody else has asked for, if it is there, and may be given to this session, too.
+    fn take_shared(
+        &self,
+        place: &LocalPlace,
+        came: Option<Arc<Entry>>,
+        wanted: Wanted,
+    ) -> Option<Hit> {
+        let entry = came.filter(|entry| {
+            let terms = (&*entry.tags, entry.seen);
+            entry.fits(&wanted) && self.may_give(wanted.wish, place, terms, clock::now()).is_ok()
+        });
+        let Some(entry) = entry else {
+            place.tally.on_reason("waited");
+            return None;
+        };
+        place.plans.borrow_mut().worth(entry.analysis.fingerprint.0).on_lookup(true);
+        Some(Hit { entry, wanted, coalesced: true })
+    }
+
+    /// Whether everything that is visible now is in an answer: asks by a heartbeat, and waits for it. The inner error is the answer
+    /// to the request.
+    ///
+    /// # Errors
+    /// The session ends.
+    async fn confirm(
+        &mut self,
+        place: &LocalPlace,
+        Hit { entry, wanted, .. }: &Hit,
+    ) -> Result<Result<bool, Refusal>, End> {
+        let (bound, begun) = (wanted.wish.max_staleness, clock::now());
+        let fence = place.freshness.fence();
+        while !place.freshness.passed(fence) {
+            if clock::now().saturating_duration_since(begun) > bound {
+                place.tally.on_reason("fence");
+                return Ok(Ok(false));
+            }
+            if let Some(refusal) = self.look_later().await? {
+                return Ok(Err(refusal));
+            }
+        }
+        let verdict = place.freshness.valid(&entry.tags, entry.seen, clock::now(), bound);
+        Ok(Ok(verdict.map_err(|refusal| place.tally.on_reason(word(refusal))).is_ok()))
+    }
+
+    /// The place and the settings to look up with, if the session may be answered from the cache at all.
+    fn cached_at(&mut self) -> Option<(Wish, u32, Rc<LocalPlace>)> {
+        if self.pin.is_some() || self.taints || self.mode != PoolMode::Transaction {
+            return None;
+        }
+        if self.worker.rules.is_active() && self.concern().is_some() {
+            return None;
+        }
+        let worker = &self.worker;
+        let context = self.settings.context();
+        let revisions =
+            (worker.settings_revision(), self.home.generation(), worker.shared.store.forced().1);
+        let known = match &self.caching.known {
+            Some(known) if Arc::ptr_eq(&known.context, context) && known.revisions == revisions => {
+                known
+            }
+            _ => {
+                let known = Known::of(self, Arc::clone(context), revisions);
+                if let Some((_, place)) = known.at.as_ref().filter(|_| self.caching.fence.is_some())
+                {
+                    // The old one may be another's.
+                    self.caching.fence = Some(place.freshness.fence());
+                }
+                self.caching.known.insert(Box::new(known))
+            }
+        };
+        let (number, place) = known.at.as_ref()?;
+        Some((known.wish, *number, Rc::clone(place)))
+    }
+
+    /// `may_wait`: for an answer that is on its way.
+    fn look_up(
+        &self,
+        wish: Wish,
+        context: u32,
+        place: &Rc<LocalPlace>,
+        (now, may_wait): (Instant, bool),
+    ) -> Looked {
+        let Some(found) = self.found() else {
+            place.tally.on_reason("shape");
+            return Looked::Missed(None);
+        };
+        let wish = wish.with_comment(found.sql);
+        if wish.mode == Mode::Off {
+            place.tally.on_reason("off");
+            return Looked::Missed(None);
+        }
+        let bound = found.asked.bound;
+        let context = if faults::is_planted(Fault::ForgetRole) { 0 } else { context };
+        let request =
+            Request { place: place.number, context, sql: found.sql, types: found.types, bound };
+        let mut key = self.worker.cache_key.borrow_mut();
+        request.write(&mut key);
+        let (around, length) = (found.asked.around, found.asked.length);
+        let mut wanted =
+            Wanted { around, told: found.told, length, wish, route: NameId::default() };
+        let store = &self.worker.shared.store;
+        if let Some(entry) = store.get(&key) {
+            let verdict = self.may_give(wish, place, (&entry.tags, entry.seen), now);
+            let hit = entry.fits(&wanted) && verdict.is_ok();
+            if hit {
+                place.plans.borrow_mut().worth(entry.analysis.fingerprint.0).on_lookup(true);
+                wanted.route = self.route_of(found.sql);
+                return Looked::Found(Hit { entry, wanted, coalesced: false });
+            }
+            if let Err(reason) = verdict {
+                place.tally.on_reason(reason);
+            }
+        }
+        if may_wait
+            && wish.mode == Mode::On
+            && let Some(fetch) = store.fetches.of(&key)
+            && (fetch.terms.describes || !around.describe)
+            && self.may_give(wish, place, (&fetch.terms.tags, fetch.terms.seen), now).is_ok()
+        {
+            wanted.route = self.route_of(found.sql);
+            return Looked::Coming(fetch, wanted);
+        }
+        place.tally.on_miss();
+        let filling = self.filling(place, &found, (&key, wish.mode), now);
+        Looked::Missed(filling.map_err(|reason| place.tally.on_reason(reason)).ok().map(Box::new))
+    }
+
+    /// Whether an answer that is kept with these tags may be given now.
+    fn may_give(
+        &self,
+        wish: Wish,
+        place: &LocalPlace,
+        (tags, seen): (&[Tag], Seen),
+        now: Instant,
+    ) -> Result<(), &'static str> {
+        let freshness = &place.freshness;
+        let fenced = self.caching.fence.is_some_and(|fence| !freshness.passed(fence));
+        if fenced
+            && !faults::is_planted(Fault::SkipFence)
+            && wish.level(self.caching.has_written) != Level::Bounded
+        {
+            return Err("fence");
+        }
+        freshness.valid(tags, seen, now, wish.max_staleness).map_err(word)
+    }
+
+    /// The request in the inbox, if it is of a shape that can be looked up.
+    fn found(&self) -> Option<Found<'_>> {
+        if !self.outbox.is_empty() {
+            return None;
+        }
+        let asked = asked(self.inbox.unread())?;
+        let (sql, types, analysis, told) = match asked.runs {
+            Runs::Text(sql) => (sql, asked.types, None, None),
+            Runs::Named(name) => {
+                let prepared = self.statements.get(name)?;
+                // The types of its parameters are in a part of its text that is not its body.
+                if prepared.by_sql.is_some() {
+                    return None;
+                }
+                let told = self.statements.told(name);
+                (prepared.body(), &*prepared.parameter_types, Some(&prepared.analysis), told)
+            }
+        };
+        Some(Found { asked, sql, types, analysis, told })
+    }
+
+    /// What has to be known before the statement is sent, so that its answer can be kept.
+    fn filling(
+        &self,
+        place: &Rc<LocalPlace>,
+        found: &Found<'_>,
+        (key, mode): (&[u8], Mode),
+        now: Instant,
+    ) -> Result<Filling, &'static str> {
+        let analysis = match found.analysis {
+            Some(analysis) => Arc::clone(analysis),
+            None => self.analyse(found.sql),
+        };
+        let mut plans = place.plans.borrow_mut();
+        let planned =
+            plans.planned(&place.watched, found.sql, &analysis).map_err(cache::Reason::word)?;
+        let generation = plans.generation();
+        if !plans.worth(analysis.fingerprint.0).admits() {
+            return Err("not-worth-it");
+        }
+        drop(plans);
+        let (values, binary) = found.asked.values().ok_or("shape")?;
+        let types = oids(found.types);
+        let parameters = Parameters { types: &types, values: &values };
+        if parameters.say_now() {
+            return Err("clock");
+        }
+        let mut tags = planned.plan.tags(parameters);
+        if let [first, _, ..] = planned.plan.sets()
+            && faults::is_planted(Fault::MissCascade)
+        {
+            tags = [Tag::whole(first.relation()), Tag::table(first.relation())].into();
+        }
+        let stamp = place.freshness.stamp(&tags, &[]).map_err(word)?;
+        let Stamp::Cold(seen) = stamp else { return Err("in-doubt") };
+        let since = planned.since(&place.freshness, seen.epoch).map_err(|_| "unseen")?;
+        if since > seen.v {
+            return Err("unseen");
+        }
+        if generation != Some(place.watched.generation()) {
+            return Err("definitions");
+        }
+        // Its tags speak of all rows that can leave unseen, so nothing is in doubt about those that it will show.
+        let shown = planned.shown(&place.freshness, seen).map(|shown| (shown.clone(), binary));
+        let mut plans = place.plans.borrow_mut();
+        let worth = plans.worth(analysis.fingerprint.0);
+        worth.on_lookup(false);
+        let store = &self.worker.shared.store;
+        let fetching = (mode == Mode::On).then(|| {
+            let (tags, describes) = (Arc::clone(&tags), found.asked.around.describe);
+            store.fetches.begin(key, Terms { tags, seen, describes, patience: worth.patience() })
+        });
+        Ok(Filling {
+            place: Rc::clone(place),
+            key: key.into(),
+            mode,
+            counts_only: false,
+            tags,
+            shown,
+            stamp,
+            analysis,
+            told: found.told,
+            generation: self.home.generation(),
+            flushes: store.flushes(),
+            since: now,
+            captured: Vec::new(),
+            state: State::Open,
+            fetching,
+        })
+    }
+
+    /// The session was given what others have seen before the stream has told it: other answers that count as valid may be older.
+    #[cold]
+    fn has_seen_untold(&mut self, place: &LocalPlace, entry: &Entry, wish: Wish) {
+        let bounded = wish.level(self.caching.has_written) == Level::Bounded;
+        let fence = if bounded { entry.came } else { place.freshness.fence() };
+        self.caching.fence = self.caching.fence.max(Some(fence));
+    }
+
+    /// The request is answered with what was found, and leaves the inbox.
+    fn give(
+        &mut self,
+        place: &LocalPlace,
+        Hit { entry, wanted, coalesced }: &Hit,
+        since: Instant,
+    ) -> Result<(), End> {
+        let (mut out, length) = (self.worker.shelf.take_outbox(), wanted.length);
+        entry.answer.write(wanted.around, &mut out);
+        self.after_unnamed(length, &out, Arc::clone(&entry.analysis));
+        self.inbox.consume(length);
+        self.inbox.rest(&self.worker.shelf);
+        let sent = self.outbox.send(&mut self.stream, &self.worker.shelf, &out);
+        self.pool.traffic.on_sent(out.len());
+        place.tally.on_hit(out.len(), entry.cost, *coalesced);
+        let is_told = place.freshness.passed(entry.came);
+        if !is_told {
+            self.has_seen_untold(place, entry, wanted.wish);
+        }
+        self.on_answered_from_cache(is_told.then_some(entry.seen.v));
+        self.worker.shelf.put_outbox(out);
+        let time = clock::now().saturating_duration_since(since);
+        self.worker.stats.on_request(time);
+        self.pool.traffic.on_request(time, Some(time));
+        self.entry.requests.set(self.entry.requests.get() + 1);
+        self.calls.route = wanted.route;
+        self.count_cached(&entry.analysis, entry.answer.row_count(), time);
+        self.started = None;
+        sent.map_err(|_| End::ClientGone)
+    }
+}
+
+impl Entry {
+    /// Whether it is an answer to a request like this.
+    fn fits(&self, wanted: &Wanted) -> bool {
+        self.answer.has(wanted.around)
+            && (wanted.told.is_none() || wanted.told == self.shape)
+            && (!self.counts_only || wanted.wish.mode == Mode::Observe)
+    }
+}
+
+impl Known {
+    fn of(session: &Session, context: Arc<Context>, revisions: (u64, u64, u64)) -> Self {
+        let worker = &session.worker;
+        let settings = worker.settings();
+        let base = settings.database(&session.home.key.database).map(|database| database.cache);
+        let mut base = base.unwrap_or_default();
+        base.mode = worker.shared.store.forced().0.unwrap_or(base.mode);
+        let said = context.iter().filter_map(|(name, replay)| {
+            Some((name.strip_prefix("howdah.")?, rows::last_literal(replay)))
+        });
+        let wish = said.fold(base, |wish, (name, value)| wish.with(name, &value));
+        let place = (wish.mode != Mode::Off).then(|| LocalPlace::of(worker, &session.home));
+        let number =
+            || worker.shared.store.number(&format!("settings {}", key::settings(&context)));
+        let at = place.flatten().map(|place| (number(), place));
+        Self { context, revisions, wish, at }
+    }
+}
+
+/// Whether a parameter is in binary form, and its bytes; `None`: NULL.
+type Value<'a> = (bool, Option<&'a [u8]>);
+
+impl Asked<'_> {
+    /// The parameters, each in binary form or not, and which columns of the answer are; `None`: the Bind cannot be read.
+    fn values(&self) -> Option<(Vec<Value<'_>>, Box<[bool]>)> {
+        let Some(bind) = self.bind else { return Some(Default::default()) };
+        let Ok(frontend::Message::Bind(bind)) = frontend::decode(bind) else { return None };
+        let results = bind.result_formats.iter().map(|format| format != 0).collect();
+        let formats: Vec<bool> = bind.parameter_formats.iter().map(|format| format != 0).collect();
+        let binary = |at: usize| match formats.as_slice() {
+            [] => false,
+            [one] => *one,
+            all => all.get(at).copied().unwrap_or(false),
+        };
+        let parameters = bind.parameters.iter().enumerate();
+        Some((parameters.map(|(at, value)| (binary(at), value)).collect(), results))
+    }
+}
+
+/// Type numbers as a Parse has them: a count, and that many.
+fn oids(types: &[u8]) -> Vec<u32> {
+    let numbers = types.get(2..).unwrap_or_default();
+    numbers.as_chunks().0.iter().map(|number| u32::from_be_bytes(*number)).collect()
+}

@@ -1,0 +1,174 @@
+//! Answers by their keys, for the whole process, bounded by bytes; the least useful go first. Not whether an answer is valid: that is
+//! asked each time.
+//!
+//! Invariant: no more bytes than the bound, keys and overhead included; whoever looks up holds a lock of one of many parts for the time
+//! of a map look-up.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use howdah_core::cache::wish::Mode;
+use howdah_core::cache::{Answer, Fence, Seen, Tag};
+use howdah_core::limits;
+use howdah_sql::Analysis;
+use parking_lot::Mutex;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{OptionsBuilder, Weighter};
+
+use super::coalesce::Fetches;
+
+/// Bytes that an entry takes besides its key, tags and answer.
+const OVERHEAD: usize = 256;
+/// An entry of ordinary size; from it the store takes how many there may be.
+const ORDINARY: u64 = 1024;
+
+/// An answer that is kept.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) answer: Answer,
+    /// A hash of what describes its rows, if that is known.
+    pub(crate) shape: Option<u64>,
+    pub(crate) tags: Arc<[Tag]>,
+    pub(crate) seen: Seen,
+    /// When it came. It may hold what the stream had not told yet; once this has passed, there is no valid answer that is older.
+    pub(crate) came: Fence,
+    /// Of its statement.
+    pub(crate) analysis: Arc<Analysis>,
+    /// What it took to get it.
+    pub(crate) cost: Duration,
+    /// It is there to be counted, and never given: a replica has answered.
+    pub(crate) counts_only: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Weight;
+
+impl Weighter<Box<[u8]>, Arc<Entry>> for Weight {
+    fn weight(&self, key: &Box<[u8]>, entry: &Arc<Entry>) -> u64 {
+        let bytes = OVERHEAD + key.len() + 8 * entry.tags.len() + entry.answer.len();
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+}
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(crate) struct Store {
+    entries: Cache<Box<[u8]>, Arc<Entry>, Weight>,
+    /// What is about to be kept.
+    pub(super) fetches: Arc<Fetches>,
+    /// Numbers of places and of settings. A number is never used again for something else.
+    numbers: Mutex<Numbers>,
+    flushes: AtomicU32,
+    /// How often it was changed, and in the last two bits what an administrator has said: [`Store::force`].
+    forced: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Numbers {
+    next: u32,
+    known: std::collections::HashMap<Box<str>, u32>,
+}
+
+impl Store {
+    /// With room for so many bytes.
+    pub(crate) fn new(bytes: u64) -> Self {
+        let items = usize::try_from(bytes / ORDINARY).unwrap_or(usize::MAX).max(64);
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(items)
+            .weight_capacity(bytes.max(1))
+            .build();
+        let hasher = RandomState::new();
+        let entries = match options {
+            Ok(options) => {
+                Cache::with_options(options, Weight, hasher, DefaultLifecycle::default())
+            }
+            // Both numbers are given above.
+            Err(_) => Cache::with(items, bytes, Weight, hasher, DefaultLifecycle::default()),
+        };
+        Self {
+            entries,
+            fetches: Arc::default(),
+            numbers: Mutex::default(),
+            flushes: AtomicU32::new(0),
+            forced: AtomicU64::new(0),
+        }
+    }
+
+    /// New room.
+    pub(crate) fn resize(&self, bytes: u64) {
+        if self.entries.capacity() != bytes {
+            self.entries.set_capacity(bytes);
+        }
+    }
+
+    pub(crate) fn get(&self, key: &[u8]) -> Option<Arc<Entry>> {
+        self.entries.get(key)
+    }
+
+    pub(crate) fn put(&self, key: Box<[u8]>, entry: Arc<Entry>) {
+        self.entries.insert(key, entry);
+    }
+
+    /// Forgets all answers.
+    pub(crate) fn flush(&self) {
+        self.flushes.fetch_add(1, Ordering::Release);
+        self.entries.clear();
+    }
+
+    /// From now on, whatever the configuration says; `None`: as it says. Until the process ends.
+    pub(crate) fn force(&self, mode: Option<Mode>) {
+        let code = match mode {
+            None => 0,
+            Some(Mode::Off) => 1,
+            Some(Mode::Observe) => 2,
+            Some(Mode::On) => 3,
+        };
+        let next = |known: u64| Some(((known >> 2) + 1) << 2 | code);
+        // It always gives a value.
+        let _ = self.forced.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+    }
+
+    /// What is forced, and a number that grows with every change of it.
+    pub(crate) fn forced(&self) -> (Option<Mode>, u64) {
+        let forced = self.forced.load(Ordering::Acquire);
+        let mode = match forced & 3 {
+            1 => Some(Mode::Off),
+            2 => Some(Mode::Observe),
+            3 => Some(Mode::On),
+            _ => None,
+        };
+        (mode, forced)
+    }
+
+    /// How often all answers were forgotten: what was asked for before is not kept.
+    pub(crate) fn flushes(&self) -> u32 {
+        self.flushes.load(Ordering::Acquire)
+    }
+
+    /// Entries, and their bytes.
+    pub(crate) fn size(&self) -> (usize, u64) {
+        (self.entries.len(), self.entries.weight())
+    }
+
+    /// The number of a place or of settings, the same for equal texts. Touched when a session's settings change, never per request.
+    pub(crate) fn number(&self, text: &str) -> u32 {
+        let mut numbers = self.numbers.lock();
+        if let Some(number) = numbers.known.get(text) {
+            return *number;
+        }
+        if numbers.known.len() >= limits::CACHE_CONTEXTS {
+            numbers.known.clear();
+        }
+        numbers.next += 1;
+        let number = numbers.next;
+        numbers.known.insert(text.into(), number);
+        number
+    }
+}
+
+/// A hash of what describes rows, as sessions remember it.
+pub(crate) fn shape(body: &[u8]) -> u64 {
+    foldhash::quality::FixedState::default().hash_one(body)
+}

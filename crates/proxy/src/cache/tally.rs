@@ -1,0 +1,98 @@
+//! What one worker counts about the cache of one place. Not what it means.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Counts of one place.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    hits: Cell<u64>,
+    coalesced: Cell<u64>,
+    observed: Cell<u64>,
+    misses: Cell<u64>,
+    fills: Cell<u64>,
+    bytes: Cell<u64>,
+    saved: Cell<Duration>,
+    /// Why requests were not looked up, or answers not given or kept, by word.
+    reasons: RefCell<BTreeMap<&'static str, u64>>,
+}
+
+/// What a cache has done in one database, as one or several workers count it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests that were answered from the cache.
+    pub hits: u64,
+    /// Those of them that waited for an answer which somebody else had asked for.
+    pub coalesced: u64,
+    /// Requests that would have been.
+    pub observed: u64,
+    /// Requests that were looked up in vain.
+    pub misses: u64,
+    /// Answers that were kept.
+    pub fills: u64,
+    /// Bytes that were answered from the cache.
+    pub bytes: u64,
+    /// Time that PostgreSQL took for what was answered.
+    pub saved: Duration,
+    /// Why requests were not looked up, or answers not given or kept: words, and how often.
+    pub reasons: BTreeMap<&'static str, u64>,
+}
+
+impl Counts {
+    /// Both together.
+    pub fn add(&mut self, other: &Self) {
+        self.hits += other.hits;
+        self.coalesced += other.coalesced;
+        self.observed += other.observed;
+        self.misses += other.misses;
+        self.fills += other.fills;
+        self.bytes += other.bytes;
+        self.saved += other.saved;
+        for (word, count) in &other.reasons {
+            *self.reasons.entry(word).or_default() += count;
+        }
+    }
+}
+
+fn add(counter: &Cell<u64>, count: u64) {
+    counter.set(counter.get().wrapping_add(count));
+}
+
+impl Tally {
+    pub(super) fn on_hit(&self, bytes: usize, saved: Duration, coalesced: bool) {
+        add(&self.hits, 1);
+        add(&self.coalesced, u64::from(coalesced));
+        add(&self.bytes, u64::try_from(bytes).unwrap_or(u64::MAX));
+        self.saved.set(self.saved.get() + saved);
+    }
+
+    pub(super) fn on_observed(&self) {
+        add(&self.observed, 1);
+    }
+
+    pub(super) fn on_miss(&self) {
+        add(&self.misses, 1);
+    }
+
+    pub(super) fn on_fill(&self) {
+        add(&self.fills, 1);
+    }
+
+    pub(super) fn on_reason(&self, word: &'static str) {
+        *self.reasons.borrow_mut().entry(word).or_default() += 1;
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            hits: self.hits.get(),
+            coalesced: self.coalesced.get(),
+            observed: self.observed.get(),
+            misses: self.misses.get(),
+            fills: self.fills.get(),
+            bytes: self.bytes.get(),
+            saved: self.saved.get(),
+            reasons: self.reasons.borrow().clone(),
+        }
+    }
+}

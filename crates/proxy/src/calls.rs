@@ -1,0 +1,371 @@
+//! The calls of a session: which statement forms were sent and not answered yet, and what becomes of them. When they are answered, the
+//! worker's tally is told (`howdah_core::statements`). Without waiting.
+//!
+//! Invariant: a call is counted once, when it is answered; what was skipped after an error, or was lost with its server, is not one.
+//! Nothing is allocated for the usual call, and no clock is read.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use howdah_core::reply::Serial;
+use howdah_core::session::Context;
+use howdah_core::statements::{Call, NameId, Recent, ScopeId, Visits};
+use howdah_sql::{Analysis, Class};
+use howdah_wire::backend::{self, tag};
+use howdah_wire::sqlstate::SqlState;
+
+use crate::entry::{AnswerError, Entry};
+use crate::rows;
+use crate::session::Session;
+use crate::traffic::micros;
+use crate::worker::Worker;
+
+/// Named portals whose statement is remembered; what others run counts as unknown.
+const PORTALS: usize = 64;
+
+/// After a longer pipeline the memory for it is given back.
+const KEPT: usize = 64;
+
+/// One call that was sent.
+#[derive(Debug)]
+struct Sent {
+    serial: Serial,
+    runs: Runs,
+    rows: u64,
+    error: Option<SqlState>,
+}
+
+/// What a call runs, and what of the application's code sends it.
+#[derive(Debug, Clone)]
+struct Runs {
+    analysis: Arc<Analysis>,
+    route: NameId,
+}
+
+/// Calls of one session.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    /// They are counted.
+    counted: bool,
+    /// Whose they are.
+    scope: ScopeId,
+    application: NameId,
+    address: NameId,
+    /// Of the statement that is sent, or bound, next.
+    pub(crate) route: NameId,
+    sent: VecDeque<Sent>,
+    /// What it ran last.
+    recent: Recent,
+    /// What the transaction at hand has asked.
+    visits: Visits,
+    /// What the unnamed portal runs.
+    portal: Option<Runs>,
+    /// What others run.
+    portals: Vec<(Box<[u8]>, Runs)>,
+    /// Stands for what is not known.
+    unknown: Arc<Analysis>,
+}
+
+impl Calls {
+    /// Those of a new session.
+    pub(crate) fn of(worker: &Worker, entry: &Entry) -> Self {
+        let scope = worker.shared.statements.lock().scope(&entry.database, &entry.user);
+        let mut calls = Self::new(scope, Arc::clone(&worker.unknown));
+        calls.counted = worker.settings_in_force().counts_statements;
+        calls.address = worker.statements.borrow_mut().name(&entry.peer.host());
+        calls
+    }
+
+    fn new(scope: ScopeId, unknown: Arc<Analysis>) -> Self {
+        Self {
+            counted: true,
+            scope,
+            application: NameId::default(),
+            address: NameId::default(),
+            route: NameId::default(),
+            sent: VecDeque::new(),
+            recent: Recent::NONE,
+            visits: Visits::default(),
+            portal: None,
+            portals: Vec::new(),
+            unknown,
+        }
+    }
+
+    /// A call is sent as message `serial`.
+    pub(crate) fn on_sent(&mut self, serial: Serial, analysis: &Arc<Analysis>) {
+        if !self.counted {
+            return;
+        }
+        let runs = Runs { analysis: Arc::clone(analysis), route: self.route };
+        self.sent.push_back(Sent { serial, runs, rows: 0, error: None });
+    }
+
+    /// A call of something that was not looked at is sent as message `serial`.
+    pub(crate) fn on_unknown_sent(&mut self, serial: Serial) {
+        self.route = NameId::default();
+        self.on_sent(serial, &Arc::clone(&self.unknown));
+    }
+
+    /// A portal is made.
+    pub(crate) fn on_bind(&mut self, portal: &[u8], analysis: Option<&Arc<Analysis>>) {
+        if !self.counted {
+            return;
+        }
+        let runs = analysis.map(|of| Runs { analysis: Arc::clone(of), route: self.route });
+        if portal.is_empty() {
+            self.portal = runs;
+            return;
+        }
+        self.portals.retain(|(name, _)| **name != *portal);
+        if let Some(runs) = runs.filter(|_| self.portals.len() < PORTALS) {
+            self.portals.push((portal.into(), runs));
+        }
+    }
+
+    /// A portal is executed by message `serial`, whose body this is.
+    pub(crate) fn on_execute(&mut self, serial: Serial, body: &[u8]) {
+        if !self.counted {
+            return;
+        }
+        let name = body.split(|byte| *byte == 0).next().unwrap_or_default();
+        let runs = if name.is_empty() {
+            self.portal.as_ref()
+        } else {
+            let named = self.portals.iter().find(|(portal, _)| **portal == *name);
+            named.map(|(_, runs)| runs)
+        };
+        let unknown = || Runs { analysis: Arc::clone(&self.unknown), route: NameId::default() };
+        let runs = runs.map_or_else(unknown, Runs::clone);
+        self.sent.push_back(Sent { serial, runs, rows: 0, error: None });
+    }
+
+    /// A statement of message `serial` has ended.
+    pub(crate) fn on_ended(&mut self, serial: Serial, frame_tag: u8, body: &[u8]) {
+        if frame_tag != tag::COMMAND_COMPLETE {
+            return;
+        }
+        // Messages of Howdah's own in the place of a query have later numbers.
+        let behind = match self.sent.front() {
+            Some(_) if self.sent.len() == 1 => 1,
+            _ => self.sent.partition_point(|sent| sent.serial <= serial),
+        };
+        if let Some(sent) = behind.checked_sub(1).and_then(|at| self.sent.get_mut(at)) {
+            sent.rows = sent.rows.wrapping_add(rows(body));
+        }
+    }
+
+    /// The message `from` failed; those up to, not including, `until` were skipped.
+    pub(crate) fn on_failed(&mut self, (from, until): (Serial, Serial), code: SqlState) {
+        let first = self.sent.partition_point(|sent| sent.serial < from);
+        let behind = self.sent.partition_point(|sent| sent.serial < until);
+        if let Some(sent) = self.sent.get_mut(first).filter(|sent| sent.serial < until) {
+            sent.error = Some(code);
+            self.sent.drain(first + 1..behind);
+        }
+    }
+
+    /// What was sent is not answered: it will be sent again, or its server is gone.
+    pub(crate) fn forget(&mut self) {
+        self.sent.clear();
+    }
+
+    /// The session has no server, and so no portals.
+    pub(crate) fn on_released(&mut self) {
+        self.sent.clear();
+        self.portals.clear();
+        self.portal = None;
+        if self.sent.capacity() > KEPT {
+            self.sent.shrink_to(KEPT);
+        }
+    }
+}
+
+/// Rows that a command tag tells of.
+pub(crate) fn rows(body: &[u8]) -> u64 {
+    let command = backend::command_tag(body).unwrap_or_default();
+    let digits = command.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+    let number = |sum: u64, digit: &u8| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        sum.checked_mul(10)?.checked_add(digit)
+    };
+    digits.iter().try_fold(0, number).unwrap_or(0)
+}
+
+impl Session {
+    /// What a statement says of where in an application it comes from.
+    pub(crate) fn route_of(&self, sql: &[u8]) -> NameId {
+        let route = howdah_sql::route(sql);
+        route.map_or_else(NameId::default, |route| self.worker.statements.borrow_mut().name(&route))
+    }
+
+    /// The session has another `application_name` perhaps.
+    pub(crate) fn note_application(&mut self, context: &Context) {
+        let name = rows::application_in(context);
+        self.calls.application = self.worker.statements.borrow_mut().name(&name);
+    }
+
+    /// The requests before message `until` are answered: their calls waited for a server and were served so long. Calls of one
+    /// request share its time, as which of them took it cannot be seen from here; BEGIN and its like take none.
+    pub(crate) fn count_calls(&mut self, until: Serial, wait: Duration, served: Duration) {
+        let done = match self.calls.sent.front() {
+            None => return,
+            Some(first) if self.calls.sent.len() == 1 => usize::from(first.serial < until),
+            Some(_) => self.calls.sent.partition_point(|sent| sent.serial < until),
+        };
+        let takes_time = |sent: &&Sent| sent.runs.analysis.class != Class::TransactionControl;
+        let heavy = self.calls.sent.iter().take(done).filter(takes_time).count();
+        let among = u64::try_from(if heavy > 0 { heavy } else { done }).unwrap_or(1).max(1);
+        let (wait_us, server_us) = (micros(wait) / among, micros(served) / among);
+        let on_replica = self.routing.is_away();
+        let threshold = self.pool.ledger.borrow().config().slow_threshold;
+        let slow_us = threshold.map_or(u64::MAX, micros);
+        let mut slow = Vec::new();
+        let mut tally = self.worker.statements.borrow_mut();
+        for sent in self.calls.sent.drain(..done) {
+            let origin = [self.calls.application, self.calls.address, sent.runs.route];
+            let (rows, error) = (sent.rows, sent.error);
+            let mut call = Call { rows, error, on_replica, origin, ..Call::default() };
+            if heavy == 0 || takes_time(&&sent) {
+                (call.wait_us, call.server_us) = (wait_us, server_us);
+            }
+            let analysis = &sent.runs.analysis;
+            tally.on_call(self.calls.scope, analysis, &call);
+            self.calls.visits.on_call(analysis);
+            if let Some(chain) = self.calls.recent.on_call(analysis, sent.rows) {
+                tally.on_chain(self.calls.scope, chain);
+            }
+            if call.wait_us + call.server_us >= slow_us {
+                slow.push((sent.runs.analysis, call));
+            }
+        }
+        drop(tally);
+        if let Some(threshold) = threshold.filter(|_| !slow.is_empty()) {
+            self.on_slow(slow, threshold, self.inbox.kept());
+        }
+    }
+
+    /// A request was answered that a server worked on for so long; and, if a transaction ended with it, how long that was.
+    pub(crate) fn count_visit(&mut self, served: Duration, transaction: Option<Duration>) {
+        self.calls.visits.on_request(micros(served));
+        if let Some(lasted) = transaction
+            && let Some(chatty) = self.calls.visits.end(micros(lasted))
+            && self.calls.counted
+        {
+            self.worker.statements.borrow_mut().on_chatty(self.calls.scope, chatty);
+        }
+    }
+
+    /// A shared request was answered.
+    pub(crate) fn count_shared(
+        &mut self,
+        analysis: &Arc<Analysis>,
+        (wait, served): (Duration, Duration),
+        (rows, error): (u64, Option<AnswerError>),
+    ) {
+        let call = Call {
+            rows,
+            error: error.map(|error| error.code),
+            wait_us: micros(wait),
+            server_us: micros(served),
+            on_replica: self.routing.is_away(),
+            shared: true,
+            ..Call::default()
+        };
+        self.count_alone(analysis, call);
+        if !self.calls.counted {
+            return;
+        }
+        let threshold = self.pool.ledger.borrow().config().slow_threshold;
+        if let Some(threshold) = threshold.filter(|threshold| wait + served >= *threshold) {
+            self.on_slow(vec![(Arc::clone(analysis), call)], threshold, Some(self.inbox.unread()));
+        }
+    }
+
+    /// The result cache has answered a request, in so much time.
+    pub(crate) fn count_cached(&mut self, analysis: &Arc<Analysis>, rows: u64, time: Duration) {
+        let call = Call { rows, server_us: micros(time), cached: true, ..Call::default() };
+        self.count_alone(analysis, call);
+    }
+
+    /// A request of one call was answered, whose route was set.
+    fn count_alone(&mut self, analysis: &Arc<Analysis>, call: Call) {
+        let calls = &mut self.calls;
+        if !calls.counted {
+            return;
+        }
+        let origin = [calls.application, calls.address, calls.route];
+        let mut tally = self.worker.statements.borrow_mut();
+        tally.on_call(calls.scope, analysis, &Call { origin, ..call });
+        if let Some(chain) = calls.recent.on_call(analysis, call.rows) {
+            tally.on_chain(calls.scope, chain);
+        }
+    }
+
+    /// The client is told of an error.
+    pub(crate) fn on_error(&self, code: SqlState) {
+        self.worker.stats.on_error();
+        self.worker.statements.borrow_mut().on_error(self.calls.scope, code);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calls() -> Calls {
+        Calls::new(ScopeId::default(), Arc::new(Analysis::unknown()))
+    }
+
+    #[test]
+    fn rows_are_what_command_tags_say() {
+        assert_eq!(rows(b"SELECT 5\0"), 5);
+        assert_eq!(rows(b"INSERT 0 12\0"), 12);
+        assert_eq!(rows(b"CREATE TABLE\0"), 0);
+        assert_eq!(rows(b"BEGIN\0"), 0);
+        assert_eq!(rows(b""), 0);
+        assert_eq!(rows(b"SELECT 99999999999999999999\0"), 0);
+    }
+
+    #[test]
+    fn of_a_segment_that_fails_the_first_call_has_the_error_and_the_rest_is_no_call() {
+        let mut calls = calls();
+        for serial in [3, 5, 7, 9] {
+            calls.on_unknown_sent(serial);
+        }
+        calls.on_ended(3, tag::COMMAND_COMPLETE, b"SELECT 2\0");
+        calls.on_failed((4, 9), SqlState::SYNTAX_ERROR);
+        let left: Vec<_> =
+            calls.sent.iter().map(|sent| (sent.serial, sent.rows, sent.error)).collect();
+        assert_eq!(left, [(3, 2, None), (5, 0, Some(SqlState::SYNTAX_ERROR)), (9, 0, None)]);
+    }
+
+    #[test]
+    fn an_error_of_no_call_leaves_calls_alone() {
+        let mut calls = calls();
+        calls.on_unknown_sent(9);
+        calls.on_failed((4, 6), SqlState::SYNTAX_ERROR);
+        assert!(calls.sent.iter().all(|sent| sent.error.is_none()));
+    }
+
+    #[test]
+    fn portals_run_what_they_were_made_of() {
+        let mut calls = calls();
+        let form = |number| {
+            let mut analysis = Analysis::unknown();
+            analysis.fingerprint = howdah_sql::Fingerprint(number);
+            Arc::new(analysis)
+        };
+        calls.on_bind(b"", Some(&form(1)));
+        calls.on_bind(b"c", Some(&form(2)));
+        calls.on_execute(1, b"\0\0\0\0\0");
+        calls.on_execute(2, b"c\0\0\0\0\0");
+        calls.on_bind(b"c", Some(&form(3)));
+        calls.on_execute(3, b"c\0\0\0\0\0");
+        calls.on_execute(4, b"who\0\0\0\0\0");
+        let forms: Vec<u64> =
+            calls.sent.iter().map(|sent| sent.runs.analysis.fingerprint.0).collect();
+        assert_eq!(forms, [1, 2, 3, 0]);
+    }
+}
