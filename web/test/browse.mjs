@@ -1,0 +1,97 @@
+// Opens every page of a running dashboard in a headless Chromium: light and dark, wide and narrow. Keeps pictures, and says as JSON
+// what it found; whoever runs it judges. What would be wrong in any case (an error in the console, a request to elsewhere) is listed.
+//
+//     node test/browse.mjs http://127.0.0.1:9640 DIRECTORY
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const [origin, directory] = process.argv.slice(2);
+if (!origin || !directory) throw new Error('usage: browse.mjs ORIGIN DIRECTORY');
+mkdirSync(directory, { recursive: true });
+
+const PATHS = { overview: '', queries: 'queries', query: null, cache: 'cache', pools: 'pools', nodes: 'nodes', sessions: 'sessions', history: 'history/5m', alerts: 'alerts', setup: 'setup' };
+const VIEWS = [
+  { name: 'wide-light', viewport: { width: 1440, height: 1000 }, colorScheme: 'light' },
+  { name: 'wide-dark', viewport: { width: 1440, height: 1000 }, colorScheme: 'dark' },
+  { name: 'narrow-light', viewport: { width: 390, height: 844 }, colorScheme: 'light' },
+  { name: 'narrow-dark', viewport: { width: 390, height: 844 }, colorScheme: 'dark' },
+];
+
+const wrong = [];
+const pages = {};
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+});
+
+function watch(page, where) {
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) wrong.push(`${where()}: console: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => wrong.push(`${where()}: ${error.message}`));
+  page.on('request', (request) => {
+    const url = request.url();
+    if (!url.startsWith(origin) && !url.startsWith('data:')) wrong.push(`${where()}: request to ${url}`);
+  });
+  page.on('response', (response) => {
+    if (response.status() >= 400) wrong.push(`${where()}: ${response.status()} ${response.url()}`);
+  });
+}
+
+for (const view of VIEWS) {
+  const context = await browser.newContext({ viewport: view.viewport, colorScheme: view.colorScheme });
+  const page = await context.newPage();
+  let where = view.name;
+  watch(page, () => where);
+  await page.goto(`${origin}/admin/performance`);
+  await page.waitForSelector('.state.live', { timeout: 30_000 });
+  const first = page.locator('.top a[href^="#/queries/"]').first();
+  await first.waitFor({ timeout: 30_000 });
+  const detail = await first.getAttribute('href');
+  // What is wrong on purpose has to be found within a minute.
+  await page.waitForFunction(() => document.querySelectorAll('.finding').length >= 2, null, { timeout: 60_000 }).catch(() => wrong.push(`${where}: what is wrong is not found within a minute`));
+  for (const [name, path] of Object.entries(PATHS)) {
+    where = `${name}-${view.name}`;
+    const hash = path === null ? detail : `#/${path}`;
+    await page.goto(`${origin}/admin/performance${hash}`);
+    // More than a second of live data.
+    await page.waitForTimeout(1_300);
+    const text = await page.locator('main').innerText();
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    if (overflow > 0) wrong.push(`${where}: ${overflow} pixels wider than the screen`);
+    if (text.trim().length < 40) wrong.push(`${where}: there is nothing on it: ${text}`);
+    const unnamed = await page.evaluate(() => [...document.querySelectorAll('button, a, input')].filter((one) => !(one.textContent?.trim() || one.getAttribute('aria-label') || one.labels?.length)).length);
+    if (unnamed > 0) wrong.push(`${where}: ${unnamed} controls without a name`);
+    pages[where] = text;
+    await page.screenshot({ path: join(directory, `${where}.png`), fullPage: true });
+  }
+  await context.close();
+}
+
+// What a keyboard does, and the tables behind charts.
+const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' });
+const page = await context.newPage();
+watch(page, () => 'keyboard');
+await page.goto(`${origin}/admin/performance`);
+await page.waitForSelector('.state.live');
+const buttons = page.getByRole('button', { name: 'Table' });
+const charts = await buttons.count();
+if (charts < 4) wrong.push(`keyboard: ${charts} charts`);
+for (let at = 0; at < charts; at += 1) await page.locator('.chart header button').nth(at).press('Enter');
+await page.waitForTimeout(1_500);
+const tables = await page.locator('.chart-table tbody tr').count();
+if (tables < charts) wrong.push(`keyboard: ${tables} rows in the tables of ${charts} charts`);
+await page.locator('body').press('2');
+await page.waitForSelector('h1:has-text("Queries")');
+await page.locator('body').press('/');
+await page.keyboard.type('select');
+await page.waitForTimeout(500);
+if ((await page.locator('tbody tr').count()) === 0) wrong.push('keyboard: the filter leaves nothing');
+await page.keyboard.press('Escape');
+await page.locator('body').press('t');
+if ((await page.evaluate(() => document.documentElement.dataset.theme)) !== 'light') wrong.push('keyboard: t does not turn the theme');
+await context.close();
+await browser.close();
+console.log(JSON.stringify({ wrong, pages }));
