@@ -30,24 +30,42 @@ pub(crate) enum Verb {
     Restart(cmd::restart::Args),
     /// Validate the configuration, log in to every node, say what is missing
     Check(cmd::check::Args),
+    /// Make in PostgreSQL what following changes needs, after showing it
+    Setup(cmd::setup::Args),
     /// What a running Howdah is doing
     Status(crate::console::Args),
     /// The nodes of a running Howdah: roles, lag; take one out and put it back
     Nodes(cmd::nodes::Args),
+    /// Hand the part of the primary to another node
+    Ha(cmd::ha::Args),
     /// The pools of a running Howdah
     Pools(cmd::pools::Args),
     /// Who is connected to a running Howdah; disconnect somebody
     Clients(cmd::clients::Args),
+    /// What statements do in a running Howdah: which take the time, which fail
+    Queries(cmd::queries::Args),
+    /// What a running Howdah does, all the time: the statements that take the most, pools, alerts
+    Top(cmd::top::Top),
+    /// What the result cache of a running Howdah does; turn it on and off; why answers are not kept
+    Cache(cmd::cache::Args),
+    /// What is wrong in a running Howdah; the rules for that; silences; whether messages arrive
+    Alerts(cmd::alerts::Args),
+    /// The families of metrics, and a dashboard for Grafana made from them
+    Metrics(cmd::metrics::Args),
     /// What the rules about statements have done in a running Howdah; try them out on a statement
     Rules(cmd::rules::Args),
     /// Where a statement goes, and why
     Route(cmd::route::Args),
+    /// Mark this moment in the history of a running Howdah: a deployment, a change elsewhere
+    Mark(cmd::control::Mark),
     /// Have a running Howdah read its configuration again
     Reload(crate::console::Args),
     /// Hold the clients of a running Howdah back and disconnect it from PostgreSQL, for a restart or a switchover
     Pause(cmd::control::Scope),
     /// Let them go on
     Resume(cmd::control::Scope),
+    /// A day or a week of the past in one page, of a Howdah that runs or not
+    Report(cmd::report::Args),
     /// Write or show the configuration
     Config(cmd::config::Args),
     /// Print the version

@@ -61,7 +61,7 @@ pub(crate) async fn asked_again(engine: &Engine, signals: &mut Signals) -> Exit 
             request = engine.request() => match request {
                 Request::Shutdown(Shutdown::AtOnce) => return Exit::Done,
                 Request::Shutdown(_) => {}
-                Request::Reload(answer) => answer.give(Err("Howdah is shutting down".to_owned())),
+                Request::Mark(_, answer) | Request::Reload(answer) => answer.give(Err("Howdah is shutting down".to_owned())),
             },
         }
     }

@@ -37,7 +37,7 @@ impl Login {
         Self {
             address: node.address.clone(),
             tls: node.tls.clone(),
-            database: database.server_database.as_deref().unwrap_or(name).to_owned(),
+            database: database.on_server(name).to_owned(),
             user: user.server.user.clone().unwrap_or_else(|| user.name.clone()),
             password: user.server.password.clone(),
         }
@@ -79,6 +79,8 @@ pub(crate) struct Facts {
     pub(crate) reserved: u32,
     /// Connections of clients now, ours not counted.
     pub(crate) used: u32,
+    /// `wal_level`.
+    pub(crate) wal_level: String,
     /// What the connection is encrypted with, as `TLSv1.3/TLS_AES_256_GCM_SHA384`.
     pub(crate) tls: Option<String>,
     /// One round trip, in microseconds.
@@ -152,7 +154,8 @@ pub(crate) async fn facts(login: &Login, limit: Duration) -> Result<Facts, Refus
     const ASK: &str = "SELECT current_setting('server_version'), current_setting('server_version_num')::int, \
         pg_is_in_recovery(), current_setting('max_connections')::int, \
         current_setting('superuser_reserved_connections')::int, \
-        (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid())";
+        (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()), \
+        current_setting('wal_level')";
     let (client, tls) = connect(login, limit).await?;
     let ask = async {
         let row = client.query_one(ASK, &[]).await?;
@@ -177,6 +180,7 @@ pub(crate) async fn facts(login: &Login, limit: Duration) -> Result<Facts, Refus
         max_connections: count(3),
         reserved: count(4),
         used: count(5),
+        wal_level: row.get(6),
         tls,
         round_trip_us: u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX),
     })

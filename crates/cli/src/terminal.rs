@@ -20,6 +20,12 @@ impl Paint {
         Self { on: stream.is_terminal() && !dumb && set("NO_COLOR").is_none() }
     }
 
+    /// Plain text.
+    #[cfg(test)]
+    pub(crate) const fn plain() -> Self {
+        Self { on: false }
+    }
+
     /// Whether it does anything.
     pub(crate) const fn is_on(self) -> bool {
         self.on
@@ -132,6 +138,13 @@ impl Talk {
     pub(crate) fn fail(self, text: &str) {
         self.line(&format!("{} {text}", self.paint.red("howdah:")));
     }
+}
+
+/// Puts a question on standard error, without a line end.
+pub(crate) fn ask(question: &str) {
+    let mut stderr = io::stderr();
+    // Who cannot be asked does not answer.
+    let _ = write!(stderr, "{question}").and_then(|()| stderr.flush());
 }
 
 /// Writes data to standard output.

@@ -3,17 +3,23 @@
 //! Invariant: no state outside the engine: two engines in one process know nothing of each other.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use howdah_alerts::Alerts;
+use howdah_core::cache::Freshness;
+use howdah_history::{Handle, History};
 use howdah_proxy::holds::{NotPaused, Scope};
 use howdah_proxy::host::Request;
+use howdah_proxy::observe::Observer;
 use howdah_proxy::{Proxy, StartError};
+use howdah_web::{Listening, Web};
 use tokio::io::DuplexStream;
 use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{Client, Connection, NoTls};
 
-use crate::config::{Change, Config};
+use crate::config::{self, Change, Config};
 use crate::{ListenAddress, Report};
 
 /// What can go wrong with an engine.
@@ -49,6 +55,10 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Engine {
     proxy: Proxy,
+    web: parking_lot::Mutex<Option<Web>>,
+    history: Option<History>,
+    /// `None`: no thread could be started for it.
+    alerts: Option<Alerts>,
     config: parking_lot::Mutex<Config>,
     revision: AtomicU64,
 }
@@ -65,7 +75,7 @@ impl Engine {
     )]
     pub async fn start(config: Config) -> Result<Self, Error> {
         let proxy = Proxy::start(config.settings(1))?;
-        Ok(Self { proxy, config: parking_lot::Mutex::new(config), revision: AtomicU64::new(1) })
+        Ok(Self::assemble(proxy, config))
     }
 
     /// Takes over from another process of the same user, which keeps a door at `path` ([`Self::offer_takeover`]): its listening sockets
@@ -78,7 +88,24 @@ impl Engine {
     /// There is nobody to take over from, or it refuses; and what [`Self::start`] may fail with. The other process goes on serving.
     pub async fn take_over(config: Config, path: &Path, grace: Duration) -> Result<Self, Error> {
         let proxy = Proxy::take_over(config.settings(1), path, grace).await?;
-        Ok(Self { proxy, config: parking_lot::Mutex::new(config), revision: AtomicU64::new(1) })
+        Ok(Self::assemble(proxy, config))
+    }
+
+    fn assemble(proxy: Proxy, config: Config) -> Self {
+        let history = config.history().and_then(|options| {
+            let started = History::start(proxy.observer(), options.clone());
+            // The past is no reason not to serve clients.
+            started.inspect_err(|error| tracing::warn!(%error, "nothing is remembered")).ok()
+        });
+        let alerts = Alerts::start(proxy.observer(), config.alerts().clone());
+        Self {
+            proxy,
+            alerts: alerts.inspect_err(|error| tracing::error!(%error, "there are no alerts")).ok(),
+            web: parking_lot::Mutex::new(None),
+            history,
+            config: parking_lot::Mutex::new(config),
+            revision: AtomicU64::new(1),
+        }
     }
 
     /// Lets another process of the same user take over: it knocks at the Unix socket `path`. Nobody else should be able to write to
@@ -119,6 +146,59 @@ impl Engine {
         Ok(config.connect_raw(self.proxy.connect().await, NoTls).await?)
     }
 
+    /// Serves metrics and the dashboard where the configuration says, from now until the engine ends; `None`: it says nowhere.
+    ///
+    /// # Errors
+    /// No thread can be started for it. An address that cannot be listened on is tried again every second.
+    pub fn serve_web(&self) -> Option<std::io::Result<Listening>> {
+        let config::Web { address, credentials } = self.config.lock().web()?.clone();
+        let past = self.history.as_ref().map(History::handle);
+        Some(Web::start(self.proxy.observer(), past, (address, credentials)).map(
+            |(web, listening)| {
+                *self.web.lock() = Some(web);
+                listening
+            },
+        ))
+    }
+
+    /// A way to look at it from elsewhere.
+    #[must_use]
+    pub fn observer(&self) -> Observer {
+        self.proxy.observer()
+    }
+
+    /// What is remembered of the past; `None`: nothing is.
+    #[must_use]
+    pub fn history(&self) -> Option<Handle> {
+        self.history.as_ref().map(History::handle)
+    }
+
+    /// Marks this moment in the history: `kind` is a word.
+    ///
+    /// # Errors
+    /// Nothing is remembered, or too much waits to be written.
+    pub fn mark(&self, kind: &str, text: &str) -> Result<(), String> {
+        let history = self.history();
+        let history = history.ok_or("nothing is remembered: [history] path says where to")?;
+        match history.mark(kind, text) {
+            true => Ok(()),
+            false => Err("too many marks wait to be written".to_owned()),
+        }
+    }
+
+    fn tell_web_of_the_end(&self) {
+        if let Some(web) = &*self.web.lock() {
+            web.drain();
+        }
+    }
+
+    /// What is known of changes in a database that clients name so. `None`: they are not followed. Another one after a reload that
+    /// changes how.
+    #[must_use]
+    pub fn freshness(&self, database: &str) -> Option<Arc<Freshness>> {
+        self.proxy.freshness(database)
+    }
+
     /// What it looks like now. Cancel safe.
     pub async fn report(&self) -> Report {
         self.proxy.report().await
@@ -146,12 +226,14 @@ impl Engine {
 
     /// Takes no new clients and returns when all have left by themselves. Cancel safe.
     pub async fn until_clients_have_left(&self) {
+        self.tell_web_of_the_end();
         self.proxy.until_clients_have_left().await;
     }
 
     /// Takes no new clients and ends those without a transaction; returns when all have gone, or after `grace`. Cancel safe:
     /// the draining goes on.
     pub async fn drain(&self, grace: Duration) {
+        self.tell_web_of_the_end();
         self.proxy.drain(grace).await;
     }
 
@@ -168,13 +250,32 @@ impl Engine {
         let changes = Config::diff(&self.config.lock(), &config);
         let revision = self.revision.fetch_add(1, Ordering::Relaxed) + 1;
         let settings = config.settings(revision);
+        if let Some(alerts) = &self.alerts {
+            alerts.reload(config.alerts().clone());
+        }
         *self.config.lock() = config;
         self.proxy.reload(settings).await;
+        if let Some(history) = &self.history
+            && !changes.is_empty()
+        {
+            let keys: Vec<&str> = changes.iter().map(|change| change.key.as_str()).collect();
+            history.handle().mark("reload", &keys.join(", "));
+        }
         changes
+    }
+
+    /// A new configuration was refused because of its mistakes: alerts tell of it.
+    pub fn on_refused_reload(&self) {
+        if let Some(alerts) = &self.alerts {
+            alerts.on_refused_reload();
+        }
     }
 
     /// Stops: no new clients; those without a transaction are told goodbye, the others have `grace` to end theirs.
     pub async fn stop(self, grace: Duration) {
+        self.tell_web_of_the_end();
         self.proxy.stop(grace).await;
+        // It writes what is left, which may take as long as the disk takes.
+        let _ = tokio::task::spawn_blocking(|| drop(self.history)).await;
     }
 }

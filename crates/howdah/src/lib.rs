@@ -6,18 +6,24 @@
 
 pub mod config;
 mod engine;
+pub mod setup;
 mod trial;
 
 pub use config::Config;
 pub use engine::{Engine, Error};
+pub use howdah_alerts as sinks;
+pub use howdah_core::alerts;
+pub use howdah_history as history;
 pub use howdah_proxy::StartError;
 pub use howdah_proxy::holds::{NotPaused, Scope};
 pub use howdah_proxy::host::{Answer, Request, Shutdown};
+pub use howdah_proxy::observe::Observer;
 pub use howdah_proxy::report::{
-    Advice, Counts, DatabaseReport, ListenAddress, NodeReport, NotificationReport, PoolReport,
-    Report, RouteReport, RuleReport, Totals,
+    Advice, CacheCounts, CacheReport, ChangesReport, Counts, DatabaseReport, ListenAddress,
+    NodeReport, NotificationReport, PoolReport, Report, RouteReport, RuleReport, Totals,
 };
 pub use howdah_proxy::tls;
+pub use howdah_web as web;
 pub use trial::{RouteTrial, RuleTrial, Sender, Trial};
 
 /// Bugs that tests plant on purpose; see `howdah_proxy::faults`.

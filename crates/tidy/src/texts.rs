@@ -17,7 +17,7 @@ const MACHINE_PATHS: [&str; 4] =
 
 /// Hosts a link may lead to. Package registries and mirrors are not among them on purpose: where packages come from is decided by the
 /// machine that builds, not by a file of this repository.
-const HOSTS: [&str; 23] = [
+const HOSTS: [&str; 24] = [
     "127.0.0.1",
     "[::1]",
     "localhost",
@@ -28,6 +28,7 @@ const HOSTS: [&str; 23] = [
     "docs.rs",
     "embarkstudios.github.io",
     "en.wikipedia.org",
+    "events.pagerduty.com",
     "github.com",
     "jdbc.postgresql.org",
     "keepachangelog.com",

@@ -1,4 +1,4 @@
-//! `howdah reload`, `howdah pause` and `howdah resume`: commands of the console that give no rows.
+//! `howdah reload`, `howdah pause`, `howdah resume` and `howdah mark`: commands of the console that give no rows.
 
 use serde_json::json;
 
@@ -13,6 +13,21 @@ pub(crate) struct Scope {
     database: Option<String>,
     #[command(flatten)]
     console: console::Args,
+}
+
+/// Arguments of `howdah mark`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Mark {
+    /// What happens now, for example "deploy 4df1657"
+    text: String,
+    #[command(flatten)]
+    console: console::Args,
+}
+
+/// Has this moment remembered.
+pub(crate) fn mark(args: &Mark) -> Outcome {
+    command(&args.console, &format!("MARK {}", console::quoted_text(&args.text)), true)?;
+    said(args.console.json, "mark", None, "remembered; the History page and reports show it")
 }
 
 /// Has the configuration read again.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use howdah::config::settings::{Database, Settings};
 use howdah::config::{Config, Loaded};
+use howdah::web::{DASHBOARD, Listening};
 use howdah::{Engine, ListenAddress, Request, Scope};
 use tokio::task::LocalSet;
 
@@ -83,6 +84,7 @@ async fn serve(args: &Args, loaded: Loaded, level: &Level) -> Outcome {
     let socket = takeover::socket(&settings.listen);
     let engine = start(args, &loaded.config, socket.as_deref()).await?;
     say_listening(talk, &engine.addresses(), &settings);
+    say_dashboard(talk, &engine);
     // Looking at the nodes must not keep anybody waiting: neither clients nor signals.
     let probing = tokio::task::spawn_local(say_nodes(talk, loaded.config));
     if let Some(socket) = &socket {
@@ -152,6 +154,10 @@ impl Running<'_> {
                 asked = self.signals.next() => asked,
                 request = self.engine.request() => match request {
                     Request::Shutdown(when) => return Ending::of(when),
+                    Request::Mark(text, answer) => {
+                        answer.give(self.engine.mark("mark", &text));
+                        continue;
+                    }
                     Request::Reload(answer) => {
                         answer.give(self.reload().await);
                         continue;
@@ -183,8 +189,8 @@ impl Running<'_> {
         let options = self.args.sources.options(self.args.overrides());
         let loaded = match tokio::task::spawn_blocking(move || Config::load(options)).await {
             Ok(Ok(loaded)) => loaded,
-            Ok(Err(errors)) => return Err(not_reloaded(self.talk, &errors)),
-            Err(error) => return Err(not_reloaded(self.talk, &error)),
+            Ok(Err(errors)) => return Err(self.not_reloaded(&errors)),
+            Err(error) => return Err(self.not_reloaded(&error)),
         };
         self.level.set(loaded.config.log());
         for notice in &loaded.notices {
@@ -199,12 +205,13 @@ impl Running<'_> {
         }
         Ok(())
     }
-}
 
-fn not_reloaded(talk: Talk, why: &dyn std::fmt::Display) -> String {
-    let text = format!("nothing has changed: {why}");
-    talk.bad("reload", &text);
-    text
+    fn not_reloaded(&self, why: &dyn std::fmt::Display) -> String {
+        self.engine.on_refused_reload();
+        let text = format!("nothing has changed: {why}");
+        self.talk.bad("reload", &text);
+        text
+    }
 }
 
 /// Descriptors for things other than clients and servers: listeners, logs, the runtime.
@@ -254,6 +261,21 @@ fn say_listening(talk: Talk, addresses: &[ListenAddress], settings: &Settings) {
         &talk.paint.bold(&format!("psql -h {host} -p {port} -U {user} {database}")),
     );
     talk.hint("next", "howdah status · kill -HUP reloads · Ctrl-C stops");
+}
+
+/// Serves metrics and the dashboard, if they are wanted, and says where.
+fn say_dashboard(talk: Talk, engine: &Engine) {
+    match engine.serve_web() {
+        None => {}
+        Some(Ok(Listening::At(address))) => {
+            let url = format!("http://{address}{DASHBOARD}");
+            talk.hint("dashboard", &format!("{} · /metrics · /healthz · /readyz", talk.paint.bold(&url)));
+        }
+        Some(Ok(Listening::Later(error)) | Err(error)) => talk.warn(
+            "dashboard",
+            &format!("not served yet: {error}; tried again every second; [web] listen names another address"),
+        ),
+    }
 }
 
 /// Host and port for psql.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: without a mistake every database has a primary, and there is at least one database.
 
+use howdah_core::cache;
 use howdah_core::pool::PoolConfig;
 use howdah_core::route::Wish;
 use howdah_proxy::settings::Database;
@@ -9,7 +10,7 @@ use howdah_proxy::settings::Database;
 use super::Cluster;
 use super::document::{self, Origin, Table};
 use super::error::Mistake;
-use super::keys::{DATABASE, DATABASE_ROUTE, POOL};
+use super::keys::{DATABASE, DATABASE_CACHE, DATABASE_ROUTE, POOL};
 use super::read::{Findings, Reader};
 use super::route;
 use super::validate::{mode, named, pool as read_pool, shares, unique};
@@ -17,11 +18,22 @@ use super::validate::{mode, named, pool as read_pool, shares, unique};
 /// Databases of the console; clients cannot have others of these names.
 const CONSOLE: [&str; 2] = ["howdah", "pgbouncer"];
 
+/// What a database has that says nothing else.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Base<'a> {
+    /// Of its pools.
+    pub(crate) pool: &'a PoolConfig,
+    /// Where its reads go.
+    pub(crate) wish: Wish,
+    /// What the cache does.
+    pub(crate) cache: cache::wish::Wish,
+}
+
 /// Reads all databases; without any there is one for every name.
 pub(crate) fn read(
     root: &Table,
     clusters: &[Cluster],
-    (pool, wish): (&PoolConfig, &Wish),
+    base: &Base<'_>,
     findings: &mut Findings,
 ) -> Vec<Database> {
     let tables = root.named("database");
@@ -43,18 +55,19 @@ pub(crate) fn read(
             name: "*".to_owned(),
             server_database: None,
             primary,
-            pool: pool.clone(),
+            pool: base.pool.clone(),
             max_servers: None,
             auth_query: None,
             max_clients: None,
-            wish: *wish,
+            wish: base.wish,
+            cache: base.cache,
         }];
     }
     let mut databases = Vec::with_capacity(tables.len());
     for (index, table) in tables.iter().enumerate() {
         let name = table.name();
         let path = document::path("", table.section, Some((index, name.as_deref())));
-        databases.extend(database(root, table, &path, clusters, (pool, wish), findings));
+        databases.extend(database(root, table, &path, clusters, base, findings));
     }
     databases
 }
@@ -64,17 +77,21 @@ fn database(
     table: &Table,
     path: &str,
     clusters: &[Cluster],
-    (base, wish): (&PoolConfig, &Wish),
+    base: &Base<'_>,
     findings: &mut Findings,
 ) -> Option<Database> {
     let inner = document::join(path, "pool");
     let mut reader = Reader::new(POOL.keys, table.single("pool"), inner, findings).overrides();
-    let mut pool = read_pool(&mut reader, base.clone());
+    let mut pool = read_pool(&mut reader, base.pool.clone());
     let (own_mode, own_share) = (reader.is_given("mode"), reader.is_given("share"));
     let inner = document::join(path, DATABASE_ROUTE.name);
     let given = table.single(DATABASE_ROUTE.name);
     let mut reader = Reader::new(DATABASE_ROUTE.keys, given, inner, findings).overrides();
-    let wish = route::wish(&mut reader, *wish);
+    let wish = route::wish(&mut reader, base.wish);
+    let inner = document::join(path, DATABASE_CACHE.name);
+    let given = table.single(DATABASE_CACHE.name);
+    let mut reader = Reader::new(DATABASE_CACHE.keys, given, inner, findings).overrides();
+    let cache = super::cache::wish(&mut reader, base.cache);
     let mut reader = Reader::new(DATABASE.keys, Some(table), path, findings);
     let name = reader.text("name");
     if name.is_none() && !reader.is_given("name") {
@@ -119,6 +136,7 @@ fn database(
         max_clients,
         auth_query,
         wish,
+        cache,
     })
 }
 

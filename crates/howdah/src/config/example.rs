@@ -32,11 +32,10 @@ pub fn example() -> String {
 fn write(text: &mut String, section: &Section, parent: &str) {
     let path = document::join(parent, section.name);
     if parent == "database" {
-        let example = if section.name == "pool" { "max_size = 20" } else { "policy = \"primary\"" };
-        let which = if section.name == "pool" {
-            "Any key of [pool]"
-        } else {
-            "What reads are promised, as in [route]"
+        let (which, example) = match section.name {
+            "pool" => ("Any key of [pool]", "max_size = 20"),
+            "route" => ("What reads are promised, as in [route]", "policy = \"primary\""),
+            _ => ("Whether answers are kept, as in [cache]", "mode = \"on\""),
         };
         // Writing to a String cannot fail.
         let _ = writeln!(text, "\n# {which}, for this database.\n# [{path}]\n# {example}");
@@ -77,7 +76,7 @@ fn write_key(text: &mut String, key: &Key, active: bool) {
     }
     let value = key.default.unwrap_or(key.example);
     let value = match key.kind {
-        Kind::Integer { .. } => value.to_owned(),
+        Kind::Integer { .. } | Kind::Number => value.to_owned(),
         Kind::Word(_) if matches!(value, "true" | "false") => value.to_owned(),
         Kind::Duration(_) | Kind::Word(_) | Kind::Text | Kind::List => format!("{value:?}"),
     };

@@ -6,9 +6,21 @@
 //!
 //! Invariant: a default is a text that its own kind accepts (tested), and a key that is not here is an error everywhere.
 
+mod alerts;
+mod cache;
+mod ha;
+mod history;
 mod rules;
+mod statements;
+mod web;
 
+pub(crate) use alerts::{ALERT_RULE, ALERT_SINK, ALERTS};
+pub(crate) use cache::{CACHE, DATABASE_CACHE};
+pub(crate) use ha::HA;
+pub(crate) use history::HISTORY;
 pub(crate) use rules::{DATABASE_ROUTE, OVERRIDE, ROUTE, RULE};
+pub(crate) use statements::STATEMENTS;
+pub(crate) use web::{WEB, WEB_TOKEN, WEB_USER};
 
 /// What a value looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +32,8 @@ pub(crate) enum Kind {
         /// Largest.
         max: u64,
     },
+    /// A number that is not negative, with or without a fraction.
+    Number,
     /// A time such as `250ms`, `5s`, `10m`, `1h`, `7d`.
     Duration(Zero),
     /// One of some words; the first is not special.
@@ -140,7 +154,23 @@ pub(crate) static ROOT: Section = Section {
     shape: Shape::One,
     keys: &[],
     sections: &[
-        &LISTEN, &CLUSTER, &DATABASE, &USER, &AUTH, &HBA, &POOL, &HEALTH, &ROUTE, &RULE, &ADMIN,
+        &LISTEN,
+        &CLUSTER,
+        &DATABASE,
+        &USER,
+        &AUTH,
+        &HBA,
+        &POOL,
+        &HEALTH,
+        &ROUTE,
+        &RULE,
+        &CACHE,
+        &STATEMENTS,
+        &HA,
+        &ADMIN,
+        &WEB,
+        &HISTORY,
+        &ALERTS,
         &LOG,
     ],
     doc: "",
@@ -217,6 +247,9 @@ pub(crate) static NODE: Section = Section {
         Key::new("max_servers", COUNT, "Connections to this node at most, over all pools. Left out: no cap beyond the pools' own.").example("90"),
         Key::new("weight", Kind::Integer { min: 0, max: 1000 }, "Its part of the reads, against the weights of the others. 0: none.").default("1"),
         Key::new("priority", Kind::Integer { min: 1, max: 1000 }, "Reads go to the smallest number first, if the strategy looks at it.").default("1"),
+        Key::new("stop_command", Kind::Text, "Shell command for howdah ha switchover: stops this PostgreSQL (mode fast), and returns when it has stopped. The next two\nstart it as it was, and start it as a replica of $HOWDAH_PRIMARY_HOST and $HOWDAH_PRIMARY_PORT.").example("ssh db1 sudo pg_ctlcluster 15 main stop -m fast"),
+        Key::new("start_command", Kind::Text, "Used when a switchover is given up after the stop.").example("ssh db1 sudo pg_ctlcluster 15 main start"),
+        Key::new("follow_command", Kind::Text, "primary_conninfo is set already: standby.signal and a start are enough.").example("ssh db1 'sudo -u postgres touch /var/lib/postgresql/15/main/standby.signal && sudo pg_ctlcluster 15 main start'"),
     ],
 };
 
@@ -225,7 +258,7 @@ pub(crate) static DATABASE: Section = Section {
     name: "database",
     shape: Shape::Named,
     doc: "A database that clients may name. Without any, every name is passed on to the only cluster.",
-    sections: &[&POOL, &DATABASE_ROUTE],
+    sections: &[&POOL, &DATABASE_ROUTE, &DATABASE_CACHE],
     keys: &[
         Key::new(
             "name",
@@ -355,6 +388,7 @@ pub(crate) static POOL: Section = Section {
         Key::new("idle_in_transaction_timeout", Kind::Duration(Zero::Off), "Longest idle time of a client inside a transaction, where it holds a server and its locks. Off: as PostgreSQL.").default("off"),
         Key::new("transaction_timeout", Kind::Duration(Zero::Off), "Longest transaction of a client; one that is open for longer is rolled back and the client disconnected. Off: as PostgreSQL.").default("off"),
         Key::new("leak_threshold", Kind::Duration(Zero::Off), "A transaction open for longer is logged once, counted, and listed by SHOW LEAKS: somebody forgot to end it. Off: none is.").default("1m"),
+        Key::new("slow_threshold", Kind::Duration(Zero::Off), "A statement that takes longer, its wait for a server included, is remembered, with its plan: SHOW SLOW. Off: none is.").default("250ms"),
         Key::new("max_lifetime", Kind::Duration(Zero::Refused), "Closes older servers when they come back: caches of a backend grow with its age. Spread by up to a tenth; not while new ones cannot be opened.").default("1h"),
         Key::new("check_after_idle", Kind::Duration(Zero::Allowed), "Asks a server idle for longer for a sign of life before it is used: firewalls forget quiet connections.").default("30s"),
         Key::new("max_opening", COUNT, "Servers being opened at once: a login costs PostgreSQL a new process, and a storm of them everything else.").default("4"),
@@ -428,15 +462,11 @@ pub(crate) static LOG: Section = Section {
 /// Keys and sections of the design that no code serves yet. Naming them gives a better answer than "unknown".
 pub(crate) const LATER: &[&str] = &[
     "preset",
-    "cache",
-    "statements",
     "advisor",
     "partition",
     "maintenance",
     "migrations",
     "backup",
-    "ha",
-    "alerts",
     "admin.address",
     "admin.tokens",
     "admin.allow_changes",

@@ -13,7 +13,10 @@ use std::path::{Path, PathBuf};
 pub use howdah_proxy::settings;
 use serde::Serialize;
 
+mod alert_sinks;
+mod alerts;
 mod auth;
+mod cache;
 mod clusters;
 mod console;
 mod database_url;
@@ -24,24 +27,30 @@ mod environment;
 mod error;
 mod example;
 mod file;
+mod ha;
 mod hba;
+mod history;
 pub mod import;
 mod keys;
 mod read;
 mod route;
 mod rules;
 mod secret;
+mod statements;
 mod suggest;
 mod tls;
 mod userlist;
 mod users;
 mod validate;
+mod web;
 
 pub use document::Origin;
 pub use duration::{format as format_duration, parse as parse_duration};
 pub use error::{ConfigError, ConfigErrors, Mistake, Notice};
 pub use example::example;
+pub use ha::{Ha, NodeCommands};
 pub use read::Entry;
+pub use web::Web;
 
 use document::Table;
 use read::Findings;
@@ -56,6 +65,10 @@ const FILE_VARIABLE: &str = "HOWDAH_CONFIG";
 #[derive(Debug, Clone)]
 pub struct Config {
     settings: Settings,
+    ha: Ha,
+    web: Option<Web>,
+    history: Option<howdah_history::Options>,
+    alerts: howdah_alerts::Configuration,
     log: Log,
     entries: Vec<Entry>,
 }
@@ -232,6 +245,30 @@ impl Config {
     #[must_use]
     pub fn clusters(&self) -> &[Cluster] {
         &self.settings.clusters
+    }
+
+    /// How the part of the primary is handed over.
+    #[must_use]
+    pub const fn ha(&self) -> &Ha {
+        &self.ha
+    }
+
+    /// Where metrics and the dashboard are served, and to whom; `None`: nowhere.
+    #[must_use]
+    pub const fn web(&self) -> Option<&Web> {
+        self.web.as_ref()
+    }
+
+    /// Where the past is remembered; `None`: nowhere.
+    #[must_use]
+    pub const fn history(&self) -> Option<&howdah_history::Options> {
+        self.history.as_ref()
+    }
+
+    /// When somebody is told that something is wrong.
+    #[must_use]
+    pub const fn alerts(&self) -> &howdah_alerts::Configuration {
+        &self.alerts
     }
 
     /// What is written to standard error.

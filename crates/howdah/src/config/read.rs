@@ -67,6 +67,8 @@ pub(crate) struct Findings {
 pub(crate) enum Value {
     /// Of [`Kind::Integer`].
     Integer(u64),
+    /// Of [`Kind::Number`], as it is written.
+    Number(String),
     /// Of [`Kind::Duration`]; `None`: off.
     Duration(Option<Duration>),
     /// Of [`Kind::Word`].
@@ -81,6 +83,7 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Integer(number) => number.fmt(f),
+            Self::Number(text) => f.write_str(text),
             Self::Duration(None) => f.write_str("off"),
             Self::Duration(Some(time)) => f.write_str(&duration::format(*time)),
             Self::Word(word) => f.write_str(word),
@@ -120,6 +123,7 @@ pub(crate) fn parse(kind: Kind, given: &Given) -> Result<Value, Complaint> {
     };
     match kind {
         Kind::Integer { min, max } => integer(text, min, max).map(Value::Integer),
+        Kind::Number => number(text).map(Value::Number),
         Kind::Duration(zero) => time(text, zero).map(Value::Duration),
         Kind::Word(words) => word(text, words).map(Value::Word),
         Kind::Text if text.is_empty() => {
@@ -144,6 +148,13 @@ fn integer(text: &str, min: u64, max: u64) -> Result<u64, Complaint> {
             Ok(number) if (min..=max).contains(&number) => Ok(number),
             Ok(_) | Err(_) => Err(complaint("out of range", fix)),
         },
+    }
+}
+
+fn number(text: &str) -> Result<String, Complaint> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number.to_string()),
+        Ok(_) | Err(_) => Err(complaint("not a number", "for example 5, 12.5 or 0")),
     }
 }
 
@@ -294,7 +305,23 @@ impl<'a> Reader<'a> {
     pub(crate) fn integer<T: TryFrom<u64>>(&mut self, name: &str) -> Option<T> {
         match self.value(name)? {
             Value::Integer(number) => T::try_from(number).ok(),
-            Value::Duration(_) | Value::Word(_) | Value::Text(_) | Value::List(_) => None,
+            Value::Number(_)
+            | Value::Duration(_)
+            | Value::Word(_)
+            | Value::Text(_)
+            | Value::List(_) => None,
+        }
+    }
+
+    /// A number that is not negative; `None`: absent, or wrong and reported.
+    pub(crate) fn number(&mut self, name: &str) -> Option<f64> {
+        match self.value(name)? {
+            Value::Number(text) => text.parse().ok(),
+            Value::Integer(_)
+            | Value::Duration(_)
+            | Value::Word(_)
+            | Value::Text(_)
+            | Value::List(_) => None,
         }
     }
 
@@ -302,7 +329,11 @@ impl<'a> Reader<'a> {
     pub(crate) fn limit(&mut self, name: &str) -> Option<Option<Duration>> {
         match self.value(name)? {
             Value::Duration(time) => Some(time),
-            Value::Integer(_) | Value::Word(_) | Value::Text(_) | Value::List(_) => None,
+            Value::Integer(_)
+            | Value::Number(_)
+            | Value::Word(_)
+            | Value::Text(_)
+            | Value::List(_) => None,
         }
     }
 
@@ -315,7 +346,11 @@ impl<'a> Reader<'a> {
     pub(crate) fn word(&mut self, name: &str) -> Option<&'static str> {
         match self.value(name)? {
             Value::Word(word) => Some(word),
-            Value::Integer(_) | Value::Duration(_) | Value::Text(_) | Value::List(_) => None,
+            Value::Integer(_)
+            | Value::Number(_)
+            | Value::Duration(_)
+            | Value::Text(_)
+            | Value::List(_) => None,
         }
     }
 
@@ -328,7 +363,11 @@ impl<'a> Reader<'a> {
     pub(crate) fn text(&mut self, name: &str) -> Option<String> {
         match self.value(name)? {
             Value::Text(text) => Some(text),
-            Value::Integer(_) | Value::Duration(_) | Value::Word(_) | Value::List(_) => None,
+            Value::Integer(_)
+            | Value::Number(_)
+            | Value::Duration(_)
+            | Value::Word(_)
+            | Value::List(_) => None,
         }
     }
 
@@ -336,7 +375,11 @@ impl<'a> Reader<'a> {
     pub(crate) fn list(&mut self, name: &str) -> Option<Vec<String>> {
         match self.value(name)? {
             Value::List(items) => Some(items),
-            Value::Integer(_) | Value::Duration(_) | Value::Word(_) | Value::Text(_) => None,
+            Value::Integer(_)
+            | Value::Number(_)
+            | Value::Duration(_)
+            | Value::Word(_)
+            | Value::Text(_) => None,
         }
     }
 }

@@ -14,13 +14,23 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(10);
 /// How often it is looked after.
 const COMMAND_GLANCE: Duration = Duration::from_millis(5);
 
+/// The keys that may give a password.
+fn ways(prefix: &str) -> [String; 4] {
+    ["", "_file", "_env", "_command"].map(|suffix| format!("{prefix}{suffix}"))
+}
+
+/// Whether one of the keys is given, be it readable or not.
+pub(crate) fn is_given(reader: &Reader<'_>, prefix: &str) -> bool {
+    ways(prefix).iter().any(|key| reader.is_given(key))
+}
+
 /// The password that `prefix`, `prefix_file`, `prefix_env` or `prefix_command` gives; `None`: none of them, or reported.
 pub(crate) fn read(
     reader: &mut Reader<'_>,
     prefix: &str,
     environment: &HashMap<String, String>,
 ) -> Option<String> {
-    let ways = ["", "_file", "_env", "_command"].map(|suffix| format!("{prefix}{suffix}"));
+    let ways = ways(prefix);
     let given: Vec<_> = ways.iter().filter(|key| reader.is_given(key)).collect();
     if let [first, second, ..] = given.as_slice() {
         let reason = format!("contradicts {first}: a password has one source");

@@ -148,10 +148,7 @@ fn login(
     proof: Option<&Secret>,
     reachable: bool,
 ) -> Login {
-    let unread = ["password", "password_file", "password_env", "password_command"]
-        .iter()
-        .any(|key| reader.is_given(key))
-        && proof.is_none();
+    let unread = secret::is_given(reader, "password") && proof.is_none();
     if asked == Some("cert") {
         return Login::Certificate(reader.text("cert_name"));
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use howdah_core::pool::{PoolConfig, PoolMode};
 use howdah_proxy::settings::{
-    Health, Listen, Login, Probe, Settings, TakeoverSocket, UnixListen, User,
+    Health, Listen, Login, Probe, ServerCredentials, Settings, TakeoverSocket, UnixListen, User,
 };
 
 use super::document::{self, Origin, Table};
@@ -18,8 +18,8 @@ use super::error::{ConfigError, Mistake, Notice};
 use super::keys::{ADMIN, HEALTH, LISTEN, LOG, POOL};
 use super::read::{Findings, Reader};
 use super::{
-    Config, Log, LogFormat, auth, clusters, console, databases, route, rules, secret, suggest, tls,
-    users,
+    Config, Log, LogFormat, alerts, auth, cache, clusters, console, databases, ha, history, route,
+    rules, secret, statements, suggest, tls, users, web,
 };
 
 /// Most workers when nobody says a number: one moves tens of thousands of statements a second.
@@ -42,14 +42,13 @@ pub(crate) fn config(
     let pool = pool(&mut reader, PoolConfig::default());
     let reachable = listen.tcp.iter().any(|address| !address.ip().is_loopback());
     if reachable && !tls.as_ref().is_some_and(|tls| tls.is_required()) {
-        let reader = Reader::new(LISTEN.keys, root.single("listen"), "listen", findings);
-        let origin = reader.origin("address");
-        let text = "listen.address can be reached from other machines, and traffic is not encrypted unless the client wants it: listen.tls = \"require\"";
-        findings.notices.push(Notice { text: text.to_owned(), origin });
+        warn_of_clear_text(root, findings);
     }
     let (nodes, clusters) = clusters::read(root, &listen, findings);
     let routes = route::routes(root, findings);
-    let mut databases = databases::read(root, &clusters, (&pool, &routes.wish), findings);
+    let (cache_size, cache) = cache::answers(root, findings);
+    let base = databases::Base { pool: &pool, wish: routes.wish, cache };
+    let mut databases = databases::read(root, &clusters, &base, findings);
     let logins = auth::read(root, environment, findings);
     let looked_up = logins.looks_up();
     let around = users::Around {
@@ -66,8 +65,14 @@ pub(crate) fn config(
     let mut reader = Reader::new(HEALTH.keys, root.single("health"), "health", findings);
     let health = health(&mut reader);
     let probe = probe(&mut reader, &users, environment);
+    let changes = cache::changes(root, &users, environment, findings);
+    let ha = ha::read(root, &users, environment, findings);
     let rules = Arc::new(rules::read(root, findings));
     let overrides = Arc::new(route::overrides(root, findings));
+    let web = web::read(root, environment, findings);
+    let history = history::read(root, environment, findings);
+    let alerts = alerts::read(root, environment, findings);
+    let statements = statements::read(root, findings);
     let log = log(root, findings);
     findings.entries.sort_by(|a, b| a.key.cmp(&b.key));
     Config {
@@ -81,6 +86,7 @@ pub(crate) fn config(
             client_idle_timeout,
             health,
             probe,
+            changes,
             nodes,
             clusters,
             databases,
@@ -92,11 +98,26 @@ pub(crate) fn config(
             overrides,
             balance: routes.balance,
             slow_start: routes.slow_start,
+            cache_size,
+            server_statistics: statements.server_statistics,
+            explain: statements.explain,
+            counts_statements: statements.counted,
             shown: console::shown(&findings.entries),
         },
+        ha,
+        web,
+        history,
+        alerts,
         log,
         entries: std::mem::take(&mut findings.entries),
     }
+}
+
+fn warn_of_clear_text(root: &Table, findings: &mut Findings) {
+    let reader = Reader::new(LISTEN.keys, root.single("listen"), "listen", findings);
+    let origin = reader.origin("address");
+    let text = "listen.address can be reached from other machines, and traffic is not encrypted unless the client wants it: listen.tls = \"require\"";
+    findings.notices.push(Notice { text: text.to_owned(), origin });
 }
 
 fn workers(asked: usize) -> usize {
@@ -197,6 +218,7 @@ pub(crate) fn pool(reader: &mut Reader<'_>, base: PoolConfig) -> PoolConfig {
             .limit("transaction_timeout")
             .unwrap_or(base.transaction_timeout),
         leak_threshold: reader.limit("leak_threshold").unwrap_or(base.leak_threshold),
+        slow_threshold: reader.limit("slow_threshold").unwrap_or(base.slow_threshold),
         max_lifetime: reader.duration("max_lifetime").unwrap_or(base.max_lifetime),
         check_after_idle: reader.duration("check_after_idle").unwrap_or(base.check_after_idle),
         max_opening: reader.integer("max_opening").unwrap_or(base.max_opening),
@@ -233,30 +255,36 @@ fn health(reader: &mut Reader<'_>) -> Health {
 }
 
 fn probe(reader: &mut Reader<'_>, users: &[User], environment: &HashMap<String, String>) -> Probe {
-    let user = reader.text("user");
-    let password = secret::read(reader, "password", environment);
     let base = Probe::default();
-    let login = match (user, password) {
-        (None, None) => None,
-        (None, Some(_)) => {
-            let fix = "user = \"howdah_probe\"";
-            reader.fail(Mistake::Missing, "user", "a password, and nobody whose it is", fix);
-            None
-        }
-        (Some(user), password) => {
-            let entry = users.iter().find(|known| known.name == user);
-            let known = entry.map(|known| known.server.clone()).filter(|_| password.is_none());
-            let mut login = known.unwrap_or_default();
-            login.password = password.or(login.password);
-            login.user.get_or_insert(user);
-            Some(login)
-        }
-    };
     Probe {
+        login: role(reader, "howdah_probe", users, environment),
         interval: reader.duration("probe_interval").unwrap_or(base.interval),
-        login,
         database: reader.text("database"),
     }
+}
+
+/// The keys `user` and `password` of a section: as whom Howdah logs in on its own account. `example` is for the mistake.
+pub(crate) fn role(
+    reader: &mut Reader<'_>,
+    example: &str,
+    users: &[User],
+    environment: &HashMap<String, String>,
+) -> Option<ServerCredentials> {
+    let user = reader.text("user");
+    let password = secret::read(reader, "password", environment);
+    let Some(user) = user else {
+        if password.is_some() {
+            let fix = format!("user = \"{example}\"");
+            reader.fail(Mistake::Missing, "user", "a password, and nobody whose it is", fix);
+        }
+        return None;
+    };
+    let entry = users.iter().find(|known| known.name == user);
+    let known = entry.map(|known| known.server.clone()).filter(|_| password.is_none());
+    let mut login = known.unwrap_or_default();
+    login.password = password.or(login.password);
+    login.user.get_or_insert(user);
+    Some(login)
 }
 
 /// Reports names that occur twice among sections of one kind.

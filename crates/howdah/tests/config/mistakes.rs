@@ -33,7 +33,7 @@ auth = "scram"
 min_size = 30
 idle_timeout = 30
 mode = "transactions"
-[cache]
+[advisor]
 "#,
     );
     let found: Vec<_> = errors
@@ -49,7 +49,7 @@ mode = "transactions"
         (16, "pool.min_size", Mistake::Conflict),
         (17, "pool.idle_timeout", Mistake::Value),
         (18, "pool.mode", Mistake::Value),
-        (19, "cache", Mistake::LaterKey),
+        (19, "advisor", Mistake::LaterKey),
     ];
     let expected: Vec<_> = expected
         .iter()
@@ -62,7 +62,7 @@ mode = "transactions"
     assert!(errors[7].fix.contains("did you mean \"transaction\"?"), "{}", errors[7].fix);
     let text = ConfigErrors(errors).to_string();
     assert!(text.starts_with("9 mistakes in the configuration"), "{text}");
-    assert!(text.contains(" 9. cache  (configuration:19)"), "{text}");
+    assert!(text.contains(" 9. advisor  (configuration:19)"), "{text}");
 }
 
 /// What is added to `LEAST`; kind, key, part of the reason, part of the fix.
@@ -90,7 +90,13 @@ const CASES: [(&str, Mistake, &str, &str, &str); 33] = [
         "did you mean database.pool.min_size?",
     ),
     ("[colour]\n", Mistake::UnknownKey, "colour", "no such key", "keys of the file: listen"),
-    ("[cache]\nttl = \"1m\"\n", Mistake::LaterKey, "cache", "not a key of this version", "remove"),
+    (
+        "[advisor]\nttl = \"1m\"\n",
+        Mistake::LaterKey,
+        "advisor",
+        "not a key of this version",
+        "remove",
+    ),
     ("[[pool]]\nmax_size = 3\n", Mistake::Shape, "pool", "appears once", "[pool]"),
     ("[database]\nname = \"a\"\n", Mistake::Shape, "database", "several times", "[[database]]"),
     ("[listen]\nport = { a = 1 }\n", Mistake::Shape, "listen.port", "neither a value", "port ="),

@@ -130,7 +130,7 @@ fn a_mistake_names_the_variable_or_the_flag_that_made_it() {
         (
             "env HOWDAH__DATABASE__NEW__COLOUR",
             Mistake::UnknownKey,
-            "keys of database.new: name, cluster, server_database, auth_query, auth_database, pool_mode, share, max_servers, max_clients, pool, route",
+            "keys of database.new: name, cluster, server_database, auth_query, auth_database, pool_mode, share, max_servers, max_clients, pool, route, cache",
         ),
         ("env HOWDAH__DATABASE__SHOP", Mistake::Shape, "for example database.shop.max_clients=…"),
         ("env HOWDAH__POOL__MAX_SISE", Mistake::UnknownKey, "did you mean max_size?"),

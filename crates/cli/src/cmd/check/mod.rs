@@ -116,6 +116,7 @@ async fn look(config: &Config, talk: Talk) -> (Vec<Checked>, Vec<Finding>) {
                 found.extend(rules::role(node, facts, is_primary));
                 found.extend(rules::version(node, facts));
                 if is_primary {
+                    found.extend(rules::changes(node, facts, settings.changes.is_some()));
                     found.extend(rules::connections(node, facts, &here, &settings.users));
                 }
             }

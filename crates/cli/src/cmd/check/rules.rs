@@ -43,6 +43,19 @@ pub(super) fn version(node: &Node, facts: &Facts) -> Option<Finding> {
     })
 }
 
+/// The primary writes what following changes needs, if they are to be followed.
+pub(super) fn changes(node: &Node, facts: &Facts, wanted: bool) -> Option<Finding> {
+    (wanted && facts.wal_level != "logical").then(|| {
+        finding(
+            node,
+            Severity::Warning,
+            format!("wal_level is {:?}: changes cannot be followed ([cache] publication)", facts.wal_level),
+            "ALTER SYSTEM SET wal_level = 'logical'; and a restart of PostgreSQL. howdah setup --print shows what else is missing"
+                .to_owned(),
+        )
+    })
+}
+
 /// The node admits as many connections as the pools may open.
 pub(super) fn connections(
     node: &Node,
@@ -96,6 +109,7 @@ mod tests {
             max_connections,
             reserved: 3,
             used,
+            wal_level: "replica".to_owned(),
             tls: None,
             round_trip_us: 100,
         }
@@ -121,6 +135,17 @@ mod tests {
         assert_eq!(found("", &facts(false, 42, 0)), Some(Severity::Problem));
         assert_eq!(found("max_servers = 30\n", &facts(false, 42, 0)), None);
         assert_eq!(found("", &facts(false, 43, 1)), Some(Severity::Warning));
+    }
+
+    #[test]
+    fn changes_need_a_logical_log_only_if_they_are_to_be_followed() {
+        let settings = config("").settings(0);
+        let node = &settings.nodes[0];
+        let plain = facts(false, 100, 0);
+        assert_eq!(changes(node, &plain, false), None);
+        assert_eq!(changes(node, &plain, true).map(|it| it.severity), Some(Severity::Warning));
+        let logical = Facts { wal_level: "logical".to_owned(), ..plain };
+        assert_eq!(changes(node, &logical, true), None);
     }
 
     #[test]

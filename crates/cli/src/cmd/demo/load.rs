@@ -137,10 +137,11 @@ impl Session {
         let user = dice.favourite(USERS);
         let instrument = dice.favourite(INSTRUMENTS);
         match dice.below(1_000) {
-            0 => {
+            // About a fifth of the time of all, on a slow machine as on a fast one.
+            0..4 => {
                 client.query(&self.open_orders, &[&instrument]).await?;
             }
-            1..10 => self.orders_one_by_one(user).await?,
+            4..10 => self.orders_one_by_one(user).await?,
             10..20 => self.trade(user, instrument).await?,
             20..80 => {
                 client.query(&self.place, &[&user, &instrument]).await?;

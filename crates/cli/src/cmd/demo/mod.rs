@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use howdah::config::Config;
+use howdah::web::{DASHBOARD, Listening};
 use howdah::{Engine, ListenAddress};
 use howdah_local::{Binaries, Cluster};
 use tokio::task::JoinError;
@@ -42,6 +43,8 @@ pub(crate) struct Args {
 
 /// Where Howdah listens by default.
 const PORT: u16 = 6432;
+/// Where the dashboard is by default.
+const WEB_PORT: u16 = 9640;
 /// Servers for the load: fewer than its clients, so that there is something to see.
 const SERVERS: u32 = 8;
 /// How long transactions of the load may go on at the end.
@@ -102,6 +105,8 @@ struct Demo {
     cluster: Cluster,
     engine: Engine,
     address: SocketAddr,
+    /// Where the dashboard is served.
+    web: Option<SocketAddr>,
 }
 
 impl Demo {
@@ -144,7 +149,11 @@ impl Demo {
             ListenAddress::Unix(_) => None,
         });
         let address = address.context("Howdah listens nowhere")?;
-        Ok(Self { cluster, engine, address })
+        let web = match engine.serve_web() {
+            Some(Ok(Listening::At(address))) => Some(address),
+            Some(Ok(Listening::Later(_)) | Err(_)) | None => None,
+        };
+        Ok(Self { cluster, engine, address, web })
     }
 
     fn invite(&self, args: &Args, talk: Talk, took: f64) {
@@ -161,6 +170,10 @@ impl Demo {
         let psql = |database: &str| {
             talk.paint.bold(&format!("psql -h {host} -p {port} -U {NAME} {database}"))
         };
+        if let Some(web) = self.web {
+            let url = format!("http://{web}{DASHBOARD}");
+            talk.hint("dashboard", &format!("{}  (live, while this runs)", talk.paint.bold(&url)));
+        }
         talk.hint("try it", &psql(NAME));
         talk.hint("console", &format!("{} -c 'SHOW POOLS'", psql("howdah")));
         talk.hint("in the load", data::TROUBLES);
@@ -201,8 +214,10 @@ fn configuration(cluster: &Cluster, port: u16, clients: u32) -> String {
         format!("[[cluster.node]]\nhost = \"127.0.0.1\"\nport = {port}\nrole = \"{role}\"\n")
     };
     let mut text = format!(
-        "[listen]\nport = {port}\nmax_clients = {}\n[log]\nlevel = \"warn\"\n[pool]\nmax_size = {SERVERS}\n[[database]]\nname = \"{NAME}\"\n[[user]]\nname = \"{NAME}\"\nauth = \"trust\"\n[[cluster]]\nname = \"{NAME}\"\n",
+        "[listen]\nport = {port}\nmax_clients = {}\n[web]\nlisten = \"127.0.0.1:{}\"\n[history]\npath = \"{}\"\n[log]\nlevel = \"warn\"\n[pool]\nmax_size = {SERVERS}\n[[database]]\nname = \"{NAME}\"\n[[user]]\nname = \"{NAME}\"\nauth = \"trust\"\n[[cluster]]\nname = \"{NAME}\"\n",
         clients.saturating_add(100),
+        TcpListener::bind((Ipv4Addr::LOCALHOST, WEB_PORT)).map_or(0, |_| WEB_PORT),
+        cluster.directory().path().join("history.db").display(),
     );
     text.push_str(&node(cluster.primary().port(), "primary"));
     for replica in cluster.replicas() {

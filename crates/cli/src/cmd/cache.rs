@@ -1,0 +1,131 @@
+//! `howdah cache`: what the result cache of a running Howdah does; turn it on and off, forget its answers, ask why answers to a
+//! statement are not kept. Not its configuration: `[cache]`.
+
+use serde_json::json;
+
+use crate::console::{self, LIMIT, cell};
+use crate::exit::{Exit, Outcome};
+use crate::table::Table;
+use crate::terminal::{self, Talk};
+
+/// Arguments of `howdah cache`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What about it.
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// What it has done, by database
+    Stats(console::Args),
+    /// Whether answers to a statement are kept, and why not
+    Explain(Explain),
+    /// Answer from it, whatever the configuration says, until the next start
+    On(console::Args),
+    /// Let PostgreSQL answer everything, until the next start
+    Off(console::Args),
+    /// Let PostgreSQL answer everything, and count what would have been answered, until the next start
+    Observe(console::Args),
+    /// Do again what the configuration says
+    Reset(console::Args),
+    /// Forget all answers
+    Flush(console::Args),
+}
+
+/// Arguments of `howdah cache explain`.
+#[derive(Debug, clap::Args)]
+struct Explain {
+    /// The statement
+    sql: String,
+    /// In which database
+    #[arg(long, short)]
+    database: Option<String>,
+    #[command(flatten)]
+    console: console::Args,
+}
+
+const COLUMNS: [&str; 11] = [
+    "database",
+    "mode",
+    "hits",
+    "coalesced",
+    "would_hit",
+    "misses",
+    "hit_percent",
+    "kept",
+    "saved_ms",
+    "news_age_ms",
+    "trouble",
+];
+
+/// Does it.
+pub(crate) fn run(args: &Args) -> Outcome {
+    match &args.verb {
+        Verb::Stats(console) => stats(console),
+        Verb::Explain(explain) => tell(explain),
+        Verb::On(console) => command("ON", "on", "answers come from the cache", console),
+        Verb::Off(console) => command("OFF", "off", "PostgreSQL answers everything", console),
+        Verb::Observe(console) => {
+            command("OBSERVE", "observe", "PostgreSQL answers, and hits are counted", console)
+        }
+        Verb::Reset(console) => command("RESET", "reset", "the configuration decides", console),
+        Verb::Flush(console) => command("FLUSH", "flush", "all answers are forgotten", console),
+    }
+}
+
+fn stats(args: &console::Args) -> Outcome {
+    let rows = console::ask(args, async |console| console.rows("SHOW CACHE", Some(LIMIT)).await)?;
+    if args.json {
+        terminal::json(&json!({ "schema": "howdah.cache/1", "databases": rows }))?;
+        return Ok(Exit::Done);
+    }
+    if rows.is_empty() {
+        terminal::data("no database has asked the cache yet: mode in [cache] turns it on\n")?;
+        return Ok(Exit::Done);
+    }
+    let mut table = Table::new(&COLUMNS);
+    for row in &rows {
+        table.row(COLUMNS.iter().map(|name| cell(row, name)).collect());
+    }
+    let mut text = table.render();
+    for row in rows.iter().filter(|row| !cell(row, "reasons").is_empty()) {
+        text.push_str(&format!("{}: {}\n", cell(row, "database"), cell(row, "reasons")));
+    }
+    terminal::data(&text)?;
+    Ok(Exit::Done)
+}
+
+fn tell(args: &Explain) -> Outcome {
+    let database = args.database.iter().map(|name| console::quoted(name));
+    let words = ["CACHE EXPLAIN".to_owned()].into_iter().chain(database);
+    let words = words.chain([console::quoted_text(&args.sql)]);
+    let command = words.collect::<Vec<_>>().join(" ");
+    let rows =
+        console::ask(&args.console, async |console| console.rows(&command, Some(LIMIT)).await)?;
+    if args.console.json {
+        terminal::json(&json!({ "schema": "howdah.cache_explain/1", "statement": rows }))?;
+        return Ok(Exit::Done);
+    }
+    for row in &rows {
+        let kept = if cell(row, "kept") == "yes" { "kept" } else { "not kept" };
+        let mut text = format!("{kept}: {}\n", cell(row, "explanation"));
+        if kept == "kept" {
+            text.push_str(&format!("depends on {}\n", cell(row, "depends_on")));
+        }
+        terminal::data(&text)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn command(word: &str, done: &str, text: &str, args: &console::Args) -> Outcome {
+    let command = format!("CACHE {word}");
+    console::ask(args, async |console| console.rows(&command, Some(LIMIT)).await)?;
+    if args.json {
+        terminal::json(&json!({ "schema": "howdah.done/1", "done": done }))?;
+    } else {
+        Talk::new().good(done, text);
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,53 @@
+//! The keys of `[cache]`.
+
+use super::{Key, Kind, Section, Shape, Zero};
+
+const MODE: Key = Key::new(
+    "mode",
+    Kind::Word(&["off", "observe", "on"]),
+    "Whether answers are kept and given: off; observe: kept and looked up, and PostgreSQL answers all the same, for numbers; on.",
+);
+
+const LEVEL: Key = Key::new(
+    "level",
+    Kind::Word(&["auto", "bounded", "session", "strict"]),
+    "How fresh: bounded: every transaction that was visible longer ago than max_staleness is in it; session: and what the\nsession has written or seen; strict: and what was visible when the statement came; auto: bounded, and session for\nsessions that have written.",
+);
+
+const MAX_STALENESS: Key = Key::new(
+    "max_staleness",
+    Kind::Duration(Zero::Refused),
+    "The bound. Without news of changes for as long, PostgreSQL answers.",
+);
+
+/// `[cache]`
+pub(crate) static CACHE: Section = Section {
+    name: "cache",
+    shape: Shape::One,
+    doc: "Answers that are kept, and the changes that make them wrong: PostgreSQL tells of every commit in each [[database]] that has a name and the\npublication. Needs wal_level = logical.",
+    sections: &[],
+    keys: &[
+        MODE.default("off"),
+        Key::new("size", Kind::Integer { min: 1, max: 1 << 20 }, "MiB of answers at most, in the whole process; the least useful go first.").default("256"),
+        LEVEL.default("auto"),
+        MAX_STALENESS.default("100ms"),
+        Key::new("publication", Kind::Text, "Publication that says of which tables changes are told; howdah setup makes it. Left out: changes are not followed.").example("howdah"),
+        Key::new("user", Kind::Text, "Role that follows changes: it needs REPLICATION and CONNECT. Left out: the first user who can log in without a client.").example("howdah_cache"),
+        Key::new("password", Kind::Text, "Its password. Left out: that of the entry of [[user]] with this name.").example("…").secret(),
+        Key::new("password_file", Kind::Text, "File that holds it.").example("/run/secrets/howdah_cache"),
+        Key::new("password_env", Kind::Text, "Environment variable that holds it.").example("HOWDAH_CACHE_PASSWORD"),
+        Key::new("password_command", Kind::Text, "Shell command that prints it.").example("pass show howdah_cache"),
+        Key::new("heartbeat", Kind::Duration(Zero::Refused), "How often a heartbeat goes through the log of each database: one small commit. What is known of changes is at most\nthis old, and the way through the log.").default("50ms"),
+        Key::new("catalog_poll", Kind::Duration(Zero::Refused), "How often the catalog is asked whether definitions have changed, in case the event triggers of howdah setup are not\nthere. Without them a changed definition is noticed this late.").default("1s"),
+        Key::new("tags", Kind::Integer { min: 1024, max: 1 << 28 }, "Places for what answers depend on, 8 bytes each per database. Too few only cost hits.").default("4194304"),
+    ],
+};
+
+/// `[database.cache]`
+pub(crate) static DATABASE_CACHE: Section = Section {
+    name: "cache",
+    shape: Shape::One,
+    doc: "The cache for this database, instead of what [cache] says.",
+    sections: &[],
+    keys: &[MODE.example("on"), LEVEL.example("session"), MAX_STALENESS.example("1s")],
+};
