@@ -30,12 +30,22 @@ impl Farm {
     /// When something does not start.
     #[must_use]
     pub fn start(replicas: u32, more: &str, keys_of_replica: &[&str]) -> Self {
+        Self::with_workers(1, replicas, more, keys_of_replica)
+    }
+
+    /// The same with so many workers.
+    ///
+    /// # Panics
+    /// When something does not start.
+    #[must_use]
+    pub fn with_workers(workers: u32, replicas: u32, more: &str, keys_of_replica: &[&str]) -> Self {
         let cluster = Cluster::builder()
             .replicas(replicas)
             .setting("max_connections", "200")
             .start()
             .unwrap_or_else(|error| panic!("no PostgreSQL for the tests: {error}"));
-        let mut text = "[listen]\nport = 0\nworkers = 1\n[[cluster]]\nname = \"main\"\n".to_owned();
+        let mut text =
+            format!("[listen]\nport = 0\nworkers = {workers}\n[[cluster]]\nname = \"main\"\n");
         let mut node = |name: &str, port: u16, keys: &str| {
             text.push_str(&format!(
                 "[[cluster.node]]\nname = \"{name}\"\nhost = \"127.0.0.1\"\nport = {port}\nsocket = \"off\"\n{keys}\n"
@@ -120,6 +130,17 @@ impl Farm {
     /// When they do not.
     pub fn wait_for_replay(&self) {
         self.cluster.wait_for_replay().expect("replicas follow");
+    }
+
+    /// The TCP port of Howdah.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// All nodes that it began with, the primary first.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        std::iter::once(self.primary()).chain(self.replicas())
     }
 
     /// Hands the part of the primary from one node to the other, as an administrator does it by hand: holds clients back, stops the

@@ -12,13 +12,17 @@
     reason = "tests fail by panicking"
 )]
 
+pub mod ahead;
 mod authority;
+pub mod capture;
 mod churn;
 pub mod consistency;
 pub mod exchange;
 pub mod farm;
 pub mod flights;
+pub mod http;
 pub mod isolation;
+mod patience;
 mod process;
 pub mod raw;
 pub mod refusals;
@@ -30,7 +34,8 @@ mod servers;
 pub use authority::{Authority, Files, Signed};
 pub use churn::Churn;
 pub use howdah_simulation::Random;
-pub use process::HowdahProcess;
+pub use patience::{PATIENCE, eventually};
+pub use process::{HowdahProcess, program, run_verb};
 pub use rig::{Builder, Rig};
 pub use script::{Script, Until};
 pub use seed::{seed, variable};

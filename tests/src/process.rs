@@ -166,9 +166,30 @@ impl Drop for HowdahProcess {
     }
 }
 
+/// Runs a verb of the program with a configuration of its own, and waits for its end. The configuration's file is the last argument.
+///
+/// # Panics
+/// When there is no program.
+#[must_use]
+pub fn run_verb(directory: &Path, configuration: &str, arguments: &[&str]) -> Output {
+    let file = directory.join("verb.toml");
+    fs::write(&file, configuration).expect("the configuration is written");
+    let mut command = Command::new(program());
+    command.args(arguments).arg("--config").arg(file);
+    command.env_clear().envs(environment(directory)).stdin(Stdio::null());
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.output().expect("the program runs")
+}
+
 /// The environment of every program: nothing of the test's own.
-fn environment(directory: &Path) -> [(&'static str, OsString); 2] {
-    [("NO_COLOR", "1".into()), ("XDG_RUNTIME_DIR", directory.into())]
+fn environment(directory: &Path) -> Vec<(&'static str, OsString)> {
+    let mut variables = vec![("NO_COLOR", "1".into()), ("XDG_RUNTIME_DIR", directory.into())];
+    // Many run at once, and there is one usual port, unless the test has one of its own.
+    let text = fs::read_to_string(directory.join("howdah.toml"));
+    if !text.is_ok_and(|text| text.contains("[web]")) {
+        variables.push(("HOWDAH__WEB__LISTEN", "off".into()));
+    }
+    variables
 }
 
 fn spawn(directory: &Path, arguments: &[&str]) -> Child {
@@ -189,7 +210,11 @@ fn spawn(directory: &Path, arguments: &[&str]) -> Child {
 }
 
 /// The program: `$HOWDAH_BIN`, else the release build, else the debug build, from the target directory of this test.
-fn program() -> PathBuf {
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn program() -> PathBuf {
     if let Some(named) = std::env::var_os("HOWDAH_BIN") {
         return named.into();
     }

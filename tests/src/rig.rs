@@ -1,13 +1,16 @@
 //! Howdah in front of real servers, with a database of the test's own behind it.
 //!
-//! A test names only what it needs; the rest is: transaction mode, a pool of 3, one worker, everybody is trusted, a free port.
+//! A test names only what it needs; the rest is: transaction mode, a pool of 3, one worker, everybody is trusted, a free port, no questions
+//! of Howdah's own about statements (`[statements]`).
 //!
 //! Length: what a rig can be made of and be asked, in one list.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use howdah::web::Listening;
 use howdah::{Config, Engine, ListenAddress};
 use howdah_local::{PgBouncer, free_port};
 use tokio::runtime::Runtime;
@@ -140,7 +143,10 @@ impl Builder {
         };
         let (listen, node, pool) = (keys(&self.listen), keys(&self.node), keys(&self.pool));
         let users = self.users.as_deref().unwrap_or("[[user]]\nname = \"*\"\nauth = \"trust\"\n");
-        let more = &self.more;
+        // Connections of Howdah's own would be among those that tests count.
+        let quiet = "[statements]\nexplain = \"off\"\nserver_statistics = \"off\"\n";
+        let quiet = if self.more.contains("[statements]") { "" } else { quiet };
+        let more = format!("{}{quiet}", self.more);
         let node = format!("[[cluster.node]]\nname = \"primary\"\nport = {{primary_port}}\n{node}");
         format!(
             "[listen]\nport = {port}\n{listen}\n[[cluster]]\nname = \"main\"\n{node}\n{users}\n[pool]\n{pool}\n{more}"
@@ -343,6 +349,18 @@ impl Rig {
             && let Some(engine) = engine.take()
         {
             runtime.block_on(engine.stop(grace));
+        }
+    }
+
+    /// Where its dashboard is served; the configuration says `[web]`.
+    ///
+    /// # Panics
+    /// When it is not, and for a rig that is a process.
+    #[must_use]
+    pub fn web(&self) -> SocketAddr {
+        match self.engine().serve_web() {
+            Some(Ok(Listening::At(address))) => address,
+            other => panic!("it is not served: {other:?}"),
         }
     }
 

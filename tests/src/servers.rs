@@ -83,6 +83,16 @@ impl Servers {
         Self::start_with(Cluster::builder(), &[])
     }
 
+    /// One that nobody else uses and that keeps `pg_stat_statements`.
+    ///
+    /// # Panics
+    /// When PostgreSQL cannot be started.
+    #[must_use]
+    pub fn start_with_statistics() -> Self {
+        let loaded = Cluster::builder().setting("shared_preload_libraries", "pg_stat_statements");
+        Self::start_with(loaded, &[])
+    }
+
     /// One that nobody else uses and that speaks TLS with this certificate and key, and trusts certificates of this authority.
     /// Two more roles: `app_cert` has to show one, `app_clear` may not use TLS.
     ///

@@ -82,7 +82,7 @@ fn settings(kind: Kind, reloads: u64) -> Settings {
     }
     let _ = write!(
         toml,
-        "[pool]\ncheckout_timeout = \"{}s\"\nidle_timeout = \"5m\"\nmax_lifetime = \"40m\"\nconnect_timeout = \"3s\"\n",
+        "[statements]\nexplain = \"off\"\nserver_statistics = \"off\"\n[pool]\ncheckout_timeout = \"{}s\"\nidle_timeout = \"5m\"\nmax_lifetime = \"40m\"\nconnect_timeout = \"3s\"\n",
         CHECKOUT_TIMEOUT.as_secs()
     );
     Config::from_toml(&toml)

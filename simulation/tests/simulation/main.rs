@@ -13,5 +13,7 @@ mod day;
 mod invariants;
 #[cfg(feature = "planted-bugs")]
 mod planted;
-#[cfg(not(feature = "planted-bugs"))]
 mod seeds;
+
+/// A planted bug holds for the whole process: who plants writes, all others read.
+static PLANTED: parking_lot::RwLock<()> = parking_lot::RwLock::new(());

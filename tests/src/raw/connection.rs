@@ -197,6 +197,30 @@ impl Connection {
         self.exchange(&Frames::new().query(sql), 1)
     }
 
+    /// A simple query, to its ReadyForQuery, or to the end of the connection if that says why.
+    ///
+    /// # Errors
+    /// Timeout, and an end without a word.
+    pub fn query_or_goodbye(&mut self, sql: &str) -> Result<Transcript, Failure> {
+        self.send(&Frames::new().query(sql))?;
+        let mut replies = Vec::new();
+        loop {
+            match self.reply() {
+                Ok(reply) => {
+                    let last = reply.tag == b'Z';
+                    replies.push(reply);
+                    if last {
+                        return Ok(Transcript(replies));
+                    }
+                }
+                Err(Failure::Closed) if replies.iter().any(|reply| reply.tag == b'E') => {
+                    return Ok(Transcript(replies));
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
     /// A simple query that must succeed.
     ///
     /// # Panics

@@ -1,26 +1,15 @@
 //! Caps over several pools: `max_servers` of a user, `max_clients` of a database; and what becomes of them by a reload.
 
 use crate::console::cell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use howdah_tests::raw::{Connection, Frames};
-use howdah_tests::{Rig, Servers};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use howdah_tests::{Rig, Servers, eventually};
 
 fn users(cap: &str) -> String {
     format!(
         "[[user]]\nname = \"app\"\nauth = \"trust\"\n{cap}[[user]]\nname = \"howdah\"\nauth = \"trust\"\n"
     )
-}
-
-#[track_caller]
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !done() {
-        assert!(begin.elapsed() < PATIENCE, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Servers of `app`, in all databases of the primary.
@@ -52,11 +41,11 @@ fn max_servers_of_a_user_holds_over_its_databases_and_not_for_others() {
     assert_eq!(rig.target().user("howdah").client().value("SELECT 'others'"), "others");
     held[1].run("COMMIT");
     // The other pool gives its idle server up.
-    wait_until("the place is used again", || {
+    eventually("the place is used again", || {
         third.query("SELECT 1").is_ok_and(|seen| seen.errors().is_empty())
     });
     // One that was closed may be in PostgreSQL's list for a moment more.
-    wait_until("two servers are left", || servers_of_app(&mut observer) <= 2);
+    eventually("two servers are left", || servers_of_app(&mut observer) <= 2);
     held[0].run("COMMIT");
 }
 
@@ -79,7 +68,7 @@ fn a_cap_that_comes_with_a_reload_counts_the_servers_that_are_open() {
     held.pop().expect("three").run("COMMIT");
     held.pop().expect("two").run("COMMIT");
     // What comes back is closed, because more are open than there may be.
-    wait_until("the servers beyond the cap are closed", || servers_of_app(&mut observer) == 1);
+    eventually("the servers beyond the cap are closed", || servers_of_app(&mut observer) == 1);
     assert_eq!(rig.client().error("SELECT 1").code, "53300");
     rig.reload(rig.configuration());
     assert_eq!(rig.client().value("SELECT 'no cap any more'"), "no cap any more");
@@ -92,7 +81,7 @@ fn a_pool_that_starves_when_its_cap_is_lifted_leaves_no_trace() {
     let mut holder = busy(&rig, rig.database());
     let mut starving = rig.client();
     starving.send(&Frames::new().query("SELECT 'fed'")).unwrap();
-    wait_until("it waits", || {
+    eventually("it waits", || {
         rig.block_on(rig.engine().report()).pools.iter().any(|pool| pool.clients_waiting == 1)
     });
     rig.reload(&rig.configuration().replace("max_servers = 1\n", ""));
@@ -101,7 +90,7 @@ fn a_pool_that_starves_when_its_cap_is_lifted_leaves_no_trace() {
     holder.run("COMMIT");
     // If it still counted as starving, idle servers would be closed and opened all the time.
     let opened = || rig.block_on(rig.engine().report()).totals.servers_opened;
-    wait_until("one server stays", || {
+    eventually("one server stays", || {
         let report = rig.block_on(rig.engine().report());
         report.pools.iter().map(|pool| pool.servers_idle).sum::<usize>() == 1
     });
@@ -125,7 +114,7 @@ fn one_client_of_a_database_too_many_is_told_53300() {
     assert_eq!(small.user("howdah").refusal().code, "53300", "it holds for all users together");
     assert_eq!(rig.client().value("SELECT 'another database'"), "another database");
     clients.pop().expect("two").close();
-    wait_until("the place is free again", || small.connect().is_ok());
+    eventually("the place is free again", || small.connect().is_ok());
     let mut console = rig.target().database("howdah").client();
     let shown = cell(&mut console, "SHOW DATABASES", ("name", "small"), "max_client_connections");
     assert_eq!(shown, "2");

@@ -1,13 +1,15 @@
 //! The verbs of `howdah` that ask a running one: what they print for people and for programs, what they do, and how they end.
 
 use std::process::Output;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use howdah_tests::capture::{Capture, Reply};
 use howdah_tests::raw::{Frames, Tls};
-use howdah_tests::{Authority, Files, Rig, Servers};
+use howdah_tests::{Authority, Files, Rig, Servers, eventually};
 use serde_json::{Value, json};
 
-use crate::console::{cell, eventually};
+use crate::console::cell;
 
 /// A verb as an operator calls it, asking the rig's own process.
 fn run(rig: &Rig, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -158,6 +160,74 @@ fn where_no_howdah_is_every_verb_ends_with_4_and_says_what_to_do() {
 }
 
 /// A rig that speaks nothing but TLS, on both sides.
+#[test]
+fn statements_are_shown_by_where_they_come_from_and_as_they_happen() {
+    let rig = Rig::builder().process();
+    let mut shop = rig.target().parameter("application_name", "a shop").client();
+    shop.run("SELECT 1 AS thing /*route='%2Fcart'*/");
+    let from = shown(&rig, &["queries", "from"]);
+    for part in ["APPLICATION", "a shop", "ADDRESS", "127.0.0.1", "ROUTE", "/cart"] {
+        assert!(from.contains(part), "{part}: {from}");
+    }
+    let origins = value(&rig, &["queries", "from"]);
+    assert_eq!(origins["schema"], "howdah.origins/1");
+    let route = origins["origins"].as_array().unwrap().iter().find(|row| row["facet"] == "route");
+    assert_eq!(route.map(|row| &row["name"]), Some(&json!("/cart")));
+
+    // Between two looks something has to happen.
+    let stop = AtomicBool::new(false);
+    let (screen, view) = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                shop.run("SELECT 1 AS thing");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let screen = run(&rig, &["top", "--interval", "1s"]);
+        let view = run(&rig, &["top", "--interval", "1s", "--count", "1", "--json"]);
+        stop.store(true, Ordering::Relaxed);
+        (screen, view)
+    });
+    let (code, screen, said) = screen;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(screen.contains("select $1 as thing"), "{screen}");
+    assert!(screen.lines().next().is_some_and(|line| line.contains("statements/s")), "{screen}");
+    assert!(!screen.contains('\u{1b}'), "no terminal, no colours");
+    let view: Value = serde_json::from_str(&view.1).unwrap();
+    assert!(view["calls"].as_f64().unwrap() > 10.0, "{view}");
+    assert_eq!(view["statements"][0]["statement"], "select $1 as thing");
+}
+
+#[test]
+fn alerts_are_listed_silenced_and_tried_out() {
+    let capture = Capture::http(|_, _| Reply::status(204));
+    let rig = Rig::builder()
+        .more(&format!(
+            "[[alerts.sink]]\nname = \"team\"\ntype = \"webhook\"\nurl = \"http://{}/hook\"\n\
+             [[alerts.rule]]\nname = \"long_transaction\"\nthreshold = 0.5\nfor = \"0s\"\n",
+            capture.address()
+        ))
+        .process();
+    let (code, list, _) = run(&rig, &["alerts", "list"]);
+    assert_eq!(code, Some(0), "nothing is wrong: {list}");
+    let mut client = rig.client();
+    client.run("BEGIN");
+    client.run("SELECT 1");
+    eventually("something fires", || run(&rig, &["alerts", "list"]).0 == Some(5));
+    let list = run(&rig, &["alerts", "list"]).1;
+    assert!(list.contains("long_transaction"), "{list}");
+    let (code, _, said) =
+        run(&rig, &["alerts", "silence", "long_transaction", "--for", "1h", "--reason", "known"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, shown, said) = run(&rig, &["alerts", "test", "--sink", "team"]);
+    assert_eq!(code, Some(0), "{shown}{said}");
+    eventually("the test message", || {
+        capture.at("/hook").iter().any(|message| message.body.contains("\"occasion\":\"test\""))
+    });
+    let (code, _, said) = run(&rig, &["alerts", "unsilence", "long_transaction"]);
+    assert_eq!(code, Some(0), "{said}");
+}
+
 fn encrypted(authority: &Authority, files: &Files) -> Rig {
     let signed = authority.server(&["localhost"]);
     let (certificate, key) = files.put_signed("howdah", &signed);

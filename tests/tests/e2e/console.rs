@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use howdah_local::PgBouncer;
-use howdah_tests::Rig;
 use howdah_tests::raw::{Connection, Frames, Reply, Target};
+use howdah_tests::{Rig, eventually};
 
 const TEXT: u32 = 25;
 const INT4: u32 = 23;
@@ -126,16 +125,6 @@ pub(crate) fn cell(
     let mut found: Vec<_> = rows.iter().filter(|row| row[key].as_deref() == Some(wanted)).collect();
     assert_eq!(found.len(), 1, "{command}: {key} = {wanted}: {rows:#?}");
     found.remove(0)[column].clone().unwrap_or_default()
-}
-
-/// Waits until a look gives what is wanted.
-#[track_caller]
-pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !is() {
-        assert!(Instant::now() < deadline, "not within 30 s: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

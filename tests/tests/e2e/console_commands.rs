@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use howdah::Request;
-use howdah_tests::Rig;
 use howdah_tests::raw::{Connection, Frames, Target};
+use howdah_tests::{Rig, eventually};
 use rustix::process::Signal;
 
-use crate::console::{cell, eventually, table};
+use crate::console::{cell, table};
 
 fn console(rig: &Rig) -> Connection {
     rig.target().database("howdah").timeout(Duration::from_secs(60)).client()
@@ -361,7 +361,7 @@ fn a_reload_that_is_asked_for_during_the_start_waits_for_the_program() {
     assert!(admin.is_silent(Duration::from_millis(300)), "it is refused");
     match rig.block_on(rig.engine().request()) {
         Request::Reload(answer) => answer.give(Ok(())),
-        other @ Request::Shutdown(_) => panic!("{other:?}"),
+        other @ (Request::Mark(..) | Request::Shutdown(_)) => panic!("{other:?}"),
     }
     assert_eq!(admin.until(b'Z', 1).unwrap().commands(), ["RELOAD"]);
 }

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use howdah_tests::Rig;
 use howdah_tests::raw::{Connection, Frames};
+use howdah_tests::{Rig, eventually};
 
-use crate::console::{eventually, table};
+use crate::console::table;
 
 /// Tables that are read by column: labels, then metrics.
 const BY_COLUMN: &[(&str, &[&str], &[&str])] = &[

@@ -1,25 +1,14 @@
 //! A client that is disconnected while a long row is on its way to it: it gets whole frames, or a connection that ends; never
 //! the words of a goodbye inside the row.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::console::cell;
-use howdah_tests::Rig;
 use howdah_tests::raw::{Connection, Frames};
+use howdah_tests::{Rig, eventually};
 
 /// Bytes of a row that no buffer on the way holds.
 const WIDE: usize = 64 * 1024 * 1024;
-
-const PATIENCE: Duration = Duration::from_secs(60);
-
-#[track_caller]
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !done() {
-        assert!(begin.elapsed() < PATIENCE, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
 
 fn sent(rig: &Rig) -> u64 {
     let report = rig.block_on(rig.engine().report());
@@ -30,7 +19,7 @@ fn sent(rig: &Rig) -> u64 {
 fn ask(rig: &Rig, client: &mut Connection, sql: &str) {
     let before = sent(rig);
     client.send(&Frames::new().query(sql)).unwrap();
-    wait_until("the row is on its way", || sent(rig) > before + 100_000);
+    eventually("the row is on its way", || sent(rig) > before + 100_000);
 }
 
 /// What comes after the client was disconnected.
@@ -52,7 +41,7 @@ fn kill(rig: &Rig, client: &Connection) {
     let mut console = rig.target().database("howdah").client();
     console.run(&format!("KILL_CLIENT {}", client.process_id));
     let id = client.process_id.to_string();
-    wait_until("the client is gone", || {
+    eventually("the client is gone", || {
         !crate::console::table(&mut console, "SHOW CLIENTS")
             .iter()
             .any(|row| row["id"].as_deref() == Some(&id))
@@ -80,7 +69,7 @@ fn a_transaction_timeout_inside_a_row_leaves_no_words_in_it() {
     let rig = Rig::builder().pool("transaction_timeout", "\"2s\"").in_process();
     let mut client = rig.client();
     ask(&rig, &mut client, &wide());
-    wait_until("the client is gone", || rig.block_on(rig.engine().report()).clients == 0);
+    eventually("the client is gone", || rig.block_on(rig.engine().report()).clients == 0);
     assert_row_is_only_a_row(&mut client);
 }
 
@@ -106,11 +95,11 @@ fn a_client_killed_inside_a_row_of_a_shared_request_gets_no_words_in_it() {
     other.run("BEGIN");
     let before = sent(&rig);
     reader.send(&Frames::new().query("SELECT body FROM texts WHERE id = 2")).unwrap();
-    wait_until("the reader waits", || {
+    eventually("the reader waits", || {
         rig.block_on(rig.engine().report()).pools.iter().any(|pool| pool.clients_waiting == 1)
     });
     other.run("COMMIT");
-    wait_until("the row is on its way", || sent(&rig) > before + 100_000);
+    eventually("the row is on its way", || sent(&rig) > before + 100_000);
     assert!(rig.flights() > flights, "it did not fly");
     kill(&rig, &reader);
     assert_row_is_only_a_row(&mut reader);

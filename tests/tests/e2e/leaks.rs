@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::console::{cell, table};
-use howdah_tests::Rig;
 use howdah_tests::raw::{Connection, Frames};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use howdah_tests::{PATIENCE, Rig, eventually};
 
 fn console(rig: &Rig) -> Connection {
     rig.target().database("howdah").client()
@@ -26,15 +24,6 @@ fn leaks_that(
             return leaks;
         }
         assert!(begin.elapsed() < PATIENCE, "{leaks:#?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-#[track_caller]
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !done() {
-        assert!(begin.elapsed() < PATIENCE, "{what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -96,7 +85,7 @@ fn a_long_statement_and_a_pin_are_listed_as_what_they_are() {
     assert_eq!(of(&busy), ["active", ""]);
     assert_eq!(of(&pinned), ["pinned", "temporary_table"]);
     // A pin is a property of the application, not an accident: it is not counted.
-    wait_until("the statement is counted", || total(&mut console, "total_leaks") == "1");
+    eventually("the statement is counted", || total(&mut console, "total_leaks") == "1");
     busy.cancel();
     busy.until(b'Z', 1).expect("an answer");
     leaks_that(&mut console, |leaks| leaks.len() == 1);
@@ -161,7 +150,7 @@ fn a_statement_longer_than_transaction_timeout_is_cancelled() {
     let (mut observer, mut client) = (rig.observer(), rig.client());
     client.send(&Frames::new().query("SELECT pg_sleep(60)")).unwrap();
     assert_timed_out(&mut client);
-    wait_until("the statement still runs", || {
+    eventually("the statement still runs", || {
         observer.value("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(60)'") == "0"
     });
     assert_eq!(rig.client().value("SELECT 'served'"), "served");
@@ -207,12 +196,12 @@ fn a_shared_read_that_is_stuck_ends_with_transaction_timeout_and_lets_others_go_
     let before = rig.flights();
     other.run("BEGIN");
     reader.send(&Frames::new().query(read)).unwrap();
-    wait_until("the reader waits", || {
+    eventually("the reader waits", || {
         rig.block_on(rig.engine().report()).pools.iter().any(|pool| pool.clients_waiting == 1)
     });
     observer.run("BEGIN; LOCK TABLE shared IN ACCESS EXCLUSIVE MODE");
     other.run("COMMIT");
-    wait_until("the reader is on a flight", || rig.flights() > before);
+    eventually("the reader is on a flight", || rig.flights() > before);
     assert_timed_out(&mut reader);
     // The lock is still held: the only server is free because the read was cancelled.
     assert_eq!(other.value("SELECT 'served'"), "served");

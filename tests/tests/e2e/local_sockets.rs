@@ -3,10 +3,9 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::time::{Duration, Instant};
 
 use howdah_tests::raw::{Connection, Frames};
-use howdah_tests::{Authority, Builder, Files, Login, Rig, Servers};
+use howdah_tests::{Authority, Builder, Files, Login, Rig, Servers, eventually};
 
 /// Whether the session's server was reached by a Unix socket.
 const BY_SOCKET: &str = "SELECT inet_server_addr() IS NULL";
@@ -54,14 +53,6 @@ fn refused_with(rig: &Rig) -> String {
     }
 }
 
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !done() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 /// Every server of the pool, asked at once, says whether it was reached by the socket.
 fn all_by_socket(rig: &Rig) -> Vec<String> {
     let mut clients: Vec<Connection> = (0..3).map(|_| rig.client()).collect();
@@ -101,7 +92,7 @@ fn a_cancel_request_finds_a_server_that_is_reached_by_the_socket() {
     assert_eq!(client.value(BY_SOCKET), "t");
     client.send(&Frames::new().query("SELECT pg_sleep(60)")).expect("the client is connected");
     let mut observer = rig.observer();
-    wait_until("the statement runs", || {
+    eventually("the statement runs", || {
         observer.value(
             "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' AND state = 'active'",
         ) == "1"

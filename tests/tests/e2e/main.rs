@@ -11,6 +11,8 @@
     reason = "tests"
 )]
 
+mod access;
+mod alerts;
 mod authentication;
 mod cancelling;
 mod caps;
@@ -19,11 +21,13 @@ mod console;
 mod console_commands;
 mod console_rights;
 mod copying;
+mod counting;
 mod crowds;
 mod doors;
 mod errors;
 mod exporter;
 mod goodbyes;
+mod history;
 mod importing;
 mod known_bugs_odyssey;
 mod known_bugs_pgbouncer;
@@ -45,8 +49,11 @@ mod probe;
 mod restarting;
 mod routes;
 mod rules_by_address;
+mod seeing;
+mod server_statistics;
 mod settings;
 mod sharing;
+mod slow;
 mod sql_prepare;
 mod statement_rules;
 mod statements;

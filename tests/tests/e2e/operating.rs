@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use howdah_tests::Rig;
 use howdah_tests::raw::{Failure, Frames};
+use howdah_tests::{Rig, eventually};
 use rustix::process::Signal;
-
-use crate::console::eventually;
 
 #[test]
 fn a_reload_changes_the_pool_size_and_drops_nobody() {

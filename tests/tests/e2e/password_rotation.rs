@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use howdah_tests::raw::Target;
-use howdah_tests::{Files, Login, Rig, Servers};
-
-use crate::console::eventually;
+use howdah_tests::{Files, Login, Rig, Servers, eventually};
 
 /// Clients at work during the rotation.
 const CLIENTS: usize = 100;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use howdah::Report;
 use howdah_tests::raw::{Connection, Frames};
-use howdah_tests::{Rig, Servers};
+use howdah_tests::{Rig, Servers, eventually};
 
 /// The first report that is as wanted.
 #[track_caller]
@@ -106,22 +106,13 @@ fn min_size_is_held_from_the_start_when_it_is_plain_whose_it_is() {
     let (unclear, rig) = (with(&two), with(one));
     let mut observer = rig.observer();
     let open = |observer: &mut Connection| rig.backends(observer).len();
-    wait_until("two are open without a client", || open(&mut observer) == 2);
+    eventually("two are open without a client", || open(&mut observer) == 2);
     assert_eq!(unclear.backends(&mut unclear.observer()).len(), 0, "two users might come");
     let report = {
         rig.client().run("SELECT 1");
         rig.block_on(rig.engine().report())
     };
     assert_eq!(report.totals.servers_opened, 2, "the client got one of them: {report:?}");
-}
-
-#[track_caller]
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !done() {
-        assert!(begin.elapsed() < Duration::from_secs(30), "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

@@ -1,22 +1,11 @@
 //! Reads that share servers, as an operator and a client see it: who may, and what becomes of one that lasts.
 
-use std::time::{Duration, Instant};
-
-use howdah_tests::Rig;
 use howdah_tests::raw::{Connection, Frames};
+use howdah_tests::{Rig, eventually};
 
 /// A read that is as long as its last number says.
 fn lasting(seconds: &str) -> String {
     format!("SELECT pg_sleep({seconds})")
-}
-
-#[track_caller]
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !done() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "never: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Flights of the pool of a user in a database.
@@ -31,11 +20,11 @@ fn fly(rig: &Rig, reader: &mut Connection, holder: &mut Connection, read: &str) 
     let before = rig.flights();
     holder.run("BEGIN");
     reader.send(&Frames::new().query(read)).expect("the reader is connected");
-    wait_until("the reader waits", || {
+    eventually("the reader waits", || {
         rig.block_on(rig.engine().report()).pools.iter().any(|pool| pool.clients_waiting == 1)
     });
     holder.run("COMMIT");
-    wait_until("it flies", || rig.flights() > before);
+    eventually("it flies", || rig.flights() > before);
 }
 
 /// A short read of `reader` while `holder` has the only server.
@@ -84,7 +73,7 @@ fn a_shared_read_whose_client_has_gone_is_stopped() {
     fly(&rig, &mut reader, &mut holder, &lasting("1000"));
     let mut observer = rig.observer();
     let running = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1000)' AND state = 'active'";
-    wait_until("it runs", || observer.value(running) == "1");
+    eventually("it runs", || observer.value(running) == "1");
     drop(reader);
     // The only server is free again.
     assert_eq!(holder.value("SELECT 'served'"), "served");

@@ -1,12 +1,8 @@
 //! A pool that is spread over several workers: what one does not use, the clients of the others get; what they are due, they
 //! get back.
 
-use std::time::{Duration, Instant};
-
 use howdah_tests::raw::{Connection, Frames};
-use howdah_tests::{Rig, Servers};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use howdah_tests::{PATIENCE, Rig, Servers, eventually};
 
 /// A pool of 10 over two workers, on servers that nobody else uses.
 fn rig() -> Rig {
@@ -16,15 +12,6 @@ fn rig() -> Rig {
         .pool_size(10)
         .pool("checkout_timeout", "\"60s\"")
         .in_process()
-}
-
-#[track_caller]
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !done() {
-        assert!(begin.elapsed() < PATIENCE, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// So many clients of each of both workers. A client's process id names its worker.
@@ -78,7 +65,7 @@ fn clients_of_one_worker_get_the_whole_pool_while_the_other_has_nothing_to_do() 
     assert_eq!((pool.max_size, pool.servers_active), (10, 10), "{report:?}");
     // Now the other worker's clients come: one of these gives way when its server comes back.
     idle[0].send(&Frames::new().query("SELECT 'my turn'")).unwrap();
-    wait_until("it waits", || waiting(&rig) == 1);
+    eventually("it waits", || waiting(&rig) == 1);
     busy[0].run("COMMIT");
     idle[0].timeout = PATIENCE;
     assert_eq!(idle[0].until(b'Z', 1).expect("a server").values(), ["my turn"]);
@@ -94,7 +81,7 @@ fn clients_of_a_worker_get_their_share_although_those_of_the_other_never_rest() 
         client.timeout = PATIENCE;
     }
     begin(&mut greedy);
-    wait_until("ten work", || waiting(&rig) == 5);
+    eventually("ten work", || waiting(&rig) == 5);
     let over = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         for client in &mut greedy {
@@ -125,9 +112,9 @@ fn a_pool_that_a_reload_gathers_on_one_worker_keeps_its_size() {
     rig.reload(&rig.configuration().replace("max_size = 10", "max_size = 3"));
     begin(&mut one);
     begin(&mut other);
-    wait_until("seven wait", || waiting(&rig) == 7);
+    eventually("seven wait", || waiting(&rig) == 7);
     let mut observer = rig.observer();
-    wait_until("three work", || rig.backends(&mut observer).len() == 3);
+    eventually("three work", || rig.backends(&mut observer).len() == 3);
     rig.reload(rig.configuration());
     assert_begun(&mut one);
     assert_begun(&mut other);

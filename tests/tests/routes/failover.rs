@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use howdah_tests::eventually;
 use howdah_tests::farm::Farm;
 
 #[test]
@@ -39,9 +40,9 @@ fn waiting_clients_go_on_after_a_promotion_and_open_transactions_are_told() {
         first.saturating_duration_since(promoted)
     );
 
-    let told = inside.query("INSERT INTO log (who) VALUES (-2)");
-    let code = told.map(|answer| answer.errors().first().map(|error| error.code.clone()));
-    assert!(matches!(code.as_ref().map(Option::as_deref), Ok(Some("57P01")) | Err(_)), "{code:?}");
+    let told = inside.query_or_goodbye("INSERT INTO log (who) VALUES (-2)").unwrap().errors();
+    let said: Vec<_> = told.iter().map(|it| (it.severity.as_str(), it.code.as_str())).collect();
+    assert_eq!(said, [("FATAL", "57P01")], "one error that says that it can be repeated");
     for (who, client) in idle.iter_mut().enumerate() {
         client.run(&format!("INSERT INTO log (who) VALUES ({})", 100 + who));
     }
@@ -50,6 +51,27 @@ fn waiting_clients_go_on_after_a_promotion_and_open_transactions_are_told() {
     assert_eq!(client.value("SELECT count(*) FROM log WHERE who >= 0"), "20");
     assert_eq!(client.value("SELECT count(*) FROM log WHERE who < 0"), "0");
     assert_eq!(client.value("SELECT inet_server_port()"), heir.port().to_string());
+}
+
+#[test]
+fn after_a_promotion_definitions_of_the_new_primary_count() {
+    let farm = Farm::start(2, "[pool]\nmax_size = 8\ncheckout_timeout = \"30s\"\n", &[]);
+    let mut client = farm.client();
+    client.run("CREATE FUNCTION one() RETURNS int STABLE LANGUAGE sql AS 'SELECT 1'");
+    farm.wait_for_replay();
+    let read = "SELECT inet_server_port() FROM (SELECT one() OFFSET 0) AS called";
+    farm.settle_on(read);
+    client.run("SET howdah.consistency = 'eventual'");
+    let [heir, other] = farm.replicas() else { panic!("two replicas") };
+    farm.primary().kill().unwrap();
+    heir.promote().unwrap();
+    other.follow(heir).unwrap();
+    let to_other = |port: &str| port == other.port().to_string();
+    eventually("the other replica answers", || to_other(&client.value(read)));
+    client.run("ALTER FUNCTION one() VOLATILE");
+    for _ in 0..20 {
+        assert_eq!(client.value(read), heir.port().to_string(), "by what the old primary had");
+    }
 }
 
 #[test]

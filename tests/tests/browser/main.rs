@@ -1,0 +1,161 @@
+//! The dashboard in a real browser: every page with live data of a demo, light and dark, wide and narrow. Pictures stay below the target
+//! directory. And the files in the binary are those that the sources give.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use howdah_tests::program;
+use parking_lot::Mutex;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// How long a demo may take until its dashboard is served.
+const START: Duration = Duration::from_secs(180);
+
+/// The packages are installed once.
+static INSTALLING: Mutex<()> = Mutex::new(());
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository").to_owned()
+}
+
+fn output() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("dashboard")
+}
+
+/// Runs a command to its end; what it says on standard output.
+fn finish(command: &mut Command) -> String {
+    let run = command.stdin(Stdio::null()).output();
+    let output = run.unwrap_or_else(|error| panic!("{command:?}: {error}; scripts/setup test"));
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (said(&output.stdout), said(&output.stderr));
+    assert!(output.status.success(), "{command:?} ended with {}\n{out}\n{err}", output.status);
+    out
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (path, name) = (entry.path(), entry.file_name());
+        if path.is_dir() && name != "node_modules" {
+            copy(&path, &to.join(&name));
+        } else if path.is_file() {
+            fs::copy(&path, to.join(&name)).unwrap();
+        }
+    }
+}
+
+/// A copy of the sources with the packages of their lock file.
+fn installed() -> PathBuf {
+    let _turn = INSTALLING.lock();
+    let directory = output().join("web");
+    copy(&repository().join("web"), &directory);
+    let lock = fs::read_to_string(directory.join("package-lock.json")).unwrap();
+    let stamp = directory.join("node_modules/stamp");
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == lock) {
+        return directory;
+    }
+    let words = ["ci", "--no-audit", "--no-fund", "--ignore-scripts"];
+    finish(Command::new("npm").args(words).current_dir(&directory));
+    fs::write(stamp, lock).unwrap();
+    directory
+}
+
+#[test]
+fn the_files_in_the_binary_are_those_that_the_sources_give() {
+    let (directory, built) = (installed(), output().join("built"));
+    let mut build = Command::new("npm");
+    finish(build.args(["run", "build"]).env("HOWDAH_WEB_OUT", &built).current_dir(&directory));
+    for name in ["index.html", "app.js", "app.css"] {
+        let committed = fs::read(repository().join("crates/web/assets").join(name)).unwrap();
+        let same = fs::read(built.join(name)).unwrap() == committed;
+        assert!(same, "crates/web/assets/{name} is not what web/ gives: npm ci && npm run build");
+    }
+}
+
+/// A running demo; interrupted when dropped.
+struct Demo(Child);
+
+impl Demo {
+    fn start(log: &Path) -> Self {
+        let said = File::create(log).unwrap();
+        let child = Command::new(program())
+            .args(["demo", "--replicas", "1", "--clients", "8"])
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(said)
+            .spawn();
+        Self(child.expect("the demo starts"))
+    }
+
+    /// Where its dashboard is.
+    fn origin(&mut self, log: &Path) -> String {
+        let deadline = Instant::now() + START;
+        loop {
+            let said = fs::read_to_string(log).unwrap();
+            let address = said.split("http://").nth(1).and_then(|rest| rest.split('/').next());
+            if let Some(address) = address {
+                return format!("http://{address}");
+            }
+            assert!(self.0.try_wait().unwrap().is_none(), "the demo has ended: {said}");
+            assert!(Instant::now() < deadline, "no dashboard: {said}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        if let Some(pid) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::INT);
+        }
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn every_page_of_the_dashboard_works_in_a_browser() {
+    let directory = installed();
+    let log = output().join("demo.log");
+    let mut demo = Demo::start(&log);
+    let origin = demo.origin(&log);
+    let mut browse = Command::new("node");
+    browse.arg("test/browse.mjs").arg(&origin).arg(output().join("pictures"));
+    let said = finish(browse.current_dir(&directory));
+    let found: Value = serde_json::from_str(&said).expect("what was found");
+    let wrong = found["wrong"].as_array().unwrap();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let pages = found["pages"].as_object().unwrap();
+    assert_eq!(pages.len(), 10 * 4);
+    let text = |page: &str| pages[page].as_str().unwrap().to_lowercase();
+    let overview = text("overview-wide-light");
+    for word in
+        ["one statement takes", "select count(*), sum(quantity) from orders", "n+1", "= any($1)"]
+    {
+        assert!(overview.contains(word), "the overview does not say {word:?}: {overview}");
+    }
+    assert!(text("queries-wide-dark").contains("where symbol = $1"));
+    assert!(text("query-narrow-dark").contains("p99.9"));
+    assert!(text("queries-wide-dark").contains("howdah demo"), "the application");
+    assert!(text("cache-wide-light").contains("no database uses the cache"));
+    assert!(text("pools-wide-light").contains("demo on demo"));
+    assert!(text("nodes-narrow-light").contains("replica"));
+    assert!(text("sessions-wide-dark").contains("connected"));
+    for (view, word) in
+        [("wide-light", "throughput"), ("narrow-dark", "howdah 0"), ("wide-dark", "30 days")]
+    {
+        let text = text(&format!("history-{view}"));
+        assert!(text.contains(word), "the history does not say {word:?}: {text}");
+    }
+    assert!(text("alerts-wide-light").contains("idle_in_transaction"));
+    assert!(text("setup-wide-light").contains("pool.max_size"));
+}

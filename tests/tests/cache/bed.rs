@@ -1,0 +1,222 @@
+//! A primary that tells of changes, Howdah which follows them, and a reader that keeps answers as a cache does.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use howdah::{ChangesReport, Config, Engine, ListenAddress};
+use howdah_core::cache::{ColumnSet, Freshness, Refusal, Seen, Stamp, Tag, Unseen};
+use howdah_local::{Cluster, ClusterBuilder, Node};
+use howdah_tests::raw::{Connection, Target};
+use tokio::runtime::Runtime;
+
+/// Anything may take this long on a busy machine.
+pub(crate) use howdah_tests::{PATIENCE as LIMIT, eventually};
+
+/// The bound of answers, where a test is not about it.
+pub(crate) const BOUND: Duration = Duration::from_secs(10);
+
+/// Nodes and the engine.
+pub(crate) struct Bed {
+    engine: Option<Engine>,
+    runtime: Runtime,
+    pub(crate) cluster: Cluster,
+}
+
+/// An answer that is kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    pub(crate) value: String,
+    pub(crate) tags: Vec<Tag>,
+    pub(crate) seen: Seen,
+}
+
+/// A cluster that writes what is needed.
+pub(crate) fn nodes() -> ClusterBuilder {
+    Cluster::builder()
+        .setting("wal_level", "logical")
+        .setting("max_prepared_transactions", "10")
+        .setting("wal_sender_timeout", "0")
+}
+
+impl Bed {
+    /// With these definitions, all tables of which are published, and these keys of `[cache]`.
+    pub(crate) fn start(sql: &str, keys: &str) -> Self {
+        Self::on(nodes().sql(sql).sql("CREATE PUBLICATION howdah FOR ALL TABLES"), keys)
+    }
+
+    /// In front of these nodes.
+    pub(crate) fn on(nodes: ClusterBuilder, keys: &str) -> Self {
+        let cluster = nodes.start().unwrap_or_else(|error| panic!("no PostgreSQL: {error}"));
+        let mut text = "[listen]\nport = 0\nworkers = 1\n[[cluster]]\nname = \"main\"\n".to_owned();
+        let all = std::iter::once(cluster.primary()).chain(cluster.replicas());
+        for node in all {
+            text.push_str(&format!(
+                "[[cluster.node]]\nname = \"{}\"\nhost = \"127.0.0.1\"\nport = {}\n",
+                node.name(),
+                node.port()
+            ));
+        }
+        text.push_str(
+            "[[database]]\nname = \"postgres\"\n[[user]]\nname = \"howdah\"\nauth = \"trust\"\n",
+        );
+        text.push_str("[cache]\npublication = \"howdah\"\ntags = 65536\nheartbeat = \"20ms\"\n");
+        text.push_str(keys);
+        let config = Config::from_toml(&text).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let engine = runtime.block_on(Engine::start(config));
+        let engine = engine.unwrap_or_else(|error| panic!("Howdah does not start: {error}"));
+        Self { engine: Some(engine), runtime, cluster }
+    }
+
+    fn engine(&self) -> &Engine {
+        self.engine.as_ref().expect("a running engine")
+    }
+
+    pub(crate) fn freshness(&self) -> Arc<Freshness> {
+        let mut found = None;
+        eventually("changes are followed", || {
+            found = self.engine().freshness("postgres");
+            found.is_some()
+        });
+        found.expect("it was found")
+    }
+
+    /// Waits until the stream is open and definitions are known.
+    #[track_caller]
+    pub(crate) fn open(&self) -> Arc<Freshness> {
+        let freshness = self.freshness();
+        let start = Instant::now();
+        while freshness.visible().is_none() || freshness.epoch().is_none() {
+            assert!(start.elapsed() < LIMIT, "not open: {:?}", self.report());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        freshness
+    }
+
+    pub(crate) fn report(&self) -> ChangesReport {
+        let report = self.runtime.block_on(self.engine().report());
+        report.changes.into_iter().next().expect("a database that is followed")
+    }
+
+    /// How Howdah is.
+    pub(crate) fn engine_report(&self) -> howdah::Report {
+        self.runtime.block_on(self.engine().report())
+    }
+
+    /// Clients that wait for something else than the answer of a server.
+    pub(crate) fn waiting(&self) -> usize {
+        let observer = self.engine().observer();
+        let (_, sessions) = self.runtime.block_on(observer.look());
+        sessions.iter().filter(|session| session.state == "waiting").count()
+    }
+
+    /// A client of the primary itself, who may do anything.
+    pub(crate) fn direct(&self) -> Connection {
+        direct(self.cluster.primary())
+    }
+
+    /// A client through Howdah.
+    pub(crate) fn client(&self) -> Connection {
+        self.client_as("howdah")
+    }
+
+    /// The same as another user.
+    pub(crate) fn client_as(&self, user: &str) -> Connection {
+        let tcp = self.engine().addresses().into_iter().find_map(|address| match address {
+            ListenAddress::Tcp(address) => Some(address.port()),
+            ListenAddress::Unix(_) => None,
+        });
+        Target::port(tcp.expect("a TCP address"), user, "postgres").timeout(LIMIT).client()
+    }
+
+    /// Stops Howdah.
+    pub(crate) fn stop(&mut self) {
+        if let Some(engine) = self.engine.take() {
+            self.runtime.block_on(engine.stop(Duration::from_millis(200)));
+        }
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+pub(crate) fn direct(node: &Node) -> Connection {
+    Target::port(node.port(), "howdah", "postgres").timeout(LIMIT).client()
+}
+
+/// The number of a relation.
+pub(crate) fn oid(client: &mut Connection, relation: &str) -> u32 {
+    client.value(&format!("SELECT '{relation}'::regclass::oid")).parse().expect("a number")
+}
+
+/// Waits until changes of these columns are hashed.
+#[track_caller]
+pub(crate) fn watch(freshness: &Freshness, relation: u32, attnums: &[i16]) {
+    let set = ColumnSet::new(relation, attnums);
+    eventually("the set is followed", || match freshness.since(&set) {
+        Ok(since) => freshness.visible().is_some_and(|v| v >= since),
+        Err(Unseen::Soon) => false,
+        Err(unseen) => panic!("{unseen}"),
+    });
+}
+
+/// Waits until everything that is visible now was delivered.
+#[track_caller]
+pub(crate) fn catch_up(freshness: &Freshness) {
+    let fence = freshness.fence();
+    eventually("a heartbeat has come back", || freshness.passed(fence));
+}
+
+/// Asks the primary, and keeps the answer if it may be kept.
+pub(crate) fn ask(
+    freshness: &Freshness,
+    client: &mut Connection,
+    sql: &str,
+    tags: &[Tag],
+) -> Result<Kept, Refusal> {
+    let stamp = freshness.stamp(tags, &[])?;
+    let snapshot = matches!(stamp, Stamp::Hot { .. })
+        .then(|| client.value("SELECT pg_current_snapshot()").parse().expect("a snapshot"));
+    let value = client.value(sql);
+    let seen = freshness.keep(tags, &stamp, snapshot.as_ref())?;
+    Ok(Kept { value, tags: tags.to_vec(), seen })
+}
+
+/// The same, again until it may be kept.
+#[track_caller]
+pub(crate) fn keep(
+    freshness: &Freshness,
+    client: &mut Connection,
+    sql: &str,
+    tags: &[Tag],
+) -> Kept {
+    let mut kept = None;
+    eventually("an answer can be kept", || {
+        kept = ask(freshness, client, sql, tags).ok();
+        kept.is_some()
+    });
+    kept.expect("it was kept")
+}
+
+/// Whether it may be given once the lease holds: on a busy machine a heartbeat may be late.
+#[track_caller]
+pub(crate) fn verdict(freshness: &Freshness, kept: &Kept) -> Result<(), Refusal> {
+    let mut verdict = Err(Refusal::Lease);
+    eventually("the lease holds", || {
+        verdict = valid(freshness, kept, BOUND);
+        verdict != Err(Refusal::Lease)
+    });
+    verdict
+}
+
+/// Whether it may be given now.
+pub(crate) fn valid(freshness: &Freshness, kept: &Kept, bound: Duration) -> Result<(), Refusal> {
+    freshness.valid(&kept.tags, kept.seen, Instant::now(), bound)
+}

@@ -1,0 +1,22 @@
+//! The changes of real databases, followed: what is kept is refused in time, whatever happens to the stream.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+
+mod answers;
+mod bed;
+mod checker;
+mod coalesce;
+mod events;
+mod faults;
+mod fresh;
+mod order;
+mod race;
+mod replicas;
+mod sound;
+mod soundness;

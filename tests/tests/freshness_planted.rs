@@ -1,0 +1,68 @@
+//! The freshness checker, and that of tags, turn red when the cache is broken on purpose. Needs the feature `planted-bugs`.
+//!
+//! A binary of its own, whose tests run one after the other: planted bugs hold for the whole process.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+
+#[allow(dead_code, reason = "a part of what the tests of the cache use")]
+#[path = "cache/bed.rs"]
+mod bed;
+#[path = "cache/checker.rs"]
+mod checker;
+#[path = "cache/soundness/mod.rs"]
+mod soundness;
+
+use std::time::Duration;
+
+use howdah::faults::{Fault, plant};
+use howdah_core::cache::faults as core;
+use parking_lot::Mutex;
+
+static ALONE: Mutex<()> = Mutex::new(());
+
+const READS: u64 = 200_000;
+const TIME: Duration = Duration::from_secs(40);
+
+fn violations(faults: &[Fault]) -> Vec<String> {
+    let bed = bed::Bed::start(checker::SETUP, checker::KEYS);
+    bed.open();
+    plant(faults);
+    let outcome = checker::run(&bed, READS, TIME);
+    plant(&[]);
+    println!("{faults:?}: {} reads, {} hits", outcome.reads, outcome.hits);
+    assert!(outcome.hits > 0, "nothing was kept");
+    outcome.violations
+}
+
+#[test]
+fn planted_bugs_are_noticed() {
+    let _alone = ALONE.lock();
+    for fault in [Fault::ForgetRole, Fault::SkipFence, Fault::MissCascade] {
+        assert!(!violations(&[fault]).is_empty(), "{fault:?} was not noticed");
+    }
+}
+
+#[test]
+fn a_tag_that_is_left_out_is_noticed() {
+    let _alone = ALONE.lock();
+    let cascade = &[Fault::MissCascade][..];
+    let (leave, shown) = (&[core::Fault::LeaveSilently][..], &[core::Fault::ForgetShown][..]);
+    for (of_tags, of_rows) in [(cascade, &[][..]), (&[], leave), (&[], shown)] {
+        let seed = howdah_tests::seed();
+        let bed = bed::Bed::start(&soundness::setup(seed), soundness::KEYS);
+        plant(of_tags);
+        core::plant(of_rows);
+        let outcome = soundness::run(&bed, seed, TIME);
+        plant(&[]);
+        core::plant(&[]);
+        let planted = (of_tags, of_rows);
+        println!("{planted:?}: {}\n{}", outcome.told(), outcome.unsound.concat());
+        assert!(!outcome.unsound.is_empty(), "{planted:?} was not noticed");
+    }
+}
