@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
-use howdah_local::{Binaries, Cluster, Directory};
+use howdah_local::{Binaries, Cluster, Directory, Node};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 
@@ -23,6 +23,8 @@ pub(crate) const USER: &str = "howdah";
 pub(crate) const DATABASE: &str = "bench";
 /// Servers of every pool.
 pub(crate) const POOL: u32 = 20;
+/// Replicas for the peers that send reads there.
+const REPLICAS: u32 = 2;
 /// Connections of PostgreSQL: pools, and up to 200 clients with a server for each, or pgpool-II's processes.
 const MAX_CONNECTIONS: &str = "400";
 /// Descriptors for 1,000 clients on both sides of a proxy.
@@ -76,8 +78,10 @@ impl Bed {
             versions.push(haproxy::version()?);
         }
         options.say(&format!("starting PostgreSQL and filling pgbench's tables (scale {scale})"));
+        let routed = |peer: &Peer| peer.howdah().is_some_and(|variant| variant.policy.is_some());
         let cluster = Cluster::builder()
             .binaries(binaries)
+            .replicas(if peers.iter().any(routed) { REPLICAS } else { 0 })
             .setting("shared_buffers", "512MB")
             .setting("max_connections", MAX_CONNECTIONS)
             // No checkpoint in the middle of a cell.
@@ -99,6 +103,7 @@ impl Bed {
             _directory: directory,
         };
         bed.pgbench.initialise(&bed.server(), scale)?;
+        bed.cluster.wait_for_replay()?;
         Ok(bed)
     }
 
@@ -116,6 +121,11 @@ impl Bed {
     pub(crate) fn socket(&self) -> Address {
         let node = self.cluster.primary();
         Address { host: node.socket_directory().display().to_string(), port: node.port() }
+    }
+
+    /// The replicas, where a peer has use for them.
+    pub(crate) fn replicas(&self) -> &[Node] {
+        self.cluster.replicas()
     }
 
     /// The process of the server, parent of all its processes.

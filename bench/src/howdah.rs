@@ -58,7 +58,7 @@ pub(crate) fn version() -> Result<String> {
 }
 
 fn configuration(bed: &Bed, port: u16, variant: Variant) -> String {
-    let Variant { workers, share, socket: shortcut } = variant;
+    let Variant { workers, share, socket: shortcut, policy, telemetry } = variant;
     let server = bed.server();
     let shortcut = match bed.transport() {
         Transport::Tcp => format!("socket = {shortcut:?}\n"),
@@ -68,11 +68,31 @@ fn configuration(bed: &Bed, port: u16, variant: Variant) -> String {
         Transport::Tcp => String::new(),
         Transport::Unix => format!("unix_socket = {:?}\n", bed.directory()),
     };
+    let mut nodes = String::new();
+    if let Some(policy) = policy {
+        for replica in bed.replicas() {
+            let port = replica.port();
+            nodes.push_str(&format!(
+                "[[cluster.node]]\nhost = \"127.0.0.1\"\nport = {port}\n{shortcut}\n"
+            ));
+        }
+        nodes.push_str(&format!("[route]\npolicy = {policy:?}\n\n"));
+    }
+    let sees = telemetry.map_or_else(String::new, |on| sees(bed, port, on));
     format!(
         "[listen]\naddress = \"127.0.0.1\"\nport = {port}\nworkers = {workers}\n{socket}\n\
-         [[cluster]]\nname = \"bench\"\n\n[[cluster.node]]\nhost = {:?}\nport = {}\n{shortcut}\n\
+         [[cluster]]\nname = \"bench\"\n\n[[cluster.node]]\nhost = {:?}\nport = {}\n{shortcut}\n{nodes}\
          [[user]]\nname = {USER:?}\nauth = \"trust\"\n\n\
-         [pool]\nmode = \"transaction\"\nmax_size = {POOL}\nshare = {share:?}\n\n[log]\nlevel = \"warn\"\n",
+         [pool]\nmode = \"transaction\"\nmax_size = {POOL}\nshare = {share:?}\n\n[log]\nlevel = \"warn\"\n\n{sees}",
         server.host, server.port,
     )
+}
+
+/// Everything that sees, or nothing.
+fn sees(bed: &Bed, port: u16, on: bool) -> String {
+    if !on {
+        return "[web]\nlisten = \"off\"\n[alerts]\nenabled = false\n[statements]\ncount = \"off\"\nexplain = \"off\"\nserver_statistics = \"off\"\n".to_owned();
+    }
+    let file = bed.directory().join(format!("history-{port}.sqlite"));
+    format!("[history]\npath = {file:?}\n")
 }

@@ -34,6 +34,10 @@ impl Pooling {
             | Peer::Flights
             | Peer::Defaults
             | Peer::Howdah2
+            | Peer::Replicas
+            | Peer::Primary
+            | Peer::Seeing
+            | Peer::Blind
             | Peer::PgBouncer
             | Peer::PgBouncerSocket => Self::Transaction,
         }
@@ -56,7 +60,15 @@ impl<'a> PeerSet<'a> {
                 proxies.push((peer, howdah::start(bed, &[], variant)?));
             }
             match peer {
-                Peer::Direct | Peer::Howdah | Peer::Flights | Peer::Defaults | Peer::Howdah2 => {}
+                Peer::Direct
+                | Peer::Howdah
+                | Peer::Flights
+                | Peer::Defaults
+                | Peer::Howdah2
+                | Peer::Replicas
+                | Peer::Primary
+                | Peer::Seeing
+                | Peer::Blind => {}
                 Peer::PgPool => proxies.push((peer, pgpool::start(bed)?)),
                 Peer::HaProxy => proxies.push((peer, haproxy::start(bed)?)),
                 Peer::PgBouncer | Peer::PgBouncerSocket => {

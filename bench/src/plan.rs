@@ -19,6 +19,14 @@ pub(crate) enum Peer {
     Defaults,
     /// Howdah, a server for each request, with two workers.
     Howdah2,
+    /// Howdah, a server for each request, with two replicas that reads go to.
+    Replicas,
+    /// The same nodes, and everything goes to the primary.
+    Primary,
+    /// Howdah, a server for each request, with everything that sees: statements counted, dashboard, history, alerts.
+    Seeing,
+    /// The same, and nothing is counted, kept or shown.
+    Blind,
     /// `PgBouncer`, in transaction mode where it can.
     #[value(name = "pgbouncer")]
     PgBouncer,
@@ -42,6 +50,10 @@ impl Peer {
             Self::Flights => "Howdah, flights",
             Self::Defaults => "Howdah, defaults",
             Self::Howdah2 => "Howdah, 2 workers",
+            Self::Replicas => "Howdah, replicas",
+            Self::Primary => "Howdah, primary of three",
+            Self::Seeing => "Howdah, telemetry",
+            Self::Blind => "Howdah, no telemetry",
             Self::PgBouncer => "PgBouncer",
             Self::PgBouncerSocket => "PgBouncer, socket",
             Self::PgPool => "pgpool-II",
@@ -52,10 +64,14 @@ impl Peer {
     /// How Howdah is set for it; `None`: somebody else.
     pub(crate) const fn howdah(self) -> Option<Variant> {
         match self {
-            Self::Howdah => Some(Variant { workers: 1, share: "off", socket: "off" }),
-            Self::Flights => Some(Variant { workers: 1, share: "reads", socket: "off" }),
-            Self::Defaults => Some(Variant { workers: 1, share: "reads", socket: "auto" }),
-            Self::Howdah2 => Some(Variant { workers: 2, share: "off", socket: "off" }),
+            Self::Howdah => Some(Variant::PLAIN),
+            Self::Flights => Some(Variant { share: "reads", ..Variant::PLAIN }),
+            Self::Defaults => Some(Variant { share: "reads", socket: "auto", ..Variant::PLAIN }),
+            Self::Howdah2 => Some(Variant { workers: 2, ..Variant::PLAIN }),
+            Self::Replicas => Some(Variant { policy: Some("prefer_replica"), ..Variant::PLAIN }),
+            Self::Primary => Some(Variant { policy: Some("primary"), ..Variant::PLAIN }),
+            Self::Seeing => Some(Variant { telemetry: Some(true), ..Variant::PLAIN }),
+            Self::Blind => Some(Variant { telemetry: Some(false), ..Variant::PLAIN }),
             Self::Direct
             | Self::PgBouncer
             | Self::PgBouncerSocket
@@ -74,6 +90,10 @@ impl Peer {
             | Self::Flights
             | Self::Defaults
             | Self::Howdah2
+            | Self::Replicas
+            | Self::Primary
+            | Self::Seeing
+            | Self::Blind
             | Self::PgPool
             | Self::HaProxy => None,
         }
@@ -94,6 +114,16 @@ pub(crate) struct Variant {
     pub(crate) share: &'static str,
     /// `socket` of the node.
     pub(crate) socket: &'static str,
+    /// `route.policy`, with two replicas; `None`: there is one node.
+    pub(crate) policy: Option<&'static str>,
+    /// Everything that sees, or nothing; `None`: as it comes, without a file for the past.
+    pub(crate) telemetry: Option<bool>,
+}
+
+impl Variant {
+    /// A server for each request, by TCP, of one node.
+    const PLAIN: Self =
+        Self { workers: 1, share: "off", socket: "off", policy: None, telemetry: None };
 }
 
 /// A group of cells.

@@ -19,6 +19,8 @@ const LATENCY: f64 = 1.0;
 const CONNECTIONS: f64 = 0.9;
 /// CPU per new connection against `PgBouncer`, at most.
 const CONNECTION_CPU: f64 = 1.3;
+/// CPU per request with routing against without, at most.
+const ROUTING_CPU: f64 = 1.03;
 /// Memory of an idle client in KiB, at most.
 const IDLE_KIB: f64 = 16.0;
 
@@ -133,8 +135,16 @@ pub(crate) fn judge(results: &Results) -> Vec<Target> {
         Target::new("memory per idle client, KiB".to_owned(), Bound::AtMost, IDLE_KIB, measured)
     }));
     targets.extend(results.cells().into_iter().flat_map(|cell| of_flights(results, cell)));
+    targets.extend(results.cells().into_iter().filter_map(|cell| of_routing(results, cell)));
     targets.extend(worst_errors(results));
     targets
+}
+
+/// What it may cost to send a read to a replica, against not having any.
+fn of_routing(results: &Results, cell: Cell) -> Option<Target> {
+    let ratio = results.ratio(cell, Peer::Replicas, Peer::Howdah, cpu_us)?;
+    let what = format!("CPU with reads on replicas, {}, × with one node", cell.describe());
+    Some(Target::new(what, Bound::AtMost, ROUTING_CPU, ratio))
 }
 
 /// What flights must reach in a cell: over TCP, and as Howdah comes against a `PgBouncer` with the server's socket, too.
