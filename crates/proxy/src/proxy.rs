@@ -180,7 +180,8 @@ impl Proxy {
     /// What is known of changes in a database. `None`: they are not followed. Another one after a reload that changes how.
     #[must_use]
     pub fn freshness(&self, database: &str) -> Option<Arc<Freshness>> {
-        self.shared.streams.freshness(&self.shared.settings(), database)
+        let followed = self.shared.streams.followed(&self.shared.settings(), database)?;
+        Some(Arc::clone(&followed.freshness))
     }
 
     /// What it looks like now. Cancel safe.

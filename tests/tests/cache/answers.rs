@@ -111,6 +111,25 @@ fn the_unnamed_statement_of_a_cached_answer_can_be_bound_again() {
 }
 
 #[test]
+fn comments_around_a_statement_make_no_other_answer() {
+    let bed = bed(TABLE, "");
+    let mut client = bed.client();
+    let named = |call: u32| {
+        simple(&format!("/* app */ SELECT name FROM t WHERE id = 7 /*traceparent='00-{call}-01'*/"))
+    };
+    warm(&bed, &mut client, &named(1));
+    assert!(is_hit(&bed, &mut client, &named(2)));
+    assert!(is_hit(&bed, &mut client, &simple("SELECT name FROM t WHERE id = 7")));
+    for (text, answer) in [("SELECT 'a /* ' -- */", "a /* "), ("SELECT 'a /* b' -- */", "a /* b")] {
+        let text = format!("{} \n FROM t WHERE id = 7 -- */", text.trim_end_matches(" -- */"));
+        let frames = simple(&text);
+        assert_eq!(client.answer(&frames, 1).values(), [answer]);
+        warm(&bed, &mut client, &frames);
+        assert_eq!(client.answer(&frames, 1).values(), [answer]);
+    }
+}
+
+#[test]
 fn what_somebody_else_writes_is_seen() {
     let bed = bed(TABLE, "");
     let freshness = bed.open();

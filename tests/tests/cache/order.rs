@@ -86,3 +86,28 @@ fn after_an_answer_that_is_newer_than_the_stream_no_replica_without_it_is_asked(
     }
     drop(silence);
 }
+
+#[test]
+fn a_session_that_writes_and_reads_without_a_pause_is_answered_from_the_cache() {
+    let bed = Bed::start(
+        "CREATE TABLE t (id int PRIMARY KEY, v int, name text); \
+         INSERT INTO t SELECT n, n, 'n' || n FROM generate_series(1, 100) n",
+        ON,
+    );
+    bed.open();
+    let mut client = bed.client();
+    let read = |id: u32| simple(&format!("SELECT name FROM t WHERE id = {id}"));
+    let ids = || 1..=50;
+    // Somebody who has not written has no fence.
+    ids().for_each(|id| warm(&bed, &mut bed.client(), &read(id)));
+    client.run("UPDATE t SET v = 0 WHERE id = 100");
+    let before = counts(&bed).hits;
+    for id in ids() {
+        // Not in the cache: from PostgreSQL, and a new fence with it.
+        client.answer(&simple(&format!("SELECT v FROM t WHERE id = {id}")), 1);
+        client.answer(&read(id), 1);
+    }
+    let hits = counts(&bed).hits - before;
+    // On a busy machine some heartbeats take longer than a session waits.
+    assert!(hits >= 5, "{hits} of 50: {:?}", counts(&bed));
+}

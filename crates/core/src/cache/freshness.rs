@@ -230,7 +230,12 @@ impl Freshness {
             return Err(Refusal::InDoubt);
         }
         let seen = Seen { v, epoch };
-        if in_doubt.is_empty() { Ok(Stamp::Cold(seen)) } else { Ok(Stamp::Hot { seen, in_doubt }) }
+        if in_doubt.is_empty() {
+            return Ok(Stamp::Cold(seen));
+        }
+        // What has just changed is asked for: the sooner it is known to be visible, the fewer ask in vain.
+        (self.wake)();
+        Ok(Stamp::Hot { seen, in_doubt })
     }
 
     /// After the answer: what it holds, if it may be kept. `snapshot` is what ran before the statement for [`Stamp::Hot`].
@@ -286,6 +291,13 @@ impl Freshness {
     pub fn mark(&self) -> Fence {
         // A heartbeat takes its number before it is sent, so the next number was not sent yet.
         Fence(self.sent.load(Ordering::SeqCst) + 1)
+    }
+
+    /// Somebody waits for a fence: a heartbeat is sent at once if none was sent for it.
+    pub fn want(&self, fence: Fence) {
+        if self.sent.load(Ordering::SeqCst) < fence.0 {
+            (self.wake)();
+        }
     }
 
     /// Whether everything that was visible at the fence has been delivered, so that a valid answer is not older than it.

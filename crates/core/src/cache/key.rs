@@ -27,7 +27,7 @@ pub struct Request<'a> {
     pub place: u32,
     /// The settings of the session: [`settings`].
     pub context: u32,
-    /// The text of its statement.
+    /// The text of its statement: [`bare`].
     pub sql: &'a [u8],
     /// The types of parameters as Parse says them: count and numbers; empty for a simple query.
     pub types: &'a [u8],
@@ -47,6 +47,37 @@ impl Request<'_> {
         }
         out.extend_from_slice(self.bound);
     }
+}
+
+/// A statement without one comment in front of it and one behind: tracing writes another one for every call there, and it changes no
+/// answer. In doubt whether it is a comment, it stays.
+///
+/// What is between its marks holds neither mark, and the one behind no `--`: so if what is left were inside a string, a name or another
+/// comment, the whole could not be a statement that ends there, and would have no answer.
+#[must_use]
+pub fn bare(sql: &[u8]) -> &[u8] {
+    let mut bare = sql.trim_ascii();
+    if let Some(rest) = bare.strip_prefix(b"/*")
+        && let Some(end) = find(rest, b"*/")
+        && let Some((comment, rest)) = rest.split_at_checked(end)
+        && find(comment, b"/*").is_none()
+    {
+        bare = rest.get(2..).unwrap_or_default().trim_ascii_start();
+    }
+    if let Some(rest) = bare.strip_suffix(b"*/")
+        && let Some(begin) = rest.windows(2).rposition(|pair| pair == b"/*")
+        && let Some((rest, comment)) = rest.split_at_checked(begin)
+        && let Some(comment) = comment.get(2..)
+        && find(comment, b"*/").is_none()
+        && find(comment, b"--").is_none()
+    {
+        bare = rest.trim_ascii_end();
+    }
+    bare
+}
+
+fn find(text: &[u8], mark: &[u8; 2]) -> Option<usize> {
+    text.windows(2).position(|pair| pair == mark)
 }
 
 /// The settings of a session that can change an answer: its role among them.
@@ -89,6 +120,37 @@ mod tests {
         }
         plain.write(&mut other);
         assert_eq!(one, other);
+    }
+
+    #[test]
+    fn comments_around_a_statement_do_not_count() {
+        for text in [
+            "SELECT 1",
+            "  SELECT 1\n",
+            "/* a */ SELECT 1",
+            "SELECT 1 /*traceparent='00-4bf9-01',route='%2Fa'*/",
+            "/* a */SELECT 1/* b */ ",
+        ] {
+            assert_eq!(bare(text.as_bytes()), b"SELECT 1", "{text}");
+        }
+    }
+
+    #[test]
+    fn what_may_not_be_a_comment_counts() {
+        for text in [
+            "SELECT '/* a */'",
+            "SELECT 'a /* ' -- */",
+            "SELECT 1 /* a /* b */ */ + 2 -- */",
+            "SELECT 1 /* a /* b */ */",
+            "/* a /* b */ */ SELECT 1",
+            "SELECT 1 /* a */ + 2",
+            "/*/",
+            "*/",
+            "",
+        ] {
+            assert_eq!(bare(text.as_bytes()), text.as_bytes(), "{text}");
+        }
+        assert_eq!(bare(b"/**/"), b"");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! Invariant: an answer is given only if `Freshness` says at that moment that it is valid, whatever is in the store.
 
 mod coalesce;
+mod fence;
 mod fill;
 pub(crate) mod place;
 mod plans;

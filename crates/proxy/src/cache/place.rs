@@ -11,6 +11,7 @@ use howdah_core::cache::Freshness;
 use super::plans::Plans;
 use super::tally::Tally;
 use crate::catalog::{Catalogs, Watched};
+use crate::invalidate::Followed;
 use crate::pool::Pool;
 use crate::worker::Worker;
 
@@ -20,6 +21,7 @@ pub(crate) struct LocalPlace {
     pub(crate) number: u32,
     pub(crate) database: Box<str>,
     pub(crate) freshness: Arc<Freshness>,
+    pub(super) followed: Arc<Followed>,
     pub(crate) watched: Arc<Watched>,
     pub(crate) plans: RefCell<Plans>,
     pub(crate) tally: Tally,
@@ -29,10 +31,10 @@ impl LocalPlace {
     /// The place of a pool on the primary; `None`: nobody tells of changes there.
     pub(crate) fn of(worker: &Rc<Worker>, home: &Pool) -> Option<Rc<Self>> {
         let target = home.target();
-        let freshness = worker.shared.streams.freshness(&worker.settings(), &home.key.database)?;
+        let followed = worker.shared.streams.followed(&worker.settings(), &home.key.database)?;
         let name = format!("{target} {}", home.key.user);
         if let Some(known) = worker.places.borrow().get(&name)
-            && Arc::ptr_eq(&known.freshness, &freshness)
+            && Arc::ptr_eq(&known.followed, &followed)
         {
             return Some(Rc::clone(known));
         }
@@ -41,7 +43,8 @@ impl LocalPlace {
         let place = Rc::new(Self {
             number: worker.shared.store.number(&format!("place {name}")),
             database: home.key.database.clone(),
-            freshness,
+            freshness: Arc::clone(&followed.freshness),
+            followed,
             watched,
             plans: RefCell::default(),
             tally: Tally::default(),

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use howdah_core::cache::key::{self, Request};
 use howdah_core::cache::wish::{Level, Mode, Wish};
-use howdah_core::cache::{self, Around, Fence, Parameters, Seen, Stamp, Tag};
+use howdah_core::cache::{self, Around, Fence, Parameters, Stamp, Tag};
 use howdah_core::pool::PoolMode;
 use howdah_core::session::Context;
 use howdah_core::statements::NameId;
@@ -18,11 +18,11 @@ use howdah_sql::Analysis;
 use howdah_wire::frontend;
 
 use super::coalesce::{Fetch, Terms};
+use super::fence::FENCED;
 use super::fill::{Filling, State};
 use super::place::LocalPlace;
 use super::store::Entry;
 use crate::clock;
-use crate::error::Refusal;
 use crate::faults::{self, Fault};
 use crate::rows;
 use crate::session::{End, Session};
@@ -34,6 +34,8 @@ pub(crate) struct Caching {
     pub(super) known: Option<Box<Known>>,
     /// What it has written, or read from PostgreSQL, is in what it is given once this has passed.
     pub(super) fence: Option<Fence>,
+    /// It has waited for this one too long.
+    pub(super) in_vain: Option<Fence>,
     pub(super) has_written: bool,
     pub(crate) filling: Option<Box<Filling>>,
 }
@@ -54,26 +56,28 @@ enum Looked {
     Found(Hit),
     /// Somebody has asked PostgreSQL for it.
     Coming(Arc<Fetch>, Wanted),
+    /// It is there, or on its way, and may be given once this has passed.
+    Fenced(Fence),
     /// To be kept, if it is worth it.
     Missed(Option<Box<Filling>>),
 }
 
 /// What a client has to be told, of which request, and how fresh.
-struct Wanted {
+pub(super) struct Wanted {
     around: Around,
     /// A hash of what it was told of the rows before.
     told: Option<u64>,
     /// Bytes of the request.
     length: usize,
-    wish: Wish,
+    pub(super) wish: Wish,
     /// Where in its application it comes from, by its comment.
     route: NameId,
 }
 
 /// A valid answer.
-struct Hit {
-    entry: Arc<Entry>,
-    wanted: Wanted,
+pub(super) struct Hit {
+    pub(super) entry: Arc<Entry>,
+    pub(super) wanted: Wanted,
     /// Somebody else had asked for it.
     coalesced: bool,
 }
@@ -118,7 +122,8 @@ impl Caching {
 
 impl Session {
     /// Answers the request in the inbox, complete since `now`, if there is a valid answer; otherwise prepares to keep the one that
-    /// PostgreSQL will give. Waits only if the session wants strict answers, or if somebody else has just asked for the same.
+    /// PostgreSQL will give. Waits only if the session wants strict answers, if it has just written or read something that the stream
+    /// has not told of, or if somebody else has just asked for the same.
     ///
     /// # Errors
     /// The session ends.
@@ -126,6 +131,13 @@ impl Session {
         self.caching.filling = None;
         let Some((wish, context, place)) = self.cached_at() else { return Ok(false) };
         let mut looked = self.look_up(wish, context, &place, (now, true));
+        if let Looked::Fenced(fence) = looked {
+            if let Err(refusal) = self.wait_for_fence(&place, fence).await? {
+                self.refuse(&refusal);
+                return Ok(true);
+            }
+            looked = self.look_up(wish, context, &place, (clock::now(), true));
+        }
         if let Looked::Coming(fetch, wanted) = looked {
             looked = match self.wait_aside(fetch.answer()).await? {
                 Ok(came) => match self.take_shared(&place, came.flatten(), wanted) {
@@ -144,7 +156,7 @@ impl Session {
                 self.caching.filling = filling;
                 return Ok(false);
             }
-            Looked::Coming(..) => return Ok(false),
+            Looked::Coming(..) | Looked::Fenced(_) => return Ok(false),
         };
         if wish.level(self.caching.has_written) == Level::Strict {
             match self.confirm(&place, &hit).await? {
@@ -181,31 +193,6 @@ impl Session {
         };
         place.plans.borrow_mut().worth(entry.analysis.fingerprint.0).on_lookup(true);
         Some(Hit { entry, wanted, coalesced: true })
-    }
-
-    /// Whether everything that is visible now is in an answer: asks by a heartbeat, and waits for it. The inner error is the answer
-    /// to the request.
-    ///
-    /// # Errors
-    /// The session ends.
-    async fn confirm(
-        &mut self,
-        place: &LocalPlace,
-        Hit { entry, wanted, .. }: &Hit,
-    ) -> Result<Result<bool, Refusal>, End> {
-        let (bound, begun) = (wanted.wish.max_staleness, clock::now());
-        let fence = place.freshness.fence();
-        while !place.freshness.passed(fence) {
-            if clock::now().saturating_duration_since(begun) > bound {
-                place.tally.on_reason("fence");
-                return Ok(Ok(false));
-            }
-            if let Some(refusal) = self.look_later().await? {
-                return Ok(Err(refusal));
-            }
-        }
-        let verdict = place.freshness.valid(&entry.tags, entry.seen, clock::now(), bound);
-        Ok(Ok(verdict.map_err(|refusal| place.tally.on_reason(word(refusal))).is_ok()))
     }
 
     /// The place and the settings to look up with, if the session may be answered from the cache at all.
@@ -257,8 +244,8 @@ impl Session {
         }
         let bound = found.asked.bound;
         let context = if faults::is_planted(Fault::ForgetRole) { 0 } else { context };
-        let request =
-            Request { place: place.number, context, sql: found.sql, types: found.types, bound };
+        let sql = key::bare(found.sql);
+        let request = Request { place: place.number, context, sql, types: found.types, bound };
         let mut key = self.worker.cache_key.borrow_mut();
         request.write(&mut key);
         let (around, length) = (found.asked.around, found.asked.length);
@@ -274,40 +261,37 @@ impl Session {
                 return Looked::Found(Hit { entry, wanted, coalesced: false });
             }
             if let Err(reason) = verdict {
+                if may_wait && let Some(fence) = self.awaited(reason, wish, place) {
+                    return Looked::Fenced(fence);
+                }
                 place.tally.on_reason(reason);
+                // It stays good for when there is news again.
+                if reason == FENCED || reason == word(cache::Refusal::Lease) {
+                    place.tally.on_miss();
+                    return Looked::Missed(None);
+                }
             }
         }
         if may_wait
             && wish.mode == Mode::On
             && let Some(fetch) = store.fetches.of(&key)
             && (fetch.terms.describes || !around.describe)
-            && self.may_give(wish, place, (&fetch.terms.tags, fetch.terms.seen), now).is_ok()
         {
-            wanted.route = self.route_of(found.sql);
-            return Looked::Coming(fetch, wanted);
+            match self.may_give(wish, place, (&fetch.terms.tags, fetch.terms.seen), now) {
+                Ok(()) => {
+                    wanted.route = self.route_of(found.sql);
+                    return Looked::Coming(fetch, wanted);
+                }
+                Err(reason) => {
+                    if let Some(fence) = self.awaited(reason, wish, place) {
+                        return Looked::Fenced(fence);
+                    }
+                }
+            }
         }
         place.tally.on_miss();
         let filling = self.filling(place, &found, (&key, wish.mode), now);
         Looked::Missed(filling.map_err(|reason| place.tally.on_reason(reason)).ok().map(Box::new))
-    }
-
-    /// Whether an answer that is kept with these tags may be given now.
-    fn may_give(
-        &self,
-        wish: Wish,
-        place: &LocalPlace,
-        (tags, seen): (&[Tag], Seen),
-        now: Instant,
-    ) -> Result<(), &'static str> {
-        let freshness = &place.freshness;
-        let fenced = self.caching.fence.is_some_and(|fence| !freshness.passed(fence));
-        if fenced
-            && !faults::is_planted(Fault::SkipFence)
-            && wish.level(self.caching.has_written) != Level::Bounded
-        {
-            return Err("fence");
-        }
-        freshness.valid(tags, seen, now, wish.max_staleness).map_err(word)
     }
 
     /// The request in the inbox, if it is of a shape that can be looked up.
@@ -344,8 +328,9 @@ impl Session {
             None => self.analyse(found.sql),
         };
         let mut plans = place.plans.borrow_mut();
-        let planned =
-            plans.planned(&place.watched, found.sql, &analysis).map_err(cache::Reason::word)?;
+        let planned = plans
+            .planned(&place.watched, key::bare(found.sql), &analysis)
+            .map_err(cache::Reason::word)?;
         let generation = plans.generation();
         if !plans.worth(analysis.fingerprint.0).admits() {
             return Err("not-worth-it");

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use howdah_core::cache::gather::Gather;
-use howdah_core::cache::{Freshness, Lsn, Snapshot};
+use howdah_core::cache::{Lsn, Snapshot};
 use howdah_core::limits;
 use howdah_wire::replication::stream::Told;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use super::definitions::{Definitions, Reader};
 use super::feed::{Beginning, Feed, Piece};
+use super::followed::Followed;
 use super::pulse::Pulse;
 use super::trouble::Trouble;
 use crate::buffer::Shelf;
@@ -22,8 +23,10 @@ use crate::clock;
 use crate::pool::Target;
 use crate::settings::Changes;
 
-/// Between two heartbeats, however many want one.
+/// Between two heartbeats while nobody waits, however many want one.
 const BEAT_GAP: Duration = Duration::from_millis(2);
+/// Heartbeats that are on their way at once, at most.
+const BEATS: usize = 4;
 /// Between two snapshots while commits are not known to be visible.
 const PROBE_GAP: Duration = Duration::from_millis(10);
 /// Between two confirmations of what was received.
@@ -33,8 +36,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 /// What a stream needs of its surroundings.
 pub(super) struct Surroundings<'a> {
-    pub(super) freshness: &'a Freshness,
-    pub(super) wake: &'a Notify,
+    pub(super) followed: &'a Followed,
     pub(super) shelf: &'a Shelf,
     pub(super) catalogs: &'a Catalogs,
     pub(super) target: &'a Target,
@@ -58,7 +60,7 @@ pub(super) struct Following<'a> {
     probed: Instant,
     confirmed: Instant,
     heard: Instant,
-    /// Somebody waits for a heartbeat.
+    /// Somebody wants a heartbeat.
     called: bool,
 }
 
@@ -80,7 +82,7 @@ impl<'a> Following<'a> {
         beginning: Beginning,
     ) -> Self {
         let now = clock::now();
-        around.freshness.on_begin(beginning.history, beginning.position);
+        around.followed.freshness.on_begin(beginning.history, beginning.position);
         Self {
             around,
             feed,
@@ -111,17 +113,18 @@ impl<'a> Following<'a> {
             let deadline = self.deadline();
             let event = tokio::select! {
                 read = self.feed.fill() => { read?; Event::Bytes }
-                answer = self.pulse.answer(self.around.shelf), if self.pulse.owed > 0 => {
+                answer = self.pulse.answer(self.around.shelf), if self.pulse.owed() > 0 => {
                     Event::Snapshot(answer?)
                 }
-                () = self.around.wake.notified(), if !self.called => Event::Called,
+                () = self.around.followed.called.notified(), if !self.called => Event::Called,
+                () = self.around.followed.waited.notified() => Event::Time,
                 Some(definitions) = defined.recv() => Event::Defined(definitions),
                 () = tokio::time::sleep_until(deadline.into()) => Event::Time,
             };
             match event {
                 Event::Bytes => self.heard = clock::now(),
                 Event::Snapshot(Some(snapshot)) => {
-                    if self.around.freshness.on_snapshot(snapshot) {
+                    if self.around.followed.freshness.on_snapshot(snapshot) {
                         self.wanted = Some(self.reader.ask());
                     }
                 }
@@ -134,7 +137,7 @@ impl<'a> Following<'a> {
 
     /// Reads what has come.
     async fn read_pieces(&mut self) -> Result<(), Trouble> {
-        let freshness = self.around.freshness;
+        let freshness = &self.around.followed.freshness;
         let mut asked = false;
         while let Some(piece) = self.feed.piece()? {
             let told = match piece {
@@ -163,6 +166,9 @@ impl<'a> Following<'a> {
                 self.wanted = Some(self.reader.ask());
             }
             freshness.on_commit(heard.commit, heard.heartbeat);
+            if heard.heartbeat.is_some() {
+                self.around.followed.on_heard();
+            }
         }
         if asked {
             self.confirm().await?;
@@ -172,7 +178,7 @@ impl<'a> Following<'a> {
 
     /// Definitions that were changed are visible now: they can be read.
     fn settle_visible(&mut self) {
-        let visible = self.around.freshness.visible();
+        let visible = self.around.followed.freshness.visible();
         if self.redefined.is_some_and(|changed| visible.is_some_and(|visible| visible >= changed)) {
             self.redefined = None;
             self.wanted = Some(self.reader.ask());
@@ -180,7 +186,7 @@ impl<'a> Following<'a> {
     }
 
     fn on_defined(&mut self, definitions: Definitions) -> Result<(), Trouble> {
-        let freshness = self.around.freshness;
+        let freshness = &self.around.followed.freshness;
         let last = self.definitions.as_ref();
         let is_new = last.is_none_or(|last| last.fingerprint != definitions.fingerprint);
         if last.is_some_and(|last| definitions.tells_more_than(last)) {
@@ -207,23 +213,21 @@ impl<'a> Following<'a> {
     /// Sends what it is time for.
     async fn act(&mut self) -> Result<(), Trouble> {
         let now = clock::now();
-        let unanswered = self.pulse.owed > 0 && now >= self.probed + SILENCE;
+        let unanswered = self.pulse.owed() > 0 && now >= self.probed + SILENCE;
         if unanswered || now >= self.heard + SILENCE {
             return Err(Trouble::Silent);
         }
-        let report = self.around.freshness.report();
+        let report = self.around.followed.freshness.report();
         if report.in_doubt > limits::COMMITS_IN_DOUBT {
             return Err(Trouble::Overrun);
         }
-        if self.pulse.owed == 0 {
-            if now >= self.next_beat() {
-                (self.beat, self.probed, self.called) = (now, now, false);
-                let number = self.around.freshness.on_heartbeat_sent(now);
-                self.pulse.send(&self.mark, Some(number)).await?;
-            } else if report.in_doubt > 0 && now >= self.probed + PROBE_GAP {
-                self.probed = now;
-                self.pulse.send(&self.mark, None).await?;
-            }
+        if self.next_beat().is_some_and(|due| now >= due) {
+            (self.beat, self.probed, self.called) = (now, now, false);
+            let number = self.around.followed.freshness.on_heartbeat_sent(now);
+            self.pulse.send(&self.mark, Some(number)).await?;
+        } else if self.next_probe(report.in_doubt).is_some_and(|due| now >= due) {
+            self.probed = now;
+            self.pulse.send(&self.mark, None).await?;
         }
         if now >= self.confirmed + CONFIRM {
             self.confirm().await?;
@@ -231,24 +235,32 @@ impl<'a> Following<'a> {
         Ok(())
     }
 
-    fn next_beat(&self) -> Instant {
-        self.beat + if self.called { BEAT_GAP } else { self.around.changes.heartbeat }
+    /// Where answers take long, heartbeats follow each other all the same, so that news is not older than that; those that are wanted
+    /// besides wait for the last one.
+    fn next_beat(&self) -> Option<Instant> {
+        let gap = match (self.pulse.owed(), self.called) {
+            (BEATS.., _) => return None,
+            (1.., _) | (0, false) => self.around.changes.heartbeat,
+            (0, true) if self.around.followed.is_waited_for() => Duration::ZERO,
+            (0, true) => BEAT_GAP,
+        };
+        Some(self.beat + gap)
+    }
+
+    fn next_probe(&self, in_doubt: usize) -> Option<Instant> {
+        (self.pulse.owed() == 0 && in_doubt > 0).then(|| self.probed + PROBE_GAP)
     }
 
     fn deadline(&self) -> Instant {
-        let mut deadline = (self.confirmed + CONFIRM).min(self.heard + SILENCE);
-        if self.pulse.owed == 0 {
-            deadline = deadline.min(self.next_beat());
-            if self.around.freshness.report().in_doubt > 0 {
-                deadline = deadline.min(self.probed + PROBE_GAP);
-            }
-        }
-        deadline
+        let in_doubt = self.around.followed.freshness.report().in_doubt;
+        let due = [self.next_beat(), self.next_probe(in_doubt)];
+        let others = [self.confirmed + CONFIRM, self.heard + SILENCE];
+        due.into_iter().flatten().chain(others).min().unwrap_or(self.confirmed + CONFIRM)
     }
 
     async fn confirm(&mut self) -> Result<(), Trouble> {
         self.confirmed = clock::now();
-        let position = self.around.freshness.delivered().unwrap_or_default();
+        let position = self.around.followed.freshness.delivered().unwrap_or_default();
         Ok(self.feed.confirm(position).await?)
     }
 }

@@ -7,6 +7,7 @@
 
 mod definitions;
 mod feed;
+mod followed;
 mod following;
 mod pulse;
 mod trouble;
@@ -15,9 +16,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use howdah_core::cache::Freshness;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use crate::clock;
 use crate::keys::Keys;
@@ -29,21 +29,13 @@ use crate::topology;
 use crate::worker::Worker;
 use definitions::Reader;
 use feed::Feed;
+pub(crate) use followed::Followed;
 use following::{Following, Surroundings};
 use pulse::Pulse;
 use trouble::Trouble;
 
 /// Which database, in which cluster; by the name on the server.
 type Place = (String, String);
-
-/// A database whose changes are followed.
-#[derive(Debug)]
-struct Followed {
-    freshness: Arc<Freshness>,
-    wake: Arc<Notify>,
-    /// Why they are not followed now.
-    trouble: Mutex<Option<String>>,
-}
 
 /// A task, and what it was told; it ends when this is dropped.
 #[derive(Debug)]
@@ -67,11 +59,11 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    /// What is known of changes in a database that clients name so. `None`: they are not followed.
-    pub(crate) fn freshness(&self, settings: &Settings, database: &str) -> Option<Arc<Freshness>> {
+    /// A database that clients name so, if its changes are followed.
+    pub(crate) fn followed(&self, settings: &Settings, database: &str) -> Option<Arc<Followed>> {
         let database_of = settings.database(database).filter(|it| it.name != "*")?;
         let place = place(settings, database_of)?;
-        self.followed.lock().get(&place).map(|it| Arc::clone(&it.freshness))
+        self.followed.lock().get(&place).map(Arc::clone)
     }
 
     /// Follows the databases of these settings, on this worker, and none else.
@@ -136,11 +128,7 @@ fn follow(
     database: &Database,
     place: &Place,
 ) -> (Task, Arc<Followed>) {
-    let wake = Arc::new(Notify::new());
-    let waker = Arc::clone(&wake);
-    let call = Box::new(move || waker.notify_one());
-    let freshness = Arc::new(Freshness::new(changes.tags, clock::now(), call));
-    let followed = Arc::new(Followed { freshness, wake, trouble: Mutex::default() });
+    let followed = Arc::new(Followed::new(changes.tags));
     let follower = Follower {
         worker: Rc::clone(worker),
         cluster: place.0.clone(),
@@ -216,8 +204,7 @@ impl Follower {
         };
         feed.start(&slot, &self.changes.publication).await?;
         let around = Surroundings {
-            freshness: &self.followed.freshness,
-            wake: &self.followed.wake,
+            followed: &self.followed,
             shelf,
             catalogs: &shared.catalogs,
             target: &target,

@@ -3,7 +3,9 @@
 //! A heartbeat is a message in a transaction of its own, which is in the log when it has committed: everything that was visible
 //! before is in the log before it. It does not wait for standbys. The snapshot behind it shows it, and whatever else has become visible.
 //!
-//! Invariant: one question is on its way at a time, so snapshots come in the order in which they are taken.
+//! Invariant: one connection asks, so snapshots come in the order in which they are taken.
+
+use std::collections::VecDeque;
 
 use howdah_core::cache::Snapshot;
 use howdah_core::cache::gather::{Gather, PREFIX};
@@ -35,8 +37,8 @@ const QUESTION: &str = "SELECT current_setting('server_version_num')::int >= 140
 #[derive(Debug)]
 pub(super) struct Pulse {
     inquiry: Inquiry,
-    /// Answers that are on their way.
-    pub(super) owed: usize,
+    /// Answers that are on their way: whether each is a snapshot.
+    owed: VecDeque<bool>,
 }
 
 impl Pulse {
@@ -64,10 +66,15 @@ impl Pulse {
             return Err(Trouble::WalLevel(text(level)));
         }
         match complete.as_deref() {
-            Some("t") => Ok(Self { inquiry, owed: 0 }),
+            Some("t") => Ok(Self { inquiry, owed: VecDeque::new() }),
             Some(_) => Err(Trouble::Partial(name.clone())),
             None => Err(Trouble::NoPublication(name.clone())),
         }
+    }
+
+    /// Snapshots that are on their way.
+    pub(super) fn owed(&self) -> usize {
+        self.owed.iter().filter(|is_snapshot| **is_snapshot).count()
     }
 
     /// Sends a heartbeat of this number, and takes a snapshot behind it; without a number, takes a snapshot.
@@ -77,19 +84,18 @@ impl Pulse {
             let content = super::literal(&Gather::heartbeat(mark, number));
             let sql = format!("SELECT pg_logical_emit_message(true, '{PREFIX}', {content})");
             frontend::query(&mut out, sql.as_bytes());
-            self.owed += 1;
+            self.owed.push_back(false);
         }
         // A statement of its own: its snapshot is taken when the heartbeat is visible.
         frontend::query(&mut out, b"SELECT pg_current_snapshot()");
-        self.owed += 1;
+        self.owed.push_back(true);
         Ok(self.inquiry.send(&out).await?)
     }
 
     /// The next answer; `None`: that of a heartbeat. Cancel safe.
     pub(super) async fn answer(&mut self, shelf: &Shelf) -> Result<Option<Snapshot>, Trouble> {
         let rows = self.inquiry.answer(shelf).await?;
-        self.owed = self.owed.saturating_sub(1);
-        if self.owed > 0 {
+        if self.owed.pop_front() != Some(true) {
             return Ok(None);
         }
         let value = rows.into_iter().next().and_then(|row| row.into_iter().next().flatten());

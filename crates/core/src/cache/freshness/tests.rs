@@ -1,5 +1,7 @@
 //! Beginnings, ends, other histories and definitions. The rule itself is tried out in `tests/cache.rs` of this crate.
 
+use std::sync::Arc;
+
 use super::stream::History;
 use super::*;
 use crate::cache::{ColumnSet, Commit, Touched};
@@ -103,6 +105,30 @@ fn a_fence_is_passed_by_a_heartbeat_that_was_sent_after_it() {
     assert!(!freshness.passed(fence), "it was sent before");
     beat(&freshness, 1200);
     assert!(freshness.passed(fence));
+}
+
+#[test]
+fn a_heartbeat_is_wanted_for_a_fence_without_one_and_for_what_is_in_doubt() {
+    let calls = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&calls);
+    let wake = Box::new(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
+    let freshness = Freshness::new(1 << 8, Instant::now(), wake);
+    let (calls, tag) = (|| calls.load(Ordering::Relaxed), Tag::table(TABLE));
+    open(&freshness, 1, 1000);
+    let fence = freshness.mark();
+    freshness.want(fence);
+    assert_eq!(calls(), 1);
+    let _sent = freshness.on_heartbeat_sent(Instant::now());
+    freshness.want(fence);
+    assert_eq!(calls(), 1, "it is on its way");
+    let touched = Touched::Slots([freshness.slot(tag)].into());
+    freshness.on_commit(Commit { xid: 120, position: Lsn(1100), touched }, None);
+    assert!(freshness.stamp(&[Tag::table(TABLE + 1)], &[]).is_ok());
+    assert_eq!(calls(), 1, "not about what has changed");
+    assert!(matches!(freshness.stamp(&[tag], &[]), Ok(Stamp::Hot { .. })));
+    assert_eq!(calls(), 2);
 }
 
 #[test]

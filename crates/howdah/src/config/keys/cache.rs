@@ -37,7 +37,7 @@ pub(crate) static CACHE: Section = Section {
         Key::new("password_file", Kind::Text, "File that holds it.").example("/run/secrets/howdah_cache"),
         Key::new("password_env", Kind::Text, "Environment variable that holds it.").example("HOWDAH_CACHE_PASSWORD"),
         Key::new("password_command", Kind::Text, "Shell command that prints it.").example("pass show howdah_cache"),
-        Key::new("heartbeat", Kind::Duration(Zero::Refused), "How often a heartbeat goes through the log of each database: one small commit. What is known of changes is at most\nthis old, and the way through the log.").default("50ms"),
+        Key::new("heartbeat", Kind::Duration(Zero::Refused), "How often a heartbeat goes through the log of each database: one small commit. What is known of changes is at most\nthis old, and the way through the log.").default("25ms"),
         Key::new("catalog_poll", Kind::Duration(Zero::Refused), "How often the catalog is asked whether definitions have changed, in case the event triggers of howdah setup are not\nthere. Without them a changed definition is noticed this late.").default("1s"),
         Key::new("tags", Kind::Integer { min: 1024, max: 1 << 28 }, "Places for what answers depend on, 8 bytes each per database. Too few only cost hits.").default("4194304"),
     ],
