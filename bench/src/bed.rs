@@ -61,6 +61,17 @@ impl Bed {
         peers: &[Peer],
         options: &Options,
     ) -> Result<Self> {
+        Self::with(scale, transport, peers, &[], options)
+    }
+
+    /// The same with more settings of PostgreSQL's.
+    pub(crate) fn with(
+        scale: u32,
+        transport: Transport,
+        peers: &[Peer],
+        settings: &[(&str, &str)],
+        options: &Options,
+    ) -> Result<Self> {
         raise_descriptor_limit();
         let binaries = Binaries::find(None)?;
         let program = binaries.program("pgbench")?;
@@ -79,7 +90,9 @@ impl Bed {
         }
         options.say(&format!("starting PostgreSQL and filling pgbench's tables (scale {scale})"));
         let routed = |peer: &Peer| peer.howdah().is_some_and(|variant| variant.policy.is_some());
-        let cluster = Cluster::builder()
+        let builder =
+            settings.iter().fold(Cluster::builder(), |all, (name, value)| all.setting(name, value));
+        let cluster = builder
             .binaries(binaries)
             .replicas(if peers.iter().any(routed) { REPLICAS } else { 0 })
             .setting("shared_buffers", "512MB")
@@ -105,6 +118,12 @@ impl Bed {
         bed.pgbench.initialise(&bed.server(), scale)?;
         bed.cluster.wait_for_replay()?;
         Ok(bed)
+    }
+
+    /// Runs a statement in the database of the clients.
+    pub(crate) fn psql(&self, sql: &str) -> Result<()> {
+        self.cluster.primary().psql_on(DATABASE, sql)?;
+        Ok(())
     }
 
     /// The server itself.

@@ -58,7 +58,7 @@ pub(crate) fn version() -> Result<String> {
 }
 
 fn configuration(bed: &Bed, port: u16, variant: Variant) -> String {
-    let Variant { workers, share, socket: shortcut, policy, telemetry } = variant;
+    let Variant { workers, share, socket: shortcut, policy, telemetry, cache } = variant;
     let server = bed.server();
     let shortcut = match bed.transport() {
         Transport::Tcp => format!("socket = {shortcut:?}\n"),
@@ -79,14 +79,18 @@ fn configuration(bed: &Bed, port: u16, variant: Variant) -> String {
         nodes.push_str(&format!("[route]\npolicy = {policy:?}\n\n"));
     }
     let sees = telemetry.map_or_else(String::new, |on| sees(bed, port, on));
+    let cache = if cache { CACHE } else { "" };
     format!(
         "[listen]\naddress = \"127.0.0.1\"\nport = {port}\nworkers = {workers}\n{socket}\n\
          [[cluster]]\nname = \"bench\"\n\n[[cluster.node]]\nhost = {:?}\nport = {}\n{shortcut}\n{nodes}\
          [[user]]\nname = {USER:?}\nauth = \"trust\"\n\n\
-         [pool]\nmode = \"transaction\"\nmax_size = {POOL}\nshare = {share:?}\n\n[log]\nlevel = \"warn\"\n\n{sees}",
+         [pool]\nmode = \"transaction\"\nmax_size = {POOL}\nshare = {share:?}\n\n[log]\nlevel = \"warn\"\n\n{sees}{cache}",
         server.host, server.port,
     )
 }
+
+/// Answers are kept; a million small ones fit.
+const CACHE: &str = "[cache]\nmode = \"on\"\nsize = 1024\npublication = \"howdah\"\n[[database]]\nname = \"bench\"\n";
 
 /// Everything that sees, or nothing.
 fn sees(bed: &Bed, port: u16, on: bool) -> String {

@@ -28,6 +28,7 @@ mod sample;
 mod syscalls;
 mod target;
 mod workplace;
+mod zipf;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -73,6 +74,8 @@ enum Verb {
     Profile(profile::Arguments),
     /// What the latency log itself costs.
     Disturbance(disturbance::Arguments),
+    /// The result cache under reads by keys of Zipf's law, with writes.
+    Zipf(zipf::Arguments),
 }
 
 /// How a verb ended, apart from failing.
@@ -109,6 +112,7 @@ fn main() -> ExitCode {
         Verb::Syscalls(arguments) => syscalls::run(&arguments, &options),
         Verb::Profile(arguments) => profile::run(&arguments, &options),
         Verb::Disturbance(arguments) => disturbance::run(&arguments, &options),
+        Verb::Zipf(arguments) => zipf::run(&arguments, &options),
     };
     match outcome {
         Ok(outcome) => ExitCode::from(outcome.code()),

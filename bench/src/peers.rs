@@ -38,6 +38,7 @@ impl Pooling {
             | Peer::Primary
             | Peer::Seeing
             | Peer::Blind
+            | Peer::Caching
             | Peer::PgBouncer
             | Peer::PgBouncerSocket => Self::Transaction,
         }
@@ -68,7 +69,8 @@ impl<'a> PeerSet<'a> {
                 | Peer::Replicas
                 | Peer::Primary
                 | Peer::Seeing
-                | Peer::Blind => {}
+                | Peer::Blind
+                | Peer::Caching => {}
                 Peer::PgPool => proxies.push((peer, pgpool::start(bed)?)),
                 Peer::HaProxy => proxies.push((peer, haproxy::start(bed)?)),
                 Peer::PgBouncer | Peer::PgBouncerSocket => {

@@ -27,6 +27,9 @@ pub(crate) enum Peer {
     Seeing,
     /// The same, and nothing is counted, kept or shown.
     Blind,
+    /// Howdah, a server for each request, and answers come from the cache; PostgreSQL has to tell of changes (`zipf`).
+    #[value(skip)]
+    Caching,
     /// `PgBouncer`, in transaction mode where it can.
     #[value(name = "pgbouncer")]
     PgBouncer,
@@ -54,6 +57,7 @@ impl Peer {
             Self::Primary => "Howdah, primary of three",
             Self::Seeing => "Howdah, telemetry",
             Self::Blind => "Howdah, no telemetry",
+            Self::Caching => "Howdah, cache",
             Self::PgBouncer => "PgBouncer",
             Self::PgBouncerSocket => "PgBouncer, socket",
             Self::PgPool => "pgpool-II",
@@ -72,6 +76,7 @@ impl Peer {
             Self::Primary => Some(Variant { policy: Some("primary"), ..Variant::PLAIN }),
             Self::Seeing => Some(Variant { telemetry: Some(true), ..Variant::PLAIN }),
             Self::Blind => Some(Variant { telemetry: Some(false), ..Variant::PLAIN }),
+            Self::Caching => Some(Variant { cache: true, ..Variant::PLAIN }),
             Self::Direct
             | Self::PgBouncer
             | Self::PgBouncerSocket
@@ -94,6 +99,7 @@ impl Peer {
             | Self::Primary
             | Self::Seeing
             | Self::Blind
+            | Self::Caching
             | Self::PgPool
             | Self::HaProxy => None,
         }
@@ -118,12 +124,20 @@ pub(crate) struct Variant {
     pub(crate) policy: Option<&'static str>,
     /// Everything that sees, or nothing; `None`: as it comes, without a file for the past.
     pub(crate) telemetry: Option<bool>,
+    /// `cache.mode`, with a publication of this name in the database: `howdah`.
+    pub(crate) cache: bool,
 }
 
 impl Variant {
     /// A server for each request, by TCP, of one node.
-    const PLAIN: Self =
-        Self { workers: 1, share: "off", socket: "off", policy: None, telemetry: None };
+    const PLAIN: Self = Self {
+        workers: 1,
+        share: "off",
+        socket: "off",
+        policy: None,
+        telemetry: None,
+        cache: false,
+    };
 }
 
 /// A group of cells.
