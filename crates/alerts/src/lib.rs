@@ -13,8 +13,9 @@ mod web;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use howdah_core::alerts::{Notice, Numbers, Occasion, Severity, Tuning};
+use howdah_core::alerts::{Notice, Numbers, Occasion, Saved, Severity, Tuning};
 use howdah_proxy::observe::Observer;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -42,6 +43,14 @@ pub fn machine() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
+/// Where the state of alerts outlives the process. Neither way may take long.
+pub trait Memory: Send {
+    /// What was kept last, and how long ago.
+    fn recall(&self) -> Option<(String, Duration)>;
+    /// Keeps this instead.
+    fn keep(&self, text: String);
+}
+
 /// A running watch. Dropping it ends its thread.
 #[derive(Debug)]
 pub struct Alerts {
@@ -53,17 +62,22 @@ pub struct Alerts {
 }
 
 impl Alerts {
-    /// Looks from now on.
+    /// Looks from now on. What fired when `memory` was written last is gone on with: nobody is told of it anew, and they are told
+    /// when it is over.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn start(observer: Observer, configuration: Configuration) -> io::Result<Self> {
+    pub fn start(
+        observer: Observer,
+        configuration: Configuration,
+        memory: Option<Box<dyn Memory>>,
+    ) -> io::Result<Self> {
         let (stop, stopped) = oneshot::channel();
         let couriers = Arc::<Mutex<Vec<Courier>>>::default();
         let (looking, telling) = (observer.clone(), Arc::clone(&couriers));
         let thread = std::thread::Builder::new()
             .name("howdah-alerts".to_owned())
-            .spawn(move || run(&looking, &telling, stopped))?;
+            .spawn(move || run(&looking, &telling, memory.as_deref(), stopped))?;
         let alerts = Self { observer, couriers, stop: Some(stop), thread: Some(thread) };
         alerts.reload(configuration);
         Ok(alerts)
@@ -111,21 +125,42 @@ impl Drop for Alerts {
 }
 
 /// Looks until `stopped` ends.
-fn run(observer: &Observer, couriers: &Mutex<Vec<Courier>>, stopped: oneshot::Receiver<()>) {
+fn run(
+    observer: &Observer,
+    couriers: &Mutex<Vec<Courier>>,
+    memory: Option<&dyn Memory>,
+    stopped: oneshot::Receiver<()>,
+) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
         Ok(runtime) => runtime,
         Err(error) => return tracing::error!(%error, "there are no alerts: no runtime"),
     };
     runtime.block_on(async {
         tokio::select! {
-            () = watch(observer, couriers) => {}
+            () = watch(observer, couriers, memory) => {}
             // An error means that the sender is gone, which is how it is said.
             _ = stopped => {}
         }
     });
 }
 
-async fn watch(observer: &Observer, couriers: &Mutex<Vec<Courier>>) {
+/// Goes on from what was kept.
+fn recall(observer: &Observer, memory: &dyn Memory) -> Option<Saved> {
+    let (text, ago) = memory.recall()?;
+    match serde_json::from_str::<Saved>(&text) {
+        Ok(saved) => {
+            observer.alerts(|board| board.restore(saved.clone(), ago));
+            Some(saved)
+        }
+        Err(error) => {
+            tracing::warn!(%error, "what fired before the restart cannot be read");
+            None
+        }
+    }
+}
+
+async fn watch(observer: &Observer, couriers: &Mutex<Vec<Courier>>, memory: Option<&dyn Memory>) {
+    let mut kept = memory.and_then(|memory| recall(observer, memory)).unwrap_or_default();
     let mut numbers = Numbers::default();
     let mut pace = 1;
     loop {
@@ -142,7 +177,23 @@ async fn watch(observer: &Observer, couriers: &Mutex<Vec<Courier>>) {
             log(&notice);
             couriers.lock().iter().for_each(|courier| courier.take(&notice));
         }
+        if let Some(memory) = memory {
+            keep(observer, memory, &mut kept);
+        }
     }
+}
+
+/// Keeps the state if it is another one than what was kept last.
+fn keep(observer: &Observer, memory: &dyn Memory, kept: &mut Saved) {
+    let saved = observer.alerts(|board| board.saved());
+    if saved.is_like(kept) {
+        return;
+    }
+    match serde_json::to_string(&saved) {
+        Ok(text) => memory.keep(text),
+        Err(error) => tracing::warn!(%error, "what fires cannot be kept"),
+    }
+    *kept = saved;
 }
 
 fn log(notice: &Notice) {

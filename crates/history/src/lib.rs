@@ -19,6 +19,7 @@ mod store;
 mod tests;
 mod write;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -102,5 +103,19 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// What both ends of the inbox of marks share.
-type Inbox = Arc<parking_lot::Mutex<Vec<Mark>>>;
+/// What others want to have written.
+#[derive(Debug, Default)]
+struct Letters {
+    marks: Vec<Mark>,
+    /// Texts by name, with their moments in milliseconds since 1970.
+    kept: BTreeMap<&'static str, (u64, String)>,
+}
+
+impl Letters {
+    fn is_empty(&self) -> bool {
+        self.marks.is_empty() && self.kept.is_empty()
+    }
+}
+
+/// What both ends of the inbox share.
+type Inbox = Arc<parking_lot::Mutex<Letters>>;

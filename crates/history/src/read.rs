@@ -190,6 +190,17 @@ impl Reader {
         Error::Sqlite { path: self.path.clone(), error }
     }
 
+    /// The text that was kept under a name last, and when, in milliseconds since 1970. `None`: there is none that can be read; a file
+    /// of an older Howdah has none.
+    pub(crate) fn kept(&self, name: &str) -> Option<(u64, String)> {
+        let found =
+            self.connection.query_row("SELECT at, text FROM kept WHERE name = ?1", [name], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+            });
+        let (at_ms, text) = found.ok()?;
+        Some((u64::try_from(at_ms).unwrap_or(0), text))
+    }
+
     /// What happened to a subject. The slots are as fine as asked for, and coarser where nothing finer is kept of that time.
     ///
     /// # Errors

@@ -59,11 +59,23 @@ impl Handle {
     /// Marks this moment. `false`: too many wait to be written.
     pub fn mark(&self, kind: &str, text: &str) -> bool {
         let mut inbox = self.inbox.lock();
-        let room = inbox.len() < MARKS;
+        let room = inbox.marks.len() < MARKS;
         if room {
-            inbox.push(Mark::now(kind, text));
+            inbox.marks.push(Mark::now(kind, text));
         }
         room
+    }
+
+    /// Keeps a text under a name, instead of the one before. It is written within a second or two.
+    pub fn keep(&self, name: &'static str, text: String) {
+        self.inbox.lock().kept.insert(name, (now_ms(), text));
+    }
+
+    /// The text that was kept under a name last, by this process or another, and how long ago. Reads from the disk.
+    #[must_use]
+    pub fn kept(&self, name: &str) -> Option<(String, Duration)> {
+        let (at_ms, text) = self.read().ok()?.kept(name)?;
+        Some((text, Duration::from_millis(now_ms().saturating_sub(at_ms))))
     }
 
     /// How the recorder is.
@@ -195,16 +207,18 @@ impl Recorder {
     }
 
     fn write_if_due(&mut self) {
-        let marked = !self.inbox.lock().is_empty();
-        if marked || self.store.is_none() || self.written.elapsed() >= WRITE {
+        let asked = !self.inbox.lock().is_empty();
+        if asked || self.store.is_none() || self.written.elapsed() >= WRITE {
             self.write();
         }
     }
 
     fn write(&mut self) {
-        for mark in self.inbox.lock().drain(..) {
+        let letters = std::mem::take(&mut *self.inbox.lock());
+        for mark in letters.marks {
             self.pending.mark(mark);
         }
+        self.pending.kept.extend(letters.kept);
         self.written = Instant::now();
         if self.store.is_none() && self.tried.is_some_and(|tried| tried.elapsed() < AGAIN) {
             self.handle.state.lock().lost_s += self.pending.bound();

@@ -1,4 +1,4 @@
-//! The file: one table of subjects, one of samples, one of marks. Written in transactions, by one thread of each process.
+//! The file: one table of subjects, one of samples, one of marks, one of texts that outlive a process. Written in transactions, by one thread of each process.
 //!
 //! Invariant: a row is merged with what is there, so that two processes can write during a restart, and a process can go on where
 //! another one was killed.
@@ -33,6 +33,9 @@ CREATE TABLE subject (id INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NUL
 CREATE TABLE point (ring INTEGER NOT NULL, subject INTEGER NOT NULL, slot INTEGER NOT NULL, sample BLOB NOT NULL, PRIMARY KEY (ring, subject, slot)) WITHOUT ROWID;
 CREATE TABLE mark (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL);
 CREATE INDEX mark_at ON mark (at);";
+
+/// Made in files that are there already, too: who does not know of it is not disturbed by it.
+const KEPT: &str = "CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, at INTEGER NOT NULL, text TEXT NOT NULL) WITHOUT ROWID";
 
 /// A number as SQLite has it.
 pub(crate) fn signed(number: u64) -> i64 {
@@ -105,6 +108,7 @@ impl Store {
                 }
                 transaction.commit()?;
             }
+            connection.execute_batch(KEPT)?;
             connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
         };
         let sound = make(&mut connection).map_err(sqlite)?;
@@ -261,6 +265,10 @@ fn write(
             transaction.prepare("INSERT INTO mark (at, kind, text) VALUES (?1, ?2, ?3)")?;
         for one in &pending.marks {
             mark.execute((signed(one.at_ms), &one.kind, &one.text))?;
+        }
+        let mut keep = transaction.prepare("INSERT OR REPLACE INTO kept VALUES (?1, ?2, ?3)")?;
+        for (name, (at_ms, text)) in &pending.kept {
+            keep.execute((name, signed(*at_ms), text))?;
         }
     }
     transaction.commit()

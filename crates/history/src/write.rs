@@ -21,6 +21,8 @@ pub(crate) struct Pending {
     pub(crate) rows: BTreeMap<(Ring, Subject, u64), Sample>,
     pub(crate) texts: BTreeMap<Subject, String>,
     pub(crate) marks: Vec<Mark>,
+    /// Texts by name, with their moments; of few names.
+    pub(crate) kept: BTreeMap<&'static str, (u64, String)>,
 }
 
 impl Pending {
@@ -47,6 +49,7 @@ impl Pending {
         self.rows.clear();
         self.texts.clear();
         self.marks.clear();
+        self.kept.clear();
     }
 
     /// Forgets what is too much; how many seconds that were.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use howdah_alerts::Alerts;
+use howdah_alerts::{Alerts, Memory};
 use howdah_core::cache::Freshness;
 use howdah_history::{Handle, History};
 use howdah_proxy::holds::{NotPaused, Scope};
@@ -97,7 +97,11 @@ impl Engine {
             // The past is no reason not to serve clients.
             started.inspect_err(|error| tracing::warn!(%error, "nothing is remembered")).ok()
         });
-        let alerts = Alerts::start(proxy.observer(), config.alerts().clone());
+        let memory = history.as_ref().map(|history| {
+            let kept: Box<dyn Memory> = Box::new(Fired(history.handle()));
+            kept
+        });
+        let alerts = Alerts::start(proxy.observer(), config.alerts().clone(), memory);
         Self {
             proxy,
             alerts: alerts.inspect_err(|error| tracing::error!(%error, "there are no alerts")).ok(),
@@ -275,7 +279,29 @@ impl Engine {
     pub async fn stop(self, grace: Duration) {
         self.tell_web_of_the_end();
         self.proxy.stop(grace).await;
-        // It writes what is left, which may take as long as the disk takes.
-        let _ = tokio::task::spawn_blocking(|| drop(self.history)).await;
+        // The history writes what is left, which may take as long as the disk takes; after the last word of the alerts.
+        let (alerts, history) = (self.alerts, self.history);
+        let end = move || {
+            drop(alerts);
+            drop(history);
+        };
+        let _ = tokio::task::spawn_blocking(end).await;
+    }
+}
+
+/// What fires is kept in the file of the history.
+struct Fired(Handle);
+
+impl Fired {
+    const NAME: &str = "alerts";
+}
+
+impl Memory for Fired {
+    fn recall(&self) -> Option<(String, Duration)> {
+        self.0.kept(Self::NAME)
+    }
+
+    fn keep(&self, text: String) {
+        self.0.keep(Self::NAME, text);
     }
 }

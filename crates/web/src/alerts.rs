@@ -21,8 +21,7 @@ const LINES: usize = 50;
 
 /// `GET /api/v1/alerts`
 pub(crate) async fn show(With(state): With<Arc<State>>) -> Json<Value> {
-    let now = state.observer.uptime();
-    Json(state.observer.alerts(|board| shown(board, now)))
+    Json(state.observer.alerts(|board| shown(board, board.now())))
 }
 
 fn shown(board: &Board, now: Duration) -> Value {

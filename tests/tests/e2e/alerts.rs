@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use howdah::alerts::{Tuning, prometheus};
 use howdah::web::{FAMILIES, Kind};
-use howdah_local::Mode;
+use howdah_local::{Mode, free_port};
 use howdah_tests::capture::{Capture, Message, Reply};
 use howdah_tests::eventually;
 use howdah_tests::http::{ask, get};
 use howdah_tests::raw::{Connection, Frames};
 use howdah_tests::{Authority, Builder, Files, Rig, Servers};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::console::table;
@@ -381,4 +382,50 @@ fn the_guide_has_every_rule_with_its_threshold() {
             assert!(row.contains(&part), "{part:?} is not in {row}");
         }
     }
+}
+
+#[test]
+fn what_fired_before_a_restart_is_not_told_again_and_its_end_is_told_after_it() {
+    let authority = Authority::new("one");
+    let files = Files::new();
+    files.put_signed("server", &authority.expired(&["localhost"]));
+    let path = |name: &str| files.path().join(name).display().to_string();
+    let web = Capture::http(|_, _| Reply::status(200));
+    let shown = SocketAddr::from(([127, 0, 0, 1], free_port().unwrap()));
+    let kept =
+        format!("[history]\npath = \"{}\"\n[web]\nlisten = \"{shown}\"\n", path("history.db"));
+    let sink = sink("w", "webhook", &format!("http://{}/w", web.address()), "");
+    let builder = Rig::builder()
+        .listen("tls", "\"prefer\"")
+        .listen("tls_cert", &format!("{:?}", path("server.crt")))
+        .listen("tls_key", &format!("{:?}", path("server.key")))
+        .more(&rules(&[("certificate_expired", "", "1s")]))
+        .more(&sink)
+        .more(&kept);
+    let told = || -> Vec<String> {
+        let of = |message: &Message| body(message)["status"].as_str().unwrap().to_owned();
+        web.at("/w").iter().map(of).collect()
+    };
+    let mut first = builder.clone().process();
+    console(&first).run("SILENCE idle_in_transaction 2h 'the nightly batch'");
+    eventually("it is told", || told() == ["firing"]);
+    first.howdah().signal(Signal::TERM);
+    assert_eq!(first.wait(LIMIT), Some(0));
+    drop(first);
+    // One that ends in order, and one that is killed when it has been seen to fire again.
+    for _ in 0..2 {
+        let rig = builder.clone().process();
+        until(&mut console(&rig), "it fires", |alerts| fires(alerts, "certificate_expired"));
+        drop(rig);
+    }
+    let last = builder.process();
+    let mut console = console(&last);
+    until(&mut console, "it fires", |alerts| fires(alerts, "certificate_expired"));
+    files.put_signed("server", &authority.server(&["localhost"]));
+    last.howdah().signal(Signal::HUP);
+    // Messages come in order: one more about the same thing would be before the last.
+    eventually("the end is told", || told().last().is_some_and(|last| last == "resolved"));
+    assert_eq!(told(), ["firing", "resolved"]);
+    let seen = json(shown, "/api/v1/alerts");
+    assert_eq!(seen["silences"][0]["reason"], "the nightly batch", "{seen}");
 }

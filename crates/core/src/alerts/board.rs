@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::instance::{Instance, State, Told};
+use super::saved::{Saved, SavedSilence};
 use super::{Notice, Number, Occasion, Reading, Rule, Severity, Subject, Tuned, Tuning};
 use crate::limits;
 
@@ -49,7 +50,7 @@ pub struct Past {
     pub subject: Subject,
     /// A sentence.
     pub title: String,
-    /// When it was first wrong, since the start.
+    /// When it was first wrong, in the time of the board.
     pub from: Duration,
     /// When it was over.
     pub to: Duration,
@@ -65,7 +66,7 @@ pub struct Silence {
     pub id: SilenceId,
     /// Of this rule; `None`: of none.
     pub rule: Option<&'static str>,
-    /// Until then, since the start.
+    /// Until then, in the time of the board.
     pub until: Duration,
     /// Why.
     pub reason: String,
@@ -74,7 +75,7 @@ pub struct Silence {
 /// A message that was sent or given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// When, since the start.
+    /// When, since the start of the process; in the time of the board once it knows of it.
     pub at: Duration,
     /// Where to.
     pub sink: String,
@@ -102,6 +103,8 @@ pub struct Board {
     /// Whether a primary of each cluster answers, as last read.
     primaries: BTreeMap<String, bool>,
     refused_reloads: u64,
+    /// Its age when this process began.
+    begun: Duration,
     now: Duration,
 }
 
@@ -117,8 +120,46 @@ impl Board {
         &self.tuning
     }
 
-    /// Looks at the numbers of this moment; what is to be told, causes first.
+    /// What of it is worth more than the process.
+    #[must_use]
+    pub fn saved(&self) -> Saved {
+        let silence = |one: &Silence| SavedSilence {
+            id: one.id,
+            rule: one.rule.map(str::to_owned),
+            until: one.until,
+            reason: one.reason.clone(),
+        };
+        Saved {
+            now: self.now,
+            alerts: self.instances.values().filter_map(Instance::saved).collect(),
+            silences: self.silences.iter().map(silence).collect(),
+        }
+    }
+
+    /// Goes on for another board, which was saved so long ago. To be called before the first step; rules that there are no more are
+    /// left out.
+    pub fn restore(&mut self, saved: Saved, ago: Duration) {
+        self.begun = saved.now.saturating_add(ago);
+        self.now = self.begun;
+        for alert in saved.alerts.into_iter().take(limits::ALERTS) {
+            if let Some(rule) = super::rule(&alert.rule) {
+                let key = (rule.rank(), alert.subject.clone());
+                self.instances.insert(key, Instance::restored(rule, alert));
+            }
+        }
+        for one in saved.silences.into_iter().take(limits::SILENCES) {
+            let rule = one.rule.as_deref().map(|name| super::rule(name).map(|rule| rule.name));
+            // A silence of a rule that is gone is not one of all.
+            let Some(rule) = rule.map_or(Some(None), |known| known.map(Some)) else { continue };
+            self.silenced = self.silenced.max(one.id);
+            let (id, until, reason) = (one.id, one.until, one.reason);
+            self.silences.push(Silence { id, rule, until, reason });
+        }
+    }
+
+    /// Looks at the numbers of this moment, an age of the process; what is to be told, causes first.
     pub fn step(&mut self, now: Duration, readings: &[Reading]) -> Vec<Notice> {
+        let now = self.begun.saturating_add(now);
         self.now = now;
         self.silences.retain(|silence| silence.until > now);
         let rules: Vec<(usize, &'static Rule, Tuned)> = self
@@ -334,7 +375,7 @@ impl Board {
         self.past.iter()
     }
 
-    /// Age of the process at the last look.
+    /// Its age at the last look: that of the process, and of those that it goes on for.
     #[must_use]
     pub const fn now(&self) -> Duration {
         self.now
@@ -372,7 +413,8 @@ impl Board {
     }
 
     /// A message was taken, or given up.
-    pub fn on_delivery(&mut self, delivery: Delivery) {
+    pub fn on_delivery(&mut self, mut delivery: Delivery) {
+        delivery.at = self.begun.saturating_add(delivery.at);
         let (sent, failed) = self.sent.entry(delivery.sink.clone()).or_default();
         match &delivery.outcome {
             Ok(()) => *sent += 1,

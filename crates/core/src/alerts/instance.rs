@@ -5,6 +5,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::saved::SavedAlert;
 use super::{Reading, Rule, Severity, Subject, Tuned};
 
 /// Changes (fired, over) within [`FLAPS_WITHIN`] after which it counts as flapping.
@@ -26,7 +29,7 @@ pub(super) enum State {
 }
 
 /// What somebody was told about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Told {
     pub(super) at: Duration,
     pub(super) severity: Severity,
@@ -61,6 +64,37 @@ impl Instance {
             told: None,
             changes: VecDeque::new(),
             flapping: false,
+        }
+    }
+
+    /// What outlives the process; `None`: nothing of it.
+    pub(super) fn saved(&self) -> Option<SavedAlert> {
+        let worth = self.firing().is_some() || self.told.is_some() || !self.changes.is_empty();
+        worth.then(|| SavedAlert {
+            rule: self.rule.name.to_owned(),
+            subject: self.subject.clone(),
+            firing: self.firing(),
+            told: self.told,
+            changes: self.changes.clone(),
+            flapping: self.flapping,
+            value: self.value,
+            detail: self.detail.clone(),
+        })
+    }
+
+    /// What was saved. What was about to be over has to be right for all of its time again: nobody has looked meanwhile.
+    pub(super) fn restored(rule: &'static Rule, saved: SavedAlert) -> Self {
+        let mut changes = saved.changes;
+        changes.truncate(FLAPS);
+        Self {
+            rule,
+            subject: saved.subject,
+            state: saved.firing.map_or(State::Inactive, State::Firing),
+            value: saved.value,
+            detail: saved.detail,
+            told: saved.told,
+            changes,
+            flapping: saved.flapping,
         }
     }
 

@@ -4,7 +4,8 @@
 //! The way of a fault: an [`Observation`] (facts of one moment) becomes [`Reading`]s (named numbers about subjects) in [`Numbers`]; the
 //! [`Board`] compares them with the [`RULES`] and gives [`Notice`]s.
 //!
-//! Invariant: a function of what was observed and when; time is the age of the process, and never goes back.
+//! Invariant: a function of what was observed and when; time is the age of the process, or of the first of those that went on for each other,
+//! and never goes back.
 
 mod board;
 mod instance;
@@ -13,6 +14,7 @@ mod numbers;
 mod observation;
 mod prometheus;
 mod registry;
+mod saved;
 mod subject;
 mod tuning;
 mod window;
@@ -23,11 +25,14 @@ pub use numbers::{Number, Numbers, Reading};
 pub use observation::{CacheSeen, DatabaseSeen, NodeSeen, Observation, PoolSeen};
 pub use prometheus::{alert_name, prometheus};
 pub use registry::{Bound, Page, RULES, Rule, Unit, rule};
+pub use saved::Saved;
 pub use subject::Subject;
 pub use tuning::{Tuned, Tuning};
 
+use serde::{Deserialize, Serialize};
+
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Severity {
     /// Worth knowing.
     Info,

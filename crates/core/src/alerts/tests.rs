@@ -1,4 +1,6 @@
-//! Every rule on the numbers of its fault, quiet hours, storms, causes, silences; in simulated seconds.
+//! Every rule on the numbers of its fault, quiet hours, storms, causes, silences, restarts; in simulated seconds.
+//!
+//! Length: one world, and what happens in it.
 
 use std::time::Duration;
 
@@ -464,4 +466,64 @@ fn rules_for_prometheus_are_complete_and_tuned() {
     assert!(!text.contains("CacheCollapse") && !text.contains("{threshold}"));
     let plain = prometheus(&Tuning::default());
     assert!(RULES.iter().all(|rule| plain.contains(&alert_name(rule.name))));
+}
+
+/// Another process that goes on for this one, so long after it was saved.
+fn next(world: &World, ago: Duration) -> World {
+    let text = serde_json::to_string(&world.board.saved()).unwrap();
+    let mut next = World::well();
+    next.board.restore(serde_json::from_str(&text).unwrap(), ago);
+    next
+}
+
+#[test]
+fn what_fired_before_a_restart_is_not_told_twice_and_told_when_it_is_over() {
+    let mut world = World::well();
+    world.run(60);
+    world.seen.certificate = Some(Duration::ZERO);
+    let told = world.run(600);
+    assert!(!told.is_empty());
+    world.board.silence(rule("pool_exhausted"), seconds(3_600), "batch");
+    let mut next = next(&world, seconds(100));
+    next.seen.certificate = Some(Duration::ZERO);
+    assert_eq!(next.run(600), [], "it was told");
+    let alerts = next.board.alerts();
+    assert!(alerts.iter().all(|alert| alert.lasting >= seconds(1_200)), "{alerts:?}");
+    let silence = &next.board.silences()[0];
+    let left = silence.until.saturating_sub(next.board.now());
+    assert_eq!(left, seconds(3_600 - 700), "the time between counts, too");
+    next.seen.certificate = Some(seconds(90 * 86_400));
+    let over = next.run(3_600);
+    assert_eq!(over.len(), 1, "{over:?}");
+    assert_eq!(over[0].1.occasion, Occasion::Resolved);
+    assert!(over[0].1.lasting >= seconds(1_200), "{over:?}");
+    assert!(next.board.alerts().is_empty());
+}
+
+#[test]
+fn what_is_over_when_the_next_process_begins_is_told_to_be_over() {
+    let mut world = World::well();
+    world.run(60);
+    world.seen.certificate = Some(Duration::ZERO);
+    assert!(!world.run(600).is_empty());
+    let over = next(&world, seconds(5)).run(3_600);
+    let occasions: Vec<_> = over.iter().map(|(_, notice)| notice.occasion).collect();
+    assert_eq!(occasions, [Occasion::Resolved]);
+}
+
+#[test]
+fn a_state_is_like_another_until_something_is_told_or_silenced() {
+    let mut world = World::well();
+    world.run(60);
+    let quiet = world.board.saved();
+    world.run(60);
+    assert!(world.board.saved().is_like(&quiet), "nothing is wrong");
+    world.seen.certificate = Some(Duration::ZERO);
+    world.run(600);
+    let fires = world.board.saved();
+    assert!(!fires.is_like(&quiet));
+    world.run(10);
+    assert!(world.board.saved().is_like(&fires), "it still fires");
+    world.board.silence(None, seconds(60), "");
+    assert!(!world.board.saved().is_like(&fires));
 }
