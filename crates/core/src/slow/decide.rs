@@ -81,6 +81,7 @@ impl fmt::Display for Unexplained {
             Self::Lost => "PostgreSQL could not be asked",
             Self::Late => "PostgreSQL did not plan it in time",
             Self::Unreadable => "what PostgreSQL answered cannot be read as a plan",
+            Self::Refused(SqlState::INSUFFICIENT_PRIVILEGE) => "its role may not read all that is in it (SQLSTATE 42501)",
             Self::Refused(code) => return write!(f, "PostgreSQL refused to plan it (SQLSTATE {code})"),
         })
     }
