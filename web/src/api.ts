@@ -45,6 +45,9 @@ export interface Totals {
   total_ms: number;
   wait_ms: number;
   server_ms: number;
+  overhead_ms: number;
+  overhead_p50_ms: number | null;
+  overhead_p99_ms: number | null;
   longest_ms: number;
   p50_ms: number | null;
   p95_ms: number | null;

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use howdah_core::reply::Serial;
 use howdah_core::session::Context;
@@ -55,6 +55,9 @@ pub(crate) struct Calls {
     /// Of the statement that is sent, or bound, next.
     pub(crate) route: NameId,
     sent: VecDeque<Sent>,
+    /// When the request at hand was written to its server, and when the last of its answer came.
+    pub(crate) written: Option<Instant>,
+    pub(crate) came: Option<Instant>,
     /// What it ran last.
     recent: Recent,
     /// What the transaction at hand has asked.
@@ -85,6 +88,8 @@ impl Calls {
             address: NameId::default(),
             route: NameId::default(),
             sent: VecDeque::new(),
+            written: None,
+            came: None,
             recent: Recent::NONE,
             visits: Visits::default(),
             portal: None,
@@ -206,9 +211,25 @@ impl Session {
         self.calls.application = self.worker.statements.borrow_mut().name(&name);
     }
 
-    /// The requests before message `until` are answered: their calls waited for a server and were served so long. Calls of one
-    /// request share its time, as which of them took it cannot be seen from here; BEGIN and its like take none.
-    pub(crate) fn count_calls(&mut self, until: Serial, wait: Duration, served: Duration) {
+    /// How long Howdah itself took over the request that had a server from `served` on and is answered at `now`: until it was written, and
+    /// from when its answer came. `behind`: the next one was sent behind it, and with it.
+    pub(crate) fn overhead(&mut self, served: Instant, now: Instant, behind: bool) -> Duration {
+        let calls = &mut self.calls;
+        let before = calls.written.map(|at| at.saturating_duration_since(served));
+        let after = calls.came.map(|at| now.saturating_duration_since(at));
+        calls.written = behind.then_some(now);
+        before.unwrap_or_default() + after.unwrap_or_default()
+    }
+
+    /// The requests before message `until` are answered: their calls waited for a server and were served so long, of which Howdah itself
+    /// took a part. Calls of one request share its time, as which of them took it cannot be seen from here; BEGIN and its like take
+    /// none.
+    pub(crate) fn count_calls(
+        &mut self,
+        until: Serial,
+        (wait, served): (Duration, Duration),
+        overhead: Duration,
+    ) {
         let done = match self.calls.sent.front() {
             None => return,
             Some(first) if self.calls.sent.len() == 1 => usize::from(first.serial < until),
@@ -218,6 +239,7 @@ impl Session {
         let heavy = self.calls.sent.iter().take(done).filter(takes_time).count();
         let among = u64::try_from(if heavy > 0 { heavy } else { done }).unwrap_or(1).max(1);
         let (wait_us, server_us) = (micros(wait) / among, micros(served) / among);
+        let overhead_us = micros(overhead.min(served)) / among;
         let on_replica = self.routing.is_away();
         let threshold = self.pool.ledger.borrow().config().slow_threshold;
         let slow_us = threshold.map_or(u64::MAX, micros);
@@ -229,6 +251,7 @@ impl Session {
             let mut call = Call { rows, error, on_replica, origin, ..Call::default() };
             if heavy == 0 || takes_time(&&sent) {
                 (call.wait_us, call.server_us) = (wait_us, server_us);
+                call.overhead_us = Some(overhead_us);
             }
             let analysis = &sent.runs.analysis;
             tally.on_call(self.calls.scope, analysis, &call);

@@ -44,6 +44,7 @@ impl Session {
         let Some(mut server) = self.server.take() else {
             return Ok(());
         };
+        self.calls.came = Some(clock::now());
         let mut inbox = std::mem::take(&mut server.inbox);
         let mut whole = 0;
         let (used, result) = self.relay_bytes(&mut server, inbox.unread(), &mut whole);
@@ -415,7 +416,9 @@ impl Session {
             // No ReadyForQuery will come for it.
             let (now, started) = (clock::now(), self.started.unwrap_or_else(clock::now));
             let served = self.served_since(started);
-            self.count_calls(until, served - started, now.saturating_duration_since(served));
+            let overhead = self.overhead(served, now, false);
+            let times = (served - started, now.saturating_duration_since(served));
+            self.count_calls(until, times, overhead);
             return Err(End::ServerGone);
         }
         Ok(self.in_the_clients_words(server, from, body).map_or(Fate::Forward, Fate::Replace))
@@ -444,8 +447,9 @@ impl Session {
         }
         let idle = status == TransactionStatus::Idle;
         let now = clock::now();
-        self.count_request(now, idle, until);
-        self.started = (!server.queue.is_empty()).then_some(now);
+        let behind = !server.queue.is_empty();
+        self.count_request((now, behind), idle, until);
+        self.started = behind.then_some(now);
         self.end_filling(idle);
         self.on_run_ended(now);
         self.entry.requests.set(self.entry.requests.get() + 1);
@@ -475,15 +479,16 @@ impl Session {
         Ok(())
     }
 
-    /// The request that was begun first is answered.
-    fn count_request(&mut self, now: Instant, idle: bool, until: Serial) {
+    /// The request that was begun first is answered, now; perhaps another one was sent behind it.
+    fn count_request(&mut self, (now, behind): (Instant, bool), idle: bool, until: Serial) {
         let started = self.started.take().unwrap_or(now);
         self.worker.stats.on_request(now - started);
         let served = self.served_since(started);
         let begun = *self.in_transaction.get_or_insert(served);
         let transaction = idle.then(|| now - begun);
         self.pool.traffic.on_request(now - served, transaction);
-        self.count_calls(until, served - started, now - served);
+        let overhead = self.overhead(served, now, behind);
+        self.count_calls(until, (served - started, now - served), overhead);
         self.count_visit(now - served, transaction);
         if idle {
             self.in_transaction = None;

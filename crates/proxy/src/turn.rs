@@ -4,6 +4,7 @@
 
 use howdah_wire::backend::TransactionStatus;
 
+use crate::clock;
 use crate::server::Server;
 use crate::session::Session;
 
@@ -11,13 +12,17 @@ use crate::session::Session;
 const REQUESTS_PER_CHECKOUT: u32 = 64;
 
 impl Session {
+    /// Writes what waits for the server, as far as it takes it now.
     pub(crate) fn flush_server(&mut self) {
-        if let Some(server) = &mut self.server
-            && !server.outbox.is_empty()
-            && server.outbox.flush_now(&mut server.stream, &self.worker.shelf).is_err()
-        {
+        let Some(server) = self.server.as_mut().filter(|server| !server.outbox.is_empty()) else {
+            return;
+        };
+        if server.outbox.flush_now(&mut server.stream, &self.worker.shelf).is_err() {
             // What the server said before it went is still to be read.
             server.doomed = Some("it cannot be written to");
+        }
+        if self.calls.written.is_none() {
+            self.calls.written = Some(clock::now());
         }
     }
 

@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State as With};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use howdah_core::statements::{Entry, Fault, Histogram, Share, Sums};
+use howdah_core::statements::{Entry, Fault, Histogram, Overheads, Share, Sums};
 use howdah_proxy::report::{NodeReport, PoolReport, SessionReport};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -60,6 +60,7 @@ pub(crate) async fn overview(With(state): With<Arc<State>>) -> Json<Value> {
     let snapshot = Snapshot::take(&state.observer).await;
     let now = snapshot.report().uptime.as_secs();
     let (sums, times) = snapshot.all();
+    let overheads = snapshot.overheads();
     let (points, counts) = {
         let history = state.history.lock();
         (history.points(), history.recent(WINDOW))
@@ -72,9 +73,9 @@ pub(crate) async fn overview(With(state): With<Arc<State>>) -> Json<Value> {
         "max_clients": snapshot.max_clients,
         "listening": snapshot.report().listening.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "databases": snapshot.report().databases.iter().map(|database| &database.name).collect::<Vec<_>>(),
-        "statements": totals(&sums, &times),
+        "statements": totals(&sums, &times, &overheads),
         "kinds": snapshot.totals.iter().map(|one| {
-            let mut value = totals(&one.total.sums, &one.total.times);
+            let mut value = totals(&one.total.sums, &one.total.times, &one.total.overheads);
             if let Some(value) = value.as_object_mut() {
                 value.insert("database".to_owned(), json!(one.database));
                 value.insert("kind".to_owned(), json!(one.kind));
@@ -87,7 +88,8 @@ pub(crate) async fn overview(With(state): With<Arc<State>>) -> Json<Value> {
     }))
 }
 
-fn totals(sums: &Sums, times: &Histogram) -> Value {
+fn totals(sums: &Sums, times: &Histogram, overheads: &Overheads) -> Value {
+    let overheads = overheads.histogram();
     json!({
         "calls": sums.calls,
         "rows": sums.rows,
@@ -98,6 +100,9 @@ fn totals(sums: &Sums, times: &Histogram) -> Value {
         "total_ms": ms(sums.time_us()),
         "wait_ms": ms(sums.wait_us),
         "server_ms": ms(sums.server_us),
+        "overhead_ms": ms(sums.overhead_us),
+        "overhead_p50_ms": overheads.quantile(0.5).map(ms),
+        "overhead_p99_ms": overheads.quantile(0.99).map(ms),
         "longest_ms": ms(sums.longest_us),
         "p50_ms": times.quantile(0.5).map(ms),
         "p95_ms": times.quantile(0.95).map(ms),
@@ -106,9 +111,20 @@ fn totals(sums: &Sums, times: &Histogram) -> Value {
     })
 }
 
+/// What several lines have in common.
+fn together<'a>(entries: impl Iterator<Item = &'a Entry>) -> (Sums, Histogram, Overheads) {
+    let mut all = (Sums::default(), Histogram::default(), Overheads::default());
+    for entry in entries {
+        all.0.add(&entry.sums);
+        all.1.add(&entry.times);
+        all.2.add(&entry.overheads);
+    }
+    all
+}
+
 fn line(entry: &Entry, now: u64) -> Value {
     let (calls, time_us, errors) = recent(entry, now);
-    let mut value = totals(&entry.sums, &entry.times);
+    let mut value = totals(&entry.sums, &entry.times, &entry.overheads);
     let more = json!({
         "fingerprint": entry.fingerprint.map(|fingerprint| format!("{fingerprint:016x}")),
         "database": &*entry.database,
@@ -162,11 +178,7 @@ pub(crate) async fn queries(
     let part = |entry| Some((wanted.from.part(&entry)?, entry));
     let mut found: Vec<(Share, Entry)> = found.into_iter().filter_map(part).collect();
     found.sort_by_key(|(part, _)| std::cmp::Reverse(part.time_us));
-    let (mut sums, mut times) = (Sums::default(), Histogram::default());
-    for (_, entry) in &found {
-        sums.add(&entry.sums);
-        times.add(&entry.times);
-    }
+    let (sums, times, overheads) = together(found.iter().map(|(_, entry)| entry));
     let shown = |(part, entry): &(Share, Entry)| {
         let mut value = line(entry, now);
         if let Some(value) = value.as_object_mut() {
@@ -179,7 +191,7 @@ pub(crate) async fn queries(
     Json(json!({
         "schema": "howdah.queries/1",
         "forms": found.len(),
-        "totals": totals(&sums, &times),
+        "totals": totals(&sums, &times, &overheads),
         "from": origins(found.iter().map(|(_, entry)| entry)),
         "queries": found.iter().take(limit).map(shown).collect::<Vec<_>>(),
     }))
@@ -205,11 +217,7 @@ pub(crate) async fn query(
             "no statement of this fingerprint has run, or it had to make way for others",
         );
     };
-    let (mut sums, mut times) = (Sums::default(), Histogram::default());
-    for entry in &found {
-        sums.add(&entry.sums);
-        times.add(&entry.times);
-    }
+    let (sums, times, overheads) = together(found.iter());
     let buckets = times.counts().iter().enumerate().filter(|(_, count)| **count > 0);
     let buckets: Vec<(f64, f64, u64)> = buckets
         .map(|(at, count)| (ms(Histogram::lower(at)), ms(Histogram::lower(at + 1)), *count))
@@ -222,7 +230,7 @@ pub(crate) async fn query(
         "fingerprint": format!("{wanted:016x}"),
         "statement": &*first.text,
         "kind": first.kind,
-        "totals": totals(&sums, &times),
+        "totals": totals(&sums, &times, &overheads),
         "buckets": buckets,
         "from": origins(found.iter()),
         "by": found.iter().map(|entry| line(entry, now)).collect::<Vec<_>>(),

@@ -72,7 +72,7 @@ const ANSWERS: &[(&str, &str)] = &[
 const PARTS: &[(&str, &str)] = &[
     (
         "totals",
-        "calls:n rows:n errors:n on_replica:n shared:n cached:n total_ms:n wait_ms:n server_ms:n longest_ms:n p50_ms:n? p95_ms:n? p99_ms:n? p999_ms:n?",
+        "calls:n rows:n errors:n on_replica:n shared:n cached:n total_ms:n wait_ms:n server_ms:n overhead_ms:n overhead_p50_ms:n? overhead_p99_ms:n? longest_ms:n p50_ms:n? p95_ms:n? p99_ms:n? p999_ms:n?",
     ),
     (
         "origins",

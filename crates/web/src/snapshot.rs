@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use howdah_core::statements::{ChainTotal, ChattyTotal, Entry, Histogram, Sums, Total};
+use howdah_core::statements::{ChainTotal, ChattyTotal, Entry, Histogram, Overheads, Sums, Total};
 use howdah_proxy::observe::{Look, Observer};
 use howdah_proxy::report::{Report, SessionReport};
 
@@ -86,6 +86,13 @@ impl Snapshot {
             times.add(&one.total.times);
         }
         (sums, times)
+    }
+
+    /// What Howdah itself took over all of them.
+    pub(crate) fn overheads(&self) -> Overheads {
+        let mut overheads = Overheads::default();
+        self.totals.iter().for_each(|one| overheads.add(&one.total.overheads));
+        overheads
     }
 
     /// Everything but the sessions.

@@ -102,6 +102,8 @@ export function query(fingerprint: string): Page {
         fact('P99.9', ms(all.p999_ms)),
         fact('Longest', ms(all.longest_ms)),
         fact('In all', ago(all.total_ms)),
+        fact('Howdah itself, P50', ms(all.overhead_p50_ms)),
+        fact('Howdah itself, P99', ms(all.overhead_p99_ms)),
         fact('Rows per call', rate(all.rows / Math.max(all.calls, 1))),
         fact('On replicas', percent(all.on_replica, all.calls)),
         fact('Shared a server', percent(all.shared, all.calls)),

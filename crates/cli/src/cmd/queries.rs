@@ -273,7 +273,8 @@ fn told(row: &Row) -> String {
         "\n{} on {}, {}\n  calls   {}, {} on replicas, {} shared a server, {} from the cache\n  rows    {}, {rows:.1} per call\n  \
          errors  {}: {} of the statement, {} of the server, {} worth another try, {} cancelled\n  \
          time    P50 {}  P95 {}  P99 {}  P99.9 {}  longest {}\n  \
-         of it   {} waiting for a server, {} with one, on average\n  in all  {}\n",
+         of it   {} waiting for a server, {} with one, on average\n  \
+         Howdah  P50 {}  P99 {} of its own, where it is measured\n  in all  {}\n",
         of("user"),
         of("database"),
         of("kind"),
@@ -294,6 +295,8 @@ fn told(row: &Row) -> String {
         time("longest_us"),
         each("wait_us"),
         each("server_us"),
+        time("overhead_p50_us"),
+        time("overhead_p99_us"),
         time("total_us"),
     )
 }

@@ -11,6 +11,7 @@ use howdah_sql::{Analysis, Class};
 
 use super::facet::{FACETS, NameId, Names, OTHERS, Share, Shares};
 use super::histogram::{BUCKETS, Histogram};
+use super::overhead::{OVERHEADS, Overheads};
 use super::{Chatty, Sums, kind, text};
 use crate::limits;
 
@@ -37,6 +38,7 @@ pub(super) struct Of {
 pub(super) struct Counted<'a> {
     pub(super) sums: &'a Sums,
     pub(super) times: &'a [u32; BUCKETS],
+    pub(super) overheads: &'a [u32; OVERHEADS],
     pub(super) origins: &'a [Shares<NameId>; FACETS],
     pub(super) names: &'a Names,
 }
@@ -71,6 +73,8 @@ pub struct Entry {
     pub sums: Sums,
     /// How long calls took, waiting included.
     pub times: Histogram,
+    /// How long Howdah itself took over them, as far as that was measured.
+    pub overheads: Overheads,
     /// The last [`limits::STATEMENT_MINUTES`] in which there were calls, oldest first.
     pub minutes: Vec<Minute>,
     /// Calls by where they come from, by [`Facet::ALL`](super::Facet::ALL).
@@ -86,6 +90,8 @@ pub struct Total {
     pub sums: Sums,
     /// How long calls took, waiting included.
     pub times: Histogram,
+    /// How long Howdah itself took over them, as far as that was measured.
+    pub overheads: Overheads,
 }
 
 /// Statements that ran once for every row of others.
@@ -188,6 +194,7 @@ impl Book {
         let total = self.totals.entry((Arc::clone(&database), kind(class))).or_default();
         total.sums.add(sums);
         add_times(&mut total.times, times);
+        total.overheads.add_counts(counted.overheads);
         if !self.entries.contains_key(&of) && matches!(of.form, Form::Known(_)) {
             self.make_room();
         }
@@ -202,12 +209,14 @@ impl Book {
             text: analysis.map(shown).unwrap_or_default(),
             sums: Sums::default(),
             times: Histogram::default(),
+            overheads: Overheads::default(),
             minutes: Vec::new(),
             origins: Default::default(),
             seen: (now, now),
         });
         entry.sums.add(sums);
         add_times(&mut entry.times, times);
+        entry.overheads.add_counts(counted.overheads);
         for (to, from) in entry.origins.iter_mut().zip(counted.origins) {
             let named = from.iter().map(|(number, share)| (counted.names.name(*number), share));
             named.for_each(|(name, share)| to.add(&name, &self.others, share));
@@ -291,6 +300,7 @@ impl Book {
                 text: Arc::default(),
                 sums: Sums::default(),
                 times: Histogram::default(),
+                overheads: Overheads::default(),
                 minutes: Vec::new(),
                 origins: Default::default(),
                 ..gone.clone()
@@ -300,6 +310,7 @@ impl Book {
             }
             into.sums.add(&gone.sums);
             into.times.add(&gone.times);
+            into.overheads.add(&gone.overheads);
             into.seen = (into.seen.0.min(gone.seen.0), into.seen.1.max(gone.seen.1));
         }
     }

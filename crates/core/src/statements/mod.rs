@@ -8,6 +8,7 @@ mod book;
 mod chain;
 mod facet;
 mod histogram;
+mod overhead;
 mod tally;
 mod visits;
 
@@ -15,6 +16,7 @@ pub use book::{Book, ChainTotal, ChattyTotal, Entry, Minute, ScopeId, Total};
 pub use chain::{Chain, Recent};
 pub use facet::{FACETS, Facet, NameId, OTHERS, Origin, Parts, Share, Shares, origins};
 pub use histogram::{BUCKETS, Histogram};
+pub use overhead::Overheads;
 pub use tally::{Call, Tally};
 pub use visits::{Chatty, Visits};
 
@@ -92,6 +94,8 @@ pub struct Sums {
     pub wait_us: u64,
     /// Time from the server on: its own, the network's and Howdah's.
     pub server_us: u64,
+    /// Of that, Howdah's: as far as it was measured.
+    pub overhead_us: u64,
     /// The longest of all, its wait included.
     pub longest_us: u64,
 }
@@ -127,6 +131,7 @@ impl Sums {
         self.cached += other.cached;
         self.wait_us = self.wait_us.wrapping_add(other.wait_us);
         self.server_us = self.server_us.wrapping_add(other.server_us);
+        self.overhead_us = self.overhead_us.wrapping_add(other.overhead_us);
         self.longest_us = self.longest_us.max(other.longest_us);
     }
 }

@@ -11,6 +11,7 @@ use howdah_wire::sqlstate::SqlState;
 use super::book::{Book, Counted, Form, Of, ScopeId};
 use super::facet::{self, FACETS, NameId, Names, Origin, Shares};
 use super::histogram::{BUCKETS, bucket};
+use super::overhead::{OVERHEADS, overhead_bucket};
 use super::{Chain, Chatty, Fault, Sums};
 use crate::limits;
 
@@ -28,6 +29,8 @@ pub struct Call {
     pub wait_us: u64,
     /// Microseconds that it took from then on.
     pub server_us: u64,
+    /// Of these, microseconds that Howdah itself took; `None`: not measured.
+    pub overhead_us: Option<u64>,
     /// A replica has answered it.
     pub on_replica: bool,
     /// It shared a server with others.
@@ -46,6 +49,7 @@ struct Place {
     analysis: Option<Arc<Analysis>>,
     sums: Sums,
     times: Box<[u32; BUCKETS]>,
+    overheads: Box<[u32; OVERHEADS]>,
     origins: [Shares<NameId>; FACETS],
     /// How often it was emptied since its form was seen.
     unseen: u8,
@@ -119,6 +123,12 @@ impl Tally {
         if let Some(count) = place.times.get_mut(bucket(time)) {
             *count += 1;
         }
+        if let Some(us) = call.overhead_us {
+            sums.overhead_us = sums.overhead_us.wrapping_add(us);
+            if let Some(count) = place.overheads.get_mut(overhead_bucket(us)) {
+                *count += 1;
+            }
+        }
         facet::count(&mut place.origins, call.origin, time);
     }
 
@@ -152,8 +162,9 @@ impl Tally {
     fn open(&mut self, of: Of, class: Class, analysis: Option<Arc<Analysis>>) -> usize {
         let at = self.places.len();
         let (sums, times) = (Sums::default(), Box::new([0; BUCKETS]));
-        let origins = Default::default();
-        self.places.push(Place { of, class, analysis, sums, times, origins, unseen: 0 });
+        let (overheads, origins) = (Box::new([0; OVERHEADS]), Default::default());
+        let place = Place { of, class, analysis, sums, times, overheads, origins, unseen: 0 };
+        self.places.push(place);
         self.by_form.insert(of, at);
         at
     }
@@ -168,12 +179,14 @@ impl Tally {
                 let counted = Counted {
                     sums: &place.sums,
                     times: &place.times,
+                    overheads: &place.overheads,
                     origins: &place.origins,
                     names: &self.names,
                 };
                 book.add(place.of, of, &counted, now);
                 place.sums = Sums::default();
                 place.times.fill(0);
+                place.overheads.fill(0);
                 place.origins.iter_mut().for_each(Shares::clear);
             }
         }

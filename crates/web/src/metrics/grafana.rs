@@ -55,6 +55,9 @@ const PANELS: &[Panel] = panels! {
     Stack "Where the time goes" "short" "Seconds of clients per second: waiting for a server, and with one. The second is the number of busy servers." {
         "sum(rate(howdah_query_wait_seconds_total{instance=~\"$instance\"}[$__rate_interval]))" => "waiting",
         "sum(rate(howdah_query_server_seconds_total{instance=~\"$instance\"}[$__rate_interval]))" => "with a server" }
+    Lines "What Howdah itself takes" "s" "Of each statement with a server of its own, the network and PostgreSQL left out." {
+        "histogram_quantile(0.5, sum by (le) (rate(howdah_proxy_overhead_seconds_bucket{instance=~\"$instance\"}[$__rate_interval])))" => "P50",
+        "histogram_quantile(0.99, sum by (le) (rate(howdah_proxy_overhead_seconds_bucket{instance=~\"$instance\"}[$__rate_interval])))" => "P99" }
     Stack "Errors per second, by class of SQLSTATE" "short" "As clients were told of them." {
         "sum by (sqlstate_class) (rate(howdah_query_errors_total{instance=~\"$instance\"}[$__rate_interval]))" => "{{sqlstate_class}}" }
     Stack "Who answers" "reqps" "Replicas, the result cache, and shared servers, of all statements per second." {

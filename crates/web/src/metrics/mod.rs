@@ -75,6 +75,7 @@ families! {
     QUERY_DURATION = Histogram "howdah_query_duration_seconds" ["database", "kind"] "Time of statements, from the complete request to its end, waiting included.";
     QUERY_WAIT = Counter "howdah_query_wait_seconds_total" ["database", "kind"] "Of that, time spent waiting for a server.";
     QUERY_SERVER = Counter "howdah_query_server_seconds_total" ["database", "kind"] "Of that, time with a server: its rate is the number of busy servers.";
+    PROXY_OVERHEAD = Histogram "howdah_proxy_overhead_seconds" ["database"] "Of the time with a server, what Howdah itself took: until a request was written, and from when the last of its answer came. Of statements with a server of their own.";
     QUERY_ROWS = Counter "howdah_query_rows_total" ["database", "kind"] "Rows that statements returned or changed.";
     QUERY_ERRORS = Counter "howdah_query_errors_total" ["database", "sqlstate_class"] "Errors that clients were told of, Howdah's own included.";
     SLOW = Counter "howdah_slow_queries_total" ["database"] "Statements that took longer than pool.slow_threshold.";

@@ -77,9 +77,7 @@ impl Text {
         labels.push("le");
         for (values, buckets) in samples {
             let values = values.to_vec();
-            let limits = LIMITS.iter().map(|(text, _)| *text).chain(["+Inf"]);
-            let counts = buckets.counts.iter().copied().chain([buckets.count]);
-            for (limit, count) in limits.zip(counts) {
+            for (limit, count) in buckets.counts.iter().copied().chain([("+Inf", buckets.count)]) {
                 let mut values = values.clone();
                 values.push(limit.to_owned());
                 self.sample(&format!("{name}_bucket"), &labels, &values, count as f64);
@@ -139,11 +137,15 @@ pub(super) const LIMITS: [(&str, u64); 17] = [
     ("30", 30_000_000),
 ];
 
+/// Limits of shorter times, in front of the others.
+pub(super) const SHORT: [(&str, u64); 4] =
+    [("0.000005", 5), ("0.00001", 10), ("0.000025", 25), ("0.00005", 50)];
+
 /// A histogram as it is written.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Buckets {
-    /// Up to each of [`LIMITS`].
-    pub(super) counts: Vec<u64>,
+    /// Up to each limit, as it is written.
+    pub(super) counts: Vec<(&'static str, u64)>,
     /// Of all.
     pub(super) count: u64,
     /// Of all, in seconds.

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
 
 use howdah_core::alerts::Rule;
-use howdah_core::statements::{Fault, Histogram, Sums};
+use howdah_core::statements::{Fault, Histogram, Overheads, Sums};
 use howdah_proxy::report::{Counters, Counts, NodeReport, PoolReport, RuleReport};
 
 use super::process;
-use super::text::{Buckets, Format, LIMITS, Text};
+use super::text::{Buckets, Format, LIMITS, SHORT, Text};
 use super::*;
 use crate::api::{is_well, nodes_well};
 use crate::health;
@@ -112,18 +112,37 @@ fn statements(text: &mut Text, snapshot: &Snapshot) {
     text.histogram(&QUERY_DURATION, durations);
     text.family(&QUERY_WAIT, by_kind(|sums| sums.wait_us as f64 / 1e6));
     text.family(&QUERY_SERVER, by_kind(|sums| sums.server_us as f64 / 1e6));
+    text.histogram(&PROXY_OVERHEAD, overheads(snapshot));
     text.family(&QUERY_ROWS, by_kind(|sums| sums.rows as f64));
     let errors = snapshot.errors.iter();
     let errors = errors.map(|one| ([one.database.clone(), one.class.clone()], one.count as f64));
     text.family(&QUERY_ERRORS, errors);
 }
 
+/// What Howdah itself took over the statements of each database.
+fn overheads(snapshot: &Snapshot) -> impl Iterator<Item = ([String; 1], Buckets)> {
+    let mut of = BTreeMap::<_, (Overheads, u64)>::new();
+    for one in &snapshot.totals {
+        let (all, sum) = of.entry([one.database.clone()]).or_default();
+        all.add(&one.total.overheads);
+        *sum += one.total.sums.overhead_us;
+    }
+    of.into_iter().map(|(database, (all, sum))| (database, short_buckets(&all.histogram(), sum)))
+}
+
 fn buckets(times: &Histogram, sum_us: u64) -> Buckets {
     Buckets {
-        counts: LIMITS.iter().map(|(_, us)| times.at_most(*us)).collect(),
+        counts: LIMITS.iter().map(|(limit, us)| (*limit, times.at_most(*us))).collect(),
         count: times.count(),
         sum: sum_us as f64 / 1e6,
     }
+}
+
+/// With limits for times that are a few microseconds as a rule.
+fn short_buckets(times: &Histogram, sum_us: u64) -> Buckets {
+    let mut buckets = buckets(times, sum_us);
+    buckets.counts.splice(0..0, SHORT.map(|(limit, us)| (limit, times.at_most(us))));
+    buckets
 }
 
 fn traffic(text: &mut Text, snapshot: &Snapshot) {
@@ -186,7 +205,7 @@ fn pools(text: &mut Text, snapshot: &Snapshot) {
     text.family(&CHECKOUTS, checkouts);
     let waits = &snapshot.report().totals.wait_us;
     let waits = Buckets {
-        counts: LIMITS.iter().map(|(_, us)| waits.count_between(0, *us)).collect(),
+        counts: LIMITS.iter().map(|(limit, us)| (*limit, waits.count_between(0, *us))).collect(),
         count: waits.len(),
         sum: waits.mean() * waits.len() as f64 / 1e6,
     };

@@ -26,11 +26,14 @@ fn a_million_forms_fit_into_the_bound_and_all_their_calls_are_there() {
     let mut sent = Sums::default();
     for number in 0..1_000_000_u64 {
         let class = if number % 3 == 0 { Class::Write } else { Class::Read };
-        let call = Call { rows: number % 5, server_us: number % 7_000, ..Call::default() };
+        let overhead_us = (number % 2 == 0).then_some(number % 60);
+        let (rows, server_us) = (number % 5, number % 7_000);
+        let call = Call { rows, server_us, overhead_us, ..Call::default() };
         tally.on_call(scope, &form(number, class), &call);
         sent.calls += 1;
         sent.rows += call.rows;
         sent.server_us += call.server_us;
+        sent.overhead_us += overhead_us.unwrap_or(0);
         if number % 250 == 249 {
             tally.empty_into(&mut book, number / 1_000);
             assert!(tally.len() <= 100 + 2);
@@ -42,6 +45,9 @@ fn a_million_forms_fit_into_the_bound_and_all_their_calls_are_there() {
     assert_eq!((found.calls, found.rows, found.server_us), (sent.calls, sent.rows, sent.server_us));
     let times: u64 = book.entries().map(|entry| entry.times.count()).sum();
     assert_eq!(times, sent.calls);
+    assert_eq!(found.overhead_us, sent.overhead_us);
+    let measured: u64 = book.entries().map(|entry| entry.overheads.histogram().count()).sum();
+    assert_eq!(measured, sent.calls / 2);
     let totals: u64 = book.totals().map(|(_, _, total)| total.times.count()).sum();
     assert_eq!(totals, sent.calls);
     let writes = book.totals().find(|(_, kind, _)| *kind == "write");

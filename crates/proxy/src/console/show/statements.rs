@@ -31,6 +31,9 @@ pub(super) const STATEMENTS: Columns = &[
     ("p999_us", Int8),
     ("longest_us", Int8),
     ("statement", Text),
+    ("overhead_us", Int8),
+    ("overhead_p50_us", Int8),
+    ("overhead_p99_us", Int8),
 ];
 
 pub(super) const ORIGINS: Columns =
@@ -59,6 +62,8 @@ pub(super) fn rows(book: &Book) -> Vec<Row> {
 
 fn row(entry: &Entry) -> Row {
     let sums = &entry.sums;
+    let overheads = entry.overheads.histogram();
+    let overhead = |share| overheads.quantile(share).and_then(cell);
     let quantile = |share| entry.times.quantile(share).and_then(cell);
     let errors = |fault: Fault| cell(sums.errors_of(fault));
     vec![
@@ -85,5 +90,8 @@ fn row(entry: &Entry) -> Row {
         quantile(0.999),
         cell(sums.longest_us),
         cell(&entry.text),
+        cell(sums.overhead_us),
+        overhead(0.5),
+        overhead(0.99),
     ]
 }
