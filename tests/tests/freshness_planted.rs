@@ -17,6 +17,9 @@ mod bed;
 mod checker;
 #[path = "cache/soundness/mod.rs"]
 mod soundness;
+#[allow(dead_code, reason = "a part of what the tests of the cache use")]
+#[path = "cache/two.rs"]
+mod two;
 
 use std::time::Duration;
 
@@ -65,4 +68,14 @@ fn a_tag_that_is_left_out_is_noticed() {
         println!("{planted:?}: {}\n{}", outcome.told(), outcome.unsound.concat());
         assert!(!outcome.unsound.is_empty(), "{planted:?} was not noticed");
     }
+}
+
+#[test]
+fn trust_in_what_others_have_kept_is_noticed() {
+    let _alone = ALONE.lock();
+    let two = two::Two::ready("");
+    core::plant(&[core::Fault::TrustShared]);
+    let outcome = two::run(&two, TIME);
+    core::plant(&[]);
+    assert!(!outcome.violations.is_empty(), "{outcome:?}");
 }

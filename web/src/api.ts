@@ -117,6 +117,20 @@ export interface Cache {
   forced: string | null;
   answers: number;
   bytes: number;
+  shared: {
+    open: boolean;
+    trouble: string | null;
+    hits: number;
+    misses: number;
+    refused: number;
+    errors: number;
+    skipped: number;
+    written: number;
+    dropped: number;
+    read_bytes: number;
+    written_bytes: number;
+    waited_ms: number;
+  } | null;
   databases: {
     database: string;
     mode: string | null;
@@ -125,6 +139,7 @@ export interface Cache {
     would_hit: number;
     misses: number;
     coalesced: number;
+    shared: number;
     kept: number;
     answered_bytes: number;
     saved_ms: number;

@@ -16,6 +16,7 @@ pub mod lease;
 pub mod plan;
 pub mod refusal;
 pub mod shapes;
+pub mod shared;
 pub mod shown;
 pub mod snapshot;
 pub mod tag;

@@ -361,6 +361,7 @@ pub(crate) fn merge(shared: &Shared, reports: &[WorkerReport]) -> Report {
         changes: shared.streams.report(),
         cache,
         cached: shared.store.size(),
+        shared_cache: shared.second_level.report(),
         locks: shared.locks.report(clock::now()),
         server_statistics: shared.server_statistics.report(clock::now()),
         uptime: clock::now() - shared.started,

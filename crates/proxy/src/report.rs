@@ -10,6 +10,7 @@ pub use howdah_core::direct::Direct;
 pub use howdah_core::pool::Advice;
 pub use howdah_core::server_statistics::Counters;
 
+pub use crate::cache::shared::{SharedCacheReport, SharedCounts};
 use crate::rows::ClientRow;
 use crate::settings::Settings;
 pub use crate::traffic::Counts;
@@ -43,6 +44,8 @@ pub struct Report {
     pub cache: Vec<CacheReport>,
     /// Answers that it keeps, and their bytes.
     pub cached: (usize, u64),
+    /// What it shares with other instances; `None`: nothing.
+    pub shared_cache: Option<SharedCacheReport>,
     /// Statements that wait for locks in PostgreSQL, and for whom: as of a few seconds ago, while statements take long.
     pub locks: Vec<LockReport>,
     /// What PostgreSQL itself counts, by node and database.

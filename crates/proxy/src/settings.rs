@@ -25,6 +25,8 @@ mod users;
 pub use howdah_core::login::Rates;
 pub use ipnet::IpNet;
 
+pub use crate::cache::shared::SharedCache;
+
 pub use auth::{Auth, AuthQuery, Connection, Method, Names, Rule};
 pub use users::{Login, Secret, ServerCredentials, User};
 
@@ -76,6 +78,8 @@ pub struct Settings {
     pub overrides: Arc<Overrides>,
     /// Bytes of answers that the result cache keeps at most.
     pub cache_size: u64,
+    /// What the result cache shares with other instances; `None`: nothing.
+    pub shared_cache: Option<SharedCache>,
     /// How often nodes are asked what they count about databases; `None`: never.
     pub server_statistics: Option<Duration>,
     /// What statements do is counted.

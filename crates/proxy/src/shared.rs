@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::mpsc;
 
 use crate::cache::Store;
+use crate::cache::shared::SecondLevel;
 use crate::catalog::Catalogs;
 use crate::clock;
 use crate::error::Refusal;
@@ -36,7 +38,7 @@ use crate::server_statistics::ServerStatistics;
 use crate::settings::{NodeAddress, Settings};
 use crate::takeover;
 use crate::topology::Clusters;
-use crate::worker::{Command, worker_of};
+use crate::worker::{Command, Worker, worker_of};
 
 /// What a quota or a number of clients is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -122,6 +124,8 @@ pub(crate) struct Shared {
     pub(crate) hubs: Hubs,
     /// Answers that are kept.
     pub(crate) store: Store,
+    /// Answers that instances share.
+    pub(crate) second_level: SecondLevel,
     /// What is known of databases.
     pub(crate) catalogs: Catalogs,
     /// Who is the primary, and who follows it.
@@ -144,6 +148,7 @@ impl Shared {
     ) -> Self {
         let shared = Self {
             store: Store::new(settings.cache_size),
+            second_level: SecondLevel::default(),
             settings: Mutex::new(Arc::new(settings)),
             quotas: Mutex::default(),
             wholes: Mutex::default(),
@@ -192,6 +197,22 @@ impl Shared {
         self.store.resize(settings.cache_size);
         *self.settings.lock() = Arc::clone(&settings);
         self.clusters.reload(self, &settings);
+    }
+
+    /// What one worker does for all: asks the nodes, hears of changes, is connected with the cache that instances share.
+    pub(crate) fn reload(&self, worker: &Rc<Worker>) {
+        let settings = worker.settings();
+        self.clusters.probe(worker, &settings);
+        self.streams.reload(worker, &settings);
+        self.second_level.reload(settings.shared_cache.as_ref());
+    }
+
+    /// Forgets all answers, and those that other instances have kept up to now.
+    pub(crate) fn forget_answers(&self) {
+        self.store.flush();
+        if self.second_level.is_configured() {
+            self.streams.forget_answers();
+        }
     }
 
     pub(crate) fn set_listening(&self, listening: Vec<ListenAddress>) {

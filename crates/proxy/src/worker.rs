@@ -449,8 +449,7 @@ impl Worker {
     /// One worker asks the nodes for all, and hears of changes.
     fn probe(self: &Rc<Self>) {
         if self.index == 0 {
-            self.shared.clusters.probe(self, &self.settings());
-            self.shared.streams.reload(self, &self.settings());
+            self.shared.reload(self);
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State as With;
-use howdah_proxy::report::{CacheReport, Report};
+use howdah_proxy::report::{CacheReport, Report, SharedCacheReport};
 use howdah_proxy::settings::Settings;
 use serde_json::{Value, json};
 
@@ -24,8 +24,28 @@ pub(crate) async fn cache(With(state): With<Arc<State>>) -> Json<Value> {
         "forced": forced.map(|mode| mode.as_str()),
         "answers": report.cached.0,
         "bytes": report.cached.1,
+        "shared": report.shared_cache.as_ref().map(shared),
         "databases": report.cache.iter().map(of).collect::<Vec<_>>(),
     }))
+}
+
+/// What instances share.
+fn shared(report: &SharedCacheReport) -> Value {
+    let counts = &report.counts;
+    json!({
+        "open": report.open,
+        "trouble": report.trouble,
+        "hits": counts.hits,
+        "misses": counts.misses,
+        "refused": counts.refused,
+        "errors": counts.errors,
+        "skipped": counts.skipped,
+        "written": counts.written,
+        "dropped": counts.dropped,
+        "read_bytes": counts.read_bytes,
+        "written_bytes": counts.written_bytes,
+        "waited_ms": millis(counts.waited),
+    })
 }
 
 fn database(one: &CacheReport, report: &Report, settings: &Settings) -> Value {
@@ -40,6 +60,7 @@ fn database(one: &CacheReport, report: &Report, settings: &Settings) -> Value {
         "would_hit": counts.observed,
         "misses": counts.misses,
         "coalesced": counts.coalesced,
+        "shared": counts.shared,
         "kept": counts.fills,
         "answered_bytes": counts.bytes,
         "saved_ms": millis(counts.saved),

@@ -19,7 +19,7 @@ pub(crate) const BOUND: Duration = Duration::from_secs(10);
 pub(crate) struct Bed {
     engine: Option<Engine>,
     runtime: Runtime,
-    pub(crate) cluster: Cluster,
+    pub(crate) cluster: Arc<Cluster>,
 }
 
 /// An answer that is kept.
@@ -47,6 +47,15 @@ impl Bed {
     /// In front of these nodes.
     pub(crate) fn on(nodes: ClusterBuilder, keys: &str) -> Self {
         let cluster = nodes.start().unwrap_or_else(|error| panic!("no PostgreSQL: {error}"));
+        Self::before(Arc::new(cluster), keys)
+    }
+
+    /// Another instance in front of the same nodes.
+    pub(crate) fn beside(&self, keys: &str) -> Self {
+        Self::before(Arc::clone(&self.cluster), keys)
+    }
+
+    fn before(cluster: Arc<Cluster>, keys: &str) -> Self {
         let mut text = "[listen]\nport = 0\nworkers = 1\n[[cluster]]\nname = \"main\"\n".to_owned();
         let all = std::iter::once(cluster.primary()).chain(cluster.replicas());
         for node in all {

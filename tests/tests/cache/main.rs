@@ -18,5 +18,7 @@ mod fresh;
 mod order;
 mod race;
 mod replicas;
+mod shared;
 mod sound;
 mod soundness;
+mod two;

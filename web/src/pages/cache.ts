@@ -60,6 +60,7 @@ function database(one: One, forced: string | null): HTMLElement {
       fact('Answered', count(one.hits)),
       fact('Looked up in vain', count(one.misses)),
       fact('Waited for an equal one', count(one.coalesced)),
+      one.shared > 0 && fact('Kept by another instance', count(one.shared)),
       fact('Kept', count(one.kept)),
       fact('Bytes answered', bytes(one.answered_bytes)),
       fact('PostgreSQL’s time saved', ago(one.saved_ms)),
@@ -70,6 +71,15 @@ function database(one: One, forced: string | null): HTMLElement {
   );
 }
 
+/** What instances share, in one line. */
+function others(shared: Cache['shared']): string {
+  if (!shared) return '';
+  const state = shared.open ? 'answers' : `is not asked${shared.trouble ? `: ${shared.trouble}` : ''}`;
+  const asked = shared.hits + shared.misses + shared.refused;
+  const mean = asked > 0 ? `, ${(shared.waited_ms / asked).toFixed(1)} ms in the mean` : '';
+  return ` · the shared cache ${state}: ${count(shared.hits)} of ${count(asked)} found and valid${mean}, ${count(shared.written)} put there`;
+}
+
 export function cache(): Page {
   const list = h('div', { class: 'charts' });
   const summary = h('p', { class: 'note' });
@@ -77,7 +87,7 @@ export function cache(): Page {
   const ask = polled(
     () => get<Cache>('cache'),
     (value) => {
-      summary.textContent = `${count(value.answers)} answers of ${bytes(value.bytes)} are kept${value.forced ? ` · an administrator has said: ${value.forced}` : ''}`;
+      summary.textContent = `${count(value.answers)} answers of ${bytes(value.bytes)} are kept${value.forced ? ` · an administrator has said: ${value.forced}` : ''}${others(value.shared)}`;
       replace(
         list,
         ...(value.databases.length > 0

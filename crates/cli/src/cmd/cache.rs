@@ -46,11 +46,12 @@ struct Explain {
     console: console::Args,
 }
 
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 12] = [
     "database",
     "mode",
     "hits",
     "coalesced",
+    "shared",
     "would_hit",
     "misses",
     "hit_percent",
@@ -92,6 +93,11 @@ fn stats(args: &console::Args) -> Outcome {
     let mut text = table.render();
     for row in rows.iter().filter(|row| !cell(row, "reasons").is_empty()) {
         text.push_str(&format!("{}: {}\n", cell(row, "database"), cell(row, "reasons")));
+    }
+    if let Some(shared) = rows.first().map(|row| cell(row, "shared_cache"))
+        && !shared.is_empty()
+    {
+        text.push_str(&format!("shared cache: {shared}\n"));
     }
     terminal::data(&text)?;
     Ok(Exit::Done)

@@ -18,6 +18,8 @@ const UNKNOWN: Duration = Duration::from_secs(1);
 const LEAST: Duration = Duration::from_millis(20);
 /// and at most.
 const MOST: Duration = Duration::from_secs(30);
+/// An answer that takes as long is worth looking for elsewhere.
+const DEAR: Duration = Duration::from_millis(1);
 /// What a new time counts in the mean.
 const WEIGHT: u32 = 4;
 
@@ -58,6 +60,12 @@ impl Worth {
         };
     }
 
+    /// Whether an answer is worth a question to another place than PostgreSQL: what PostgreSQL answers at once comes as quickly from it.
+    #[must_use]
+    pub fn is_dear(&self) -> bool {
+        self.takes == Duration::ZERO || self.takes >= DEAR
+    }
+
     /// How long to wait for an answer that somebody else has just asked for: about as long as it would take to ask oneself.
     #[must_use]
     pub fn patience(&self) -> Duration {
@@ -71,6 +79,16 @@ impl Worth {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_postgresql_answers_at_once_is_not_looked_for_elsewhere() {
+        let mut worth = Worth::default();
+        assert!(worth.is_dear(), "nobody knows");
+        worth.on_fill(Duration::from_micros(300));
+        assert!(!worth.is_dear());
+        (0..20).for_each(|_| worth.on_fill(Duration::from_millis(3)));
+        assert!(worth.is_dear());
+    }
 
     #[test]
     fn one_waits_about_as_long_as_it_takes() {

@@ -15,6 +15,8 @@ pub enum Fault {
     LeaveSilently = 8,
     /// An answer that shows its rows is not tagged by them.
     ForgetShown = 16,
+    /// What another instance has kept counts as if it had just been asked for: our own array is not looked at.
+    TrustShared = 32,
 }
 
 #[cfg(feature = "planted-bugs")]

@@ -8,6 +8,7 @@
 //! that touches them was delivered, and while everything older than the bound has been.
 
 mod relations;
+pub mod standing;
 pub mod stream;
 
 use std::fmt;

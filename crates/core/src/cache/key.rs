@@ -20,6 +20,9 @@ const SILENT: [&str; 11] = [
     "transaction_timeout",
 ];
 
+/// Bytes of place and context at the beginning of a key.
+const NUMBERS: usize = 8;
+
 /// One request.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
@@ -78,6 +81,12 @@ pub fn bare(sql: &[u8]) -> &[u8] {
 
 fn find(text: &[u8], mark: &[u8; 2]) -> Option<usize> {
     text.windows(2).position(|pair| pair == mark)
+}
+
+/// What a key says besides numbers that only this process knows: statement, types and what was bound.
+#[must_use]
+pub fn beyond_numbers(key: &[u8]) -> &[u8] {
+    key.get(NUMBERS..).unwrap_or_default()
 }
 
 /// The settings of a session that can change an answer: its role among them.

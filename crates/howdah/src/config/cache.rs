@@ -4,16 +4,28 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use howdah_core::cache::wish::{Level, Mode, Wish};
-use howdah_proxy::settings::{Changes, User};
+use howdah_proxy::settings::{Changes, SharedCache, User};
 
 use super::document::Table;
 use super::error::Mistake;
-use super::keys::CACHE;
+use super::keys::{CACHE, REDIS};
 use super::read::{Findings, Reader};
+use super::secret;
 use super::validate::role;
 
-/// Reads what there is of it. `None`: changes are not followed.
+/// How changes are followed, and what is shared with others who follow them. `None`: they are not, and nothing is.
 pub(crate) fn changes(
+    root: &Table,
+    users: &[User],
+    environment: &HashMap<String, String>,
+    findings: &mut Findings,
+) -> (Option<Changes>, Option<SharedCache>) {
+    let changes = followed(root, users, environment, findings);
+    let shared = shared(root, changes.is_some(), environment, findings);
+    (changes, shared)
+}
+
+fn followed(
     root: &Table,
     users: &[User],
     environment: &HashMap<String, String>,
@@ -26,6 +38,35 @@ pub(crate) fn changes(
     let tags = reader.integer("tags").unwrap_or_default();
     let publication = reader.text("publication")?;
     Some(Changes { publication, login, heartbeat, catalog_poll, tags })
+}
+
+/// What instances share. `None`: nothing, or nobody would say what it is worth.
+fn shared(
+    root: &Table,
+    follows: bool,
+    environment: &HashMap<String, String>,
+    findings: &mut Findings,
+) -> Option<SharedCache> {
+    let given = root.single("cache").and_then(|cache| cache.single(REDIS.name));
+    let mut reader = Reader::new(REDIS.keys, given, "cache.redis", findings);
+    let timeout = reader.duration("timeout");
+    let ttl = reader.duration("ttl");
+    let prefix = reader.text("prefix");
+    let password = secret::read(&mut reader, "password", environment);
+    let url = reader.text("url").filter(|_| follows)?;
+    match SharedCache::new(url, password) {
+        Ok(mut shared) => {
+            shared.timeout = timeout.unwrap_or(shared.timeout);
+            shared.ttl = ttl.unwrap_or(shared.ttl);
+            shared.prefix = prefix.unwrap_or(shared.prefix);
+            Some(shared)
+        }
+        Err(reason) => {
+            let fix = "url = \"redis://10.0.0.5:6379/0\"";
+            reader.fail(Mistake::Value, "url", reason, fix);
+            None
+        }
+    }
 }
 
 /// Bytes of answers at most, and what is said about the cache where a database says nothing.

@@ -19,7 +19,8 @@ use super::read::Findings;
 const GENERAL: &str = "HOWDAH__";
 
 /// Traditional variables, the key each sets, and whether it counts milliseconds.
-const TRADITIONAL: [(&str, &str, bool); 4] = [
+const TRADITIONAL: [(&str, &str, bool); 5] = [
+    ("REDIS_URL", "cache.redis.url", false),
     ("DB_POOL_MIN", "pool.min_size", false),
     ("DB_POOL_MAX", "pool.max_size", false),
     ("DB_POOL_IDLE_TIMEOUT", "pool.idle_timeout", true),
@@ -27,8 +28,7 @@ const TRADITIONAL: [(&str, &str, bool); 4] = [
 ];
 
 /// Traditional variables of features that this version does not have.
-const LATER: [&str; 14] = [
-    "REDIS_URL",
+const LATER: [&str; 13] = [
     "CACHE_TTL",
     "CACHE_MAX_MEMORY",
     "CACHE_ENABLE_COMPRESSION",

@@ -15,7 +15,7 @@ mod statements;
 mod web;
 
 pub(crate) use alerts::{ALERT_RULE, ALERT_SINK, ALERTS};
-pub(crate) use cache::{CACHE, DATABASE_CACHE};
+pub(crate) use cache::{CACHE, DATABASE_CACHE, REDIS};
 pub(crate) use ha::HA;
 pub(crate) use history::HISTORY;
 pub(crate) use rules::{DATABASE_ROUTE, OVERRIDE, ROUTE, RULE};

@@ -65,10 +65,9 @@ pub(crate) fn config(
     let mut reader = Reader::new(HEALTH.keys, root.single("health"), "health", findings);
     let health = health(&mut reader);
     let probe = probe(&mut reader, &users, environment);
-    let changes = cache::changes(root, &users, environment, findings);
+    let (changes, shared_cache) = cache::changes(root, &users, environment, findings);
     let ha = ha::read(root, &users, environment, findings);
-    let rules = Arc::new(rules::read(root, findings));
-    let overrides = Arc::new(route::overrides(root, findings));
+    let (rules, overrides) = (rules::read(root, findings), route::overrides(root, findings));
     let web = web::read(root, environment, findings);
     let history = history::read(root, environment, findings);
     let alerts = alerts::read(root, environment, findings);
@@ -94,11 +93,12 @@ pub(crate) fn config(
             auth,
             admin_users,
             stats_users,
-            rules,
-            overrides,
+            rules: Arc::new(rules),
+            overrides: Arc::new(overrides),
             balance: routes.balance,
             slow_start: routes.slow_start,
             cache_size,
+            shared_cache,
             server_statistics: statements.server_statistics,
             explain: statements.explain,
             counts_statements: statements.counted,

@@ -13,6 +13,7 @@ mod import_keys;
 mod mistakes;
 mod route;
 mod rules;
+mod shared;
 mod sources;
 mod url;
 

@@ -148,13 +148,13 @@ fn a_mistake_names_the_variable_or_the_flag_that_made_it() {
 fn variables_of_later_features_are_remarked_and_no_mistake() {
     let loaded = load(&[
         ("DATABASE_URL", URL),
-        ("REDIS_URL", "redis://x"),
+        ("CACHE_ENABLE_WARMING", "true"),
         ("CACHE_TTL", "60"),
         ("ALERT_QUERY_TIME", ""),
     ])
     .unwrap();
     let notices: Vec<_> = loaded.notices.iter().map(ToString::to_string).collect();
-    assert_eq!(notices, ["this version does not use REDIS_URL, CACHE_TTL"]);
+    assert_eq!(notices, ["this version does not use CACHE_TTL, CACHE_ENABLE_WARMING"]);
 }
 
 #[test]

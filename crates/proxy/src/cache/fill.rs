@@ -14,6 +14,8 @@ use howdah_wire::frame;
 
 use super::coalesce::Fetching;
 use super::place::LocalPlace;
+use super::plans::Planned;
+use super::shared::Elsewhere;
 use super::store::{Entry, Store, shape};
 use crate::clock;
 use crate::session::Session;
@@ -22,6 +24,9 @@ use crate::session::Session;
 #[derive(Debug)]
 pub(crate) struct Filling {
     pub(super) place: Rc<LocalPlace>,
+    pub(super) planned: Rc<Planned>,
+    /// Where others may find it.
+    pub(super) elsewhere: Option<Box<Elsewhere>>,
     pub(super) key: Box<[u8]>,
     /// What the request wanted of the cache.
     pub(super) mode: Mode,
@@ -99,12 +104,19 @@ impl Filling {
             answer.description.as_deref().and_then(|found| found.get(frame::HEADER_LEN..));
         let shape = described.map(shape).or(self.told);
         let cost = now.saturating_duration_since(self.since);
-        self.place.plans.borrow_mut().worth(self.analysis.fingerprint.0).on_fill(cost);
+        let mut plans = self.place.plans.borrow_mut();
+        let worth = plans.worth(self.analysis.fingerprint.0);
+        worth.on_fill(cost);
+        let elsewhere = self.elsewhere.filter(|_| worth.is_dear());
+        drop(plans);
         let came = self.place.freshness.mark();
         let Self { place, key, analysis, counts_only, fetching, .. } = self;
         let entry =
             Arc::new(Entry { answer, shape, tags, seen, came, analysis, cost, counts_only });
         store.put(key, Arc::clone(&entry));
+        if let Some(elsewhere) = elsewhere {
+            elsewhere.put(&entry);
+        }
         if let Some(fetching) = fetching {
             fetching.end(entry);
         }

@@ -1,6 +1,6 @@
 //! The result cache as the data plane has it: answers that are kept ([`Store`]), where they come from and as whom ([`place`]), what a
 //! worker knows about statements ([`plans`]), the way of a request through it ([`session`]), and those who miss the same at once
-//! ([`coalesce`]). What may be kept and given is decided
+//! ([`coalesce`]), and what several instances share ([`shared`]). What may be kept and given is decided
 //! by `howdah_core::cache`.
 //!
 //! Invariant: an answer is given only if `Freshness` says at that moment that it is valid, whatever is in the store.
@@ -11,6 +11,7 @@ mod fill;
 pub(crate) mod place;
 mod plans;
 mod session;
+pub(crate) mod shared;
 mod store;
 mod tally;
 

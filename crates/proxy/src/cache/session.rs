@@ -1,6 +1,8 @@
 //! The way of a request through the cache: looked up before a server is asked for, answered if what was found is valid, and otherwise
 //! its answer kept on the way back.
 //!
+//! Length: one way, in one place.
+//!
 //! Invariant: only requests outside a transaction, of sessions of which everything is known, are looked up; whatever is in doubt goes
 //! to PostgreSQL.
 
@@ -52,14 +54,20 @@ pub(super) struct Known {
 }
 
 /// What became of a look-up.
-enum Looked {
+pub(super) enum Looked {
     Found(Hit),
     /// Somebody has asked PostgreSQL for it.
     Coming(Arc<Fetch>, Wanted),
     /// It is there, or on its way, and may be given once this has passed.
     Fenced(Fence),
     /// To be kept, if it is worth it.
-    Missed(Option<Box<Filling>>),
+    Missed(Option<Missed>),
+}
+
+/// What is to be kept, and what its client has to be told.
+pub(super) struct Missed {
+    pub(super) filling: Box<Filling>,
+    pub(super) wanted: Wanted,
 }
 
 /// What a client has to be told, of which request, and how fresh.
@@ -79,7 +87,7 @@ pub(super) struct Hit {
     pub(super) entry: Arc<Entry>,
     pub(super) wanted: Wanted,
     /// Somebody else had asked for it.
-    coalesced: bool,
+    pub(super) coalesced: bool,
 }
 
 /// A request that can be looked up.
@@ -150,10 +158,22 @@ impl Session {
                 }
             };
         }
+        if let Looked::Missed(Some(missed)) = looked {
+            looked = match self.look_elsewhere(missed).await? {
+                Ok(looked) => looked,
+                Err(refusal) => {
+                    self.refuse(&refusal);
+                    return Ok(true);
+                }
+            };
+        }
         let hit = match looked {
             Looked::Found(hit) => hit,
-            Looked::Missed(filling) => {
-                self.caching.filling = filling;
+            Looked::Missed(missed) => {
+                self.caching.filling = missed.map(|missed| {
+                    place.tally.on_miss();
+                    missed.filling
+                });
                 return Ok(false);
             }
             Looked::Coming(..) | Looked::Fenced(_) => return Ok(false),
@@ -289,9 +309,17 @@ impl Session {
                 }
             }
         }
-        place.tally.on_miss();
-        let filling = self.filling(place, &found, (&key, wish.mode), now);
-        Looked::Missed(filling.map_err(|reason| place.tally.on_reason(reason)).ok().map(Box::new))
+        match self.filling(place, &found, (&key, wish.mode), now) {
+            Ok(filling) => {
+                wanted.route = self.route_of(found.sql);
+                Looked::Missed(Some(Missed { filling: Box::new(filling), wanted }))
+            }
+            Err(reason) => {
+                place.tally.on_miss();
+                place.tally.on_reason(reason);
+                Looked::Missed(None)
+            }
+        }
     }
 
     /// The request in the inbox, if it is of a shape that can be looked up.
@@ -369,6 +397,8 @@ impl Session {
         });
         Ok(Filling {
             place: Rc::clone(place),
+            planned,
+            elsewhere: None,
             key: key.into(),
             mode,
             counts_only: false,
@@ -428,7 +458,7 @@ impl Session {
 
 impl Entry {
     /// Whether it is an answer to a request like this.
-    fn fits(&self, wanted: &Wanted) -> bool {
+    pub(super) fn fits(&self, wanted: &Wanted) -> bool {
         self.answer.has(wanted.around)
             && (wanted.told.is_none() || wanted.told == self.shape)
             && (!self.counts_only || wanted.wish.mode == Mode::Observe)

@@ -9,6 +9,7 @@ use std::time::Duration;
 pub(crate) struct Tally {
     hits: Cell<u64>,
     coalesced: Cell<u64>,
+    shared: Cell<u64>,
     observed: Cell<u64>,
     misses: Cell<u64>,
     fills: Cell<u64>,
@@ -25,6 +26,8 @@ pub struct Counts {
     pub hits: u64,
     /// Those of them that waited for an answer which somebody else had asked for.
     pub coalesced: u64,
+    /// Those of them that another instance had kept.
+    pub shared: u64,
     /// Requests that would have been.
     pub observed: u64,
     /// Requests that were looked up in vain.
@@ -44,6 +47,7 @@ impl Counts {
     pub fn add(&mut self, other: &Self) {
         self.hits += other.hits;
         self.coalesced += other.coalesced;
+        self.shared += other.shared;
         self.observed += other.observed;
         self.misses += other.misses;
         self.fills += other.fills;
@@ -67,6 +71,10 @@ impl Tally {
         self.saved.set(self.saved.get() + saved);
     }
 
+    pub(super) fn on_shared(&self) {
+        add(&self.shared, 1);
+    }
+
     pub(super) fn on_observed(&self) {
         add(&self.observed, 1);
     }
@@ -87,6 +95,7 @@ impl Tally {
         Counts {
             hits: self.hits.get(),
             coalesced: self.coalesced.get(),
+            shared: self.shared.get(),
             observed: self.observed.get(),
             misses: self.misses.get(),
             fills: self.fills.get(),

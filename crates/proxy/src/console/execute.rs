@@ -69,7 +69,7 @@ impl Console<'_> {
                 return self.explain(command, database.as_deref(), sql).await;
             }
             Command::Cache(mode) => shared.store.force(*mode),
-            Command::CacheFlush => shared.store.flush(),
+            Command::CacheFlush => shared.forget_answers(),
             Command::Ignored(_) => {}
             Command::Change(key) => return Err(only_in_the_file(key).into()),
             Command::Disable(database) | Command::Enable(database) => {

@@ -204,6 +204,7 @@ impl<'a> Following<'a> {
         if is_known && freshness.visible().is_some() && freshness.epoch().is_none() {
             // Before anybody can keep an answer that was judged by the catalog of before.
             self.around.catalogs.on_redefined(self.around.target, Redefined::Changed);
+            freshness.on_read(&definitions.fingerprint);
             freshness.on_settled(definitions.shapes.seen());
         }
         self.definitions = Some(definitions);

@@ -98,6 +98,13 @@ impl Streams {
         }
     }
 
+    /// What others have kept up to now is not taken over.
+    pub(crate) fn forget_answers(&self) {
+        for followed in self.followed.lock().values() {
+            followed.freshness.forget_answers();
+        }
+    }
+
     /// How all of them are.
     pub(crate) fn report(&self) -> Vec<ChangesReport> {
         let now = clock::now();

@@ -98,6 +98,11 @@ families! {
     RULE_HITS = Counter "howdah_rule_hits_total" ["rule"] "Statements that a rule had a part in.";
     RULE_BLOCKS = Counter "howdah_rule_blocks_total" ["rule"] "Statements that a rule refused.";
     CACHE_REQUESTS = Counter "howdah_cache_requests_total" ["database", "result"] "Requests that were looked up in the result cache: hit, coalesced (waited for the answer to an equal one), observed (would have been a hit), miss.";
+    SHARED_UP = Gauge "howdah_cache_shared_up" [] "Whether the cache that instances share is asked; absent without one, as the next four.";
+    SHARED_REQUESTS = Counter "howdah_cache_shared_requests_total" ["result"] "Answers that were looked for in the cache that instances share: hit, miss, refused (found, and not valid here), error (or too late), skipped (not asked, because it did not answer).";
+    SHARED_WAIT = Counter "howdah_cache_shared_wait_seconds_total" [] "How long requests have waited for its answers.";
+    SHARED_WRITES = Counter "howdah_cache_shared_writes_total" ["outcome"] "Answers that were put there (written), or not because too many waited (dropped).";
+    SHARED_BYTES = Counter "howdah_cache_shared_bytes_total" ["direction"] "Bytes of answers that were read from there and written.";
     NODE_UP = Gauge "howdah_node_up" ["node", "role"] "Whether a node answers.";
     NODE_LAG = Gauge "howdah_node_replication_lag_seconds" ["node"] "How old what a replica shows is at most.";
     NODE_LAG_BYTES = Gauge "howdah_node_replication_lag_bytes" ["node"] "What a replica has not replayed of the primary's log.";

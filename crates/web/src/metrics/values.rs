@@ -7,7 +7,9 @@ use std::time::UNIX_EPOCH;
 
 use howdah_core::alerts::Rule;
 use howdah_core::statements::{Fault, Histogram, Overheads, Sums};
-use howdah_proxy::report::{Counters, Counts, NodeReport, PoolReport, RuleReport};
+use howdah_proxy::report::{
+    Counters, Counts, NodeReport, PoolReport, RuleReport, SharedCacheReport, SharedCounts,
+};
 
 use super::process;
 use super::text::{Buckets, Format, LIMITS, SHORT, Text};
@@ -237,6 +239,7 @@ fn nodes(text: &mut Text, snapshot: &Snapshot) {
         results.map(|(result, count)| ([one.database.clone(), of(result)], count as f64))
     });
     text.family(&CACHE_REQUESTS, looked_up);
+    shared_cache(text, report.shared_cache.as_ref());
     let up = report
         .nodes
         .iter()
@@ -244,6 +247,31 @@ fn nodes(text: &mut Text, snapshot: &Snapshot) {
     text.family(&NODE_UP, up);
     text.family(&NODE_LAG, lag(&report.nodes));
     text.family(&NODE_LAG_BYTES, lag_bytes(&report.nodes));
+}
+
+/// What instances share; without it the families are there, and have no sample.
+fn shared_cache(text: &mut Text, report: Option<&SharedCacheReport>) {
+    let counts = report.map(|report| report.counts);
+    text.family(&SHARED_UP, report.map(|report| ([], f64::from(u8::from(report.open)))));
+    let each = |of_counts: fn(SharedCounts) -> Vec<(&'static str, u64)>| {
+        let values = counts.map(of_counts).unwrap_or_default();
+        values.into_iter().map(|(word, count)| ([of(word)], count as f64))
+    };
+    let results = each(|counts| {
+        vec![
+            ("hit", counts.hits),
+            ("miss", counts.misses),
+            ("refused", counts.refused),
+            ("error", counts.errors),
+            ("skipped", counts.skipped),
+        ]
+    });
+    text.family(&SHARED_REQUESTS, results);
+    text.family(&SHARED_WAIT, counts.map(|counts| ([], counts.waited.as_secs_f64())));
+    let outcomes = each(|it| vec![("written", it.written), ("dropped", it.dropped)]);
+    text.family(&SHARED_WRITES, outcomes);
+    let bytes = each(|it| vec![("read", it.read_bytes), ("written", it.written_bytes)]);
+    text.family(&SHARED_BYTES, bytes);
 }
 
 fn alerts(text: &mut Text, state: &State) {

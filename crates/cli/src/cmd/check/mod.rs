@@ -125,6 +125,16 @@ async fn look(config: &Config, talk: Talk) -> (Vec<Checked>, Vec<Finding>) {
             findings.extend(found);
         }
     }
+    if let Some(shared) = &settings.shared_cache {
+        match shared.probe().await {
+            Ok(took) => talk.good("shared cache", &format!("answers within {took:.1?}")),
+            Err(reason) => {
+                let found = rules::shared_cache(reason);
+                talk.warn(&found.node, &format!("{}; {}", found.reason, found.fix));
+                findings.push(found);
+            }
+        }
+    }
     (nodes, findings)
 }
 

@@ -56,6 +56,16 @@ pub(super) fn changes(node: &Node, facts: &Facts, wanted: bool) -> Option<Findin
     })
 }
 
+/// The cache that instances share does not answer. Everything works without it.
+pub(super) fn shared_cache(reason: String) -> Finding {
+    Finding {
+        node: "shared cache".to_owned(),
+        severity: Severity::Warning,
+        reason: format!("does not answer: {reason}"),
+        fix: "url and password in [cache.redis]; until then answers are not shared".to_owned(),
+    }
+}
+
 /// The node admits as many connections as the pools may open.
 pub(super) fn connections(
     node: &Node,

@@ -4,10 +4,12 @@
 //! Invariant: the tags of a commit are raised before W passes it, and W passes it before a heartbeat behind it counts.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 use std::time::Instant;
 
-use super::{Freshness, Unseen};
+use super::standing::Standing;
+use super::{Epoch, Freshness, Unseen};
 use crate::cache::faults::{Fault, is_planted};
 use crate::cache::tag::Oid;
 use crate::cache::{Commit, Lsn, Reader, Snapshot, Touched, Watermark};
@@ -27,6 +29,9 @@ pub(super) struct Stream {
     phase: Phase,
     watermark: Option<Watermark>,
     history: Option<History>,
+    /// What was read of definitions last, and what has held since they were settled.
+    pub(super) definitions: Option<Box<str>>,
+    pub(super) standing: Option<Arc<Standing>>,
     /// Heartbeats on their way, and when they were sent.
     beats: VecDeque<(u64, Instant)>,
     /// With a planted bug: what is raised later.
@@ -99,6 +104,7 @@ impl Freshness {
         }
         self.floor.fetch_max(start.0, Ordering::AcqRel);
         stream.history = Some(history);
+        (stream.definitions, stream.standing) = (None, None);
         stream.phase = Phase::Opening { heartbeat: None };
         stream.watermark = Some(Watermark::new(Reader::Primary, start));
         stream.counters.streams += 1;
@@ -195,13 +201,17 @@ impl Freshness {
     /// The definitions that hold now are known, to the stream and to everybody else: these relations are seen, or are not for a
     /// reason. Whatever was delivered up to now may have been judged by others.
     pub fn on_settled(&self, relations: BTreeMap<Oid, Option<Unseen>>) {
-        let stream = self.stream.lock();
+        let mut stream = self.stream.lock();
         let w = Lsn(self.delivered.load(Ordering::Acquire));
         self.invalidations.raise_all(w);
         self.set_relations(w, relations);
         if self.epoch.load(Ordering::Acquire) % 2 == 1 {
             self.epoch.fetch_add(1, Ordering::AcqRel);
         }
+        let epoch = Epoch(self.epoch.load(Ordering::Acquire));
+        let known = stream.history.zip(stream.definitions.clone());
+        let standing = known.map(|(history, definitions)| Standing { history, definitions, epoch });
+        stream.standing = standing.map(Arc::new);
         drop(stream);
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::stream::History;
 use super::*;
+use crate::cache::shared::Unusable;
 use crate::cache::{ColumnSet, Commit, Touched};
 use crate::limits;
 
@@ -165,4 +166,77 @@ fn a_write_that_passed_through_is_not_given_before_it_is_delivered() {
     assert_eq!(keep(&freshness, &tags), Err(Refusal::InDoubt));
     freshness.on_commit(commit(1500, &[freshness.slot(tags[0])]), None);
     assert!(keep(&freshness, &tags).is_ok());
+}
+
+/// An answer that another instance kept, asked about with our own tags.
+fn adopted(freshness: &Freshness, tags: &[Tag], v: u64) -> Result<Seen, Unusable> {
+    let standing = freshness.standing().ok_or(Refusal::Definitions)?;
+    let seen = freshness.adopt(&standing, Lsn(v))?;
+    Ok(freshness.keep(tags, &Stamp::Cold(seen), None)?)
+}
+
+/// The same with definitions that were read.
+fn open_known(freshness: &Freshness, timeline: u32, start: u64) {
+    freshness.on_begin(History { system: 1, timeline }, Lsn(start));
+    beat(freshness, start + 10);
+    assert!(freshness.on_snapshot(snapshot()));
+    freshness.on_read("a");
+    freshness.on_settled([(TABLE, None)].into());
+    beat(freshness, start + 20);
+}
+
+#[test]
+fn what_another_instance_kept_counts_between_our_beginning_and_what_we_know() {
+    let freshness = new();
+    let tags = [Tag::table(TABLE)];
+    assert_eq!(adopted(&freshness, &tags, 1), Err(Refusal::Definitions.into()));
+    open_known(&freshness, 1, 1000);
+    beat(&freshness, 1500);
+    for (v, expected) in [
+        (999, Err(Refusal::Floor.into())),
+        (1009, Err(Refusal::Floor.into())),
+        (1010, Ok(())),
+        (1200, Ok(())),
+        (1500, Ok(())),
+        (1501, Err(Unusable::Ahead)),
+    ] {
+        assert_eq!(adopted(&freshness, &tags, v).map(drop), expected, "{v}");
+    }
+    let kept = adopted(&freshness, &tags, 1200).unwrap();
+    assert_eq!(valid(&freshness, &tags, kept), Ok(()), "it is an answer like any other");
+    freshness.on_commit(commit(1600, &[freshness.slot(tags[0])]), None);
+    assert_eq!(valid(&freshness, &tags, kept), Err(Refusal::Changed));
+    assert_eq!(adopted(&freshness, &tags, 1599), Err(Refusal::Changed.into()));
+    assert!(adopted(&freshness, &tags, 1600).is_ok());
+    freshness.forget_answers();
+    assert_eq!(adopted(&freshness, &tags, 1600), Err(Refusal::Changed.into()));
+}
+
+#[test]
+fn what_another_instance_kept_does_not_count_across_definitions_and_histories() {
+    let freshness = new();
+    let tags = [Tag::table(TABLE)];
+    open_known(&freshness, 1, 1000);
+    let before = freshness.standing().unwrap();
+    freshness.on_unsettled();
+    assert_eq!(freshness.standing(), None);
+    beat(&freshness, 1500);
+    freshness.on_read("b");
+    freshness.on_settled([(TABLE, None)].into());
+    let after = freshness.standing().unwrap();
+    assert_eq!((&*before.definitions, &*after.definitions), ("a", "b"));
+    assert_eq!(
+        adopted(&freshness, &tags, 1499),
+        Err(Refusal::Changed.into()),
+        "not judged by these"
+    );
+    assert!(adopted(&freshness, &tags, 1500).is_ok());
+    let seen = freshness.adopt(&before, Lsn(1500)).unwrap();
+    assert_eq!(freshness.keep(&tags, &Stamp::Cold(seen), None), Err(Refusal::Definitions));
+    freshness.on_end();
+    assert_eq!((freshness.standing(), adopted(&freshness, &tags, 1500).is_err()), (None, true));
+    open_known(&freshness, 2, 1400);
+    assert_eq!(freshness.standing().unwrap().history.timeline, 2);
+    let seen = freshness.adopt(&after, Lsn(1410)).unwrap();
+    assert_eq!(freshness.keep(&tags, &Stamp::Cold(seen), None), Err(Refusal::Definitions));
 }

@@ -25,7 +25,7 @@ pub(crate) static CACHE: Section = Section {
     name: "cache",
     shape: Shape::One,
     doc: "Answers that are kept, and the changes that make them wrong: PostgreSQL tells of every commit in each [[database]] that has a name and the\npublication. Needs wal_level = logical.",
-    sections: &[],
+    sections: &[&REDIS],
     keys: &[
         MODE.default("off"),
         Key::new("size", Kind::Integer { min: 1, max: 1 << 20 }, "MiB of answers at most, in the whole process; the least useful go first.").default("256"),
@@ -40,6 +40,24 @@ pub(crate) static CACHE: Section = Section {
         Key::new("heartbeat", Kind::Duration(Zero::Refused), "How often a heartbeat goes through the log of each database: one small commit. What is known of changes is at most\nthis old, and the way through the log.").default("25ms"),
         Key::new("catalog_poll", Kind::Duration(Zero::Refused), "How often the catalog is asked whether definitions have changed, in case the event triggers of howdah setup are not\nthere. Without them a changed definition is noticed this late.").default("1s"),
         Key::new("tags", Kind::Integer { min: 1024, max: 1 << 28 }, "Places for what answers depend on, 8 bytes each per database. Too few only cost hits.").default("4194304"),
+    ],
+};
+
+/// `[cache.redis]`
+pub(crate) static REDIS: Section = Section {
+    name: "redis",
+    shape: Shape::One,
+    doc: "A Redis or Valkey in which several instances of Howdah share answers. Each of them judges what it finds there by the changes that it has\nheard of itself. Without an answer in time PostgreSQL is asked, as if it were not there.",
+    sections: &[],
+    keys: &[
+        Key::new("url", Kind::Text, "Where it is: redis://host:6379/0, rediss:// with TLS, redis+unix:///path; also REDIS_URL. Left out: nothing is shared.").example("redis://10.0.0.5:6379/0").secret(),
+        Key::new("password", Kind::Text, "Its password, instead of one in url.").example("…").secret(),
+        Key::new("password_file", Kind::Text, "File that holds it.").example("/run/secrets/redis"),
+        Key::new("password_env", Kind::Text, "Environment variable that holds it.").example("HOWDAH_REDIS_PASSWORD"),
+        Key::new("password_command", Kind::Text, "Shell command that prints it.").example("pass show redis"),
+        Key::new("timeout", Kind::Duration(Zero::Refused), "How long a request waits for it. After one that was too late it is not asked until it answers again.").default("5ms"),
+        Key::new("ttl", Kind::Duration(Zero::Refused), "How long an answer stays there at most. Not how fresh it is: that is judged each time.").default("1h"),
+        Key::new("prefix", Kind::Text, "What the names of its keys begin with.").default("howdah:"),
     ],
 };
 

@@ -8,7 +8,7 @@ use super::View;
 use super::route;
 use crate::cache;
 use crate::error::Refusal;
-use crate::report::CacheReport;
+use crate::report::{CacheReport, SharedCacheReport};
 use crate::worker::Worker;
 
 use Kind::{Int8, Text};
@@ -18,6 +18,7 @@ pub(super) const CACHE: Columns = &[
     ("mode", Text),
     ("hits", Int8),
     ("coalesced", Int8),
+    ("shared", Int8),
     ("would_hit", Int8),
     ("misses", Int8),
     ("hit_percent", Int8),
@@ -29,6 +30,7 @@ pub(super) const CACHE: Columns = &[
     ("all_bytes", Int8),
     ("news_age_ms", Int8),
     ("trouble", Text),
+    ("shared_cache", Text),
 ];
 
 pub(in super::super) const EXPLAINED: Columns = &[
@@ -86,6 +88,7 @@ fn row(view: &View, report: &CacheReport) -> Row {
         database.and_then(|database| cell(database.cache.mode.as_str())),
         cell(counts.hits),
         cell(counts.coalesced),
+        cell(counts.shared),
         cell(counts.observed),
         cell(counts.misses),
         percent.and_then(cell),
@@ -97,5 +100,26 @@ fn row(view: &View, report: &CacheReport) -> Row {
         cell(view.report.cached.1),
         changes.and_then(|changes| cell(changes.age?.as_millis())),
         changes.and_then(|changes| changes.trouble.clone()),
+        view.report.shared_cache.as_ref().and_then(shared),
     ]
+}
+
+/// How the cache that instances share is, in one line.
+fn shared(report: &SharedCacheReport) -> Option<String> {
+    let counts = &report.counts;
+    let state = match &report.trouble {
+        None if report.open => "open",
+        Some(trouble) => trouble,
+        None => "opening",
+    };
+    cell(format_args!(
+        "{state}; hits={} misses={} refused={} errors={} skipped={} written={} dropped={}",
+        counts.hits,
+        counts.misses,
+        counts.refused,
+        counts.errors,
+        counts.skipped,
+        counts.written,
+        counts.dropped
+    ))
 }
