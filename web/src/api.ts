@@ -255,6 +255,26 @@ export interface Setup {
   keys: { key: string; value: string; default: string | null }[];
 }
 
+export interface Outsiders {
+  nodes: {
+    node: string;
+    missing: string | null;
+    age_ms: number;
+    all: number;
+    sessions: {
+      process: number;
+      database: string;
+      user: string;
+      application: string;
+      address: string;
+      state: string;
+      lasting_ms: number | null;
+      transaction_ms: number | null;
+      statement: string;
+    }[];
+  }[];
+}
+
 export interface Past {
   on: boolean;
   /** How to turn it on, or what is wrong with it. */

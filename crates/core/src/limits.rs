@@ -109,6 +109,9 @@ pub const COLUMN_SETS: usize = 4096;
 /// Commits that were delivered and are not known to be visible, per database; with more the cache gives up its stream and begins anew.
 pub const COMMITS_IN_DOUBT: usize = 64 * 1024;
 
+/// Sessions that go past Howdah, of one node; with more, those with the youngest transactions are only counted.
+pub const OUTSIDERS: usize = 50;
+
 /// Forms of statements that a worker counts apart within a second; calls of others count together, by kind.
 pub const STATEMENTS_PER_WORKER: usize = 1024;
 

@@ -35,6 +35,7 @@ mod node;
 mod notify;
 pub mod observe;
 mod options;
+mod outsiders;
 mod paces;
 mod pool;
 mod prepare;

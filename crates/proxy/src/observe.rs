@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use crate::administer;
 use crate::clock;
 use crate::proxy::{merge, worker_reports};
-use crate::report::{DirectReport, Report, SessionReport};
+use crate::report::{DirectReport, OutsiderReport, Report, SessionReport};
 use crate::rows::ClientRow;
 use crate::settings::Settings;
 use crate::shared::Shared;
@@ -125,6 +125,12 @@ impl Observer {
     #[must_use]
     pub fn direct(&self) -> Vec<DirectReport> {
         self.shared.server_statistics.direct()
+    }
+
+    /// Sessions at each node in use that do not come from this process, as of the last look.
+    #[must_use]
+    pub fn outsiders(&self) -> Vec<OutsiderReport> {
+        self.shared.server_statistics.outsiders(clock::now())
     }
 
     /// What an administrator has said about the result cache, instead of the configuration.

@@ -156,6 +156,7 @@ pub struct RouteReport {
 }
 
 pub use crate::cache::Counts as CacheCounts;
+pub use crate::outsiders::{Outsider, OutsiderReport};
 
 /// What the result cache has done in one database.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,9 +16,10 @@ use crate::clock;
 use crate::connect::{self, Login};
 use crate::direct::{self, Missing};
 use crate::inquiry::{Inquiry, Row};
+use crate::outsiders::{self, Outsiders};
 use crate::pool::{Pool, Target};
 use crate::proxy::worker_reports;
-use crate::report::{DirectReport, ServerStatisticsReport};
+use crate::report::{DirectReport, OutsiderReport, ServerStatisticsReport};
 use crate::worker::Worker;
 
 /// Login and answer may take so long.
@@ -59,6 +60,8 @@ struct Asked {
     directs: Directs,
     /// Why that is not known.
     missing: Option<String>,
+    /// Sessions there that do not come from Howdah.
+    outsiders: Outsiders,
 }
 
 /// All nodes in use, by address.
@@ -93,6 +96,12 @@ impl ServerStatistics {
         self.0.lock().values().map(report).collect()
     }
 
+    /// Sessions at each node that do not come from Howdah.
+    pub(crate) fn outsiders(&self, now: Instant) -> Vec<OutsiderReport> {
+        let nodes = self.0.lock();
+        nodes.values().filter_map(|asked| asked.outsiders.report(&asked.node, now)).collect()
+    }
+
     /// A database is in use. Whether its node has nobody who asks it; who hears yes does.
     fn is_untaken(&self, target: &Target, now: Instant) -> bool {
         let mut nodes = self.0.lock();
@@ -104,6 +113,7 @@ impl ServerStatistics {
             trouble: None,
             directs: Directs::default(),
             missing: None,
+            outsiders: Outsiders::default(),
         });
         if asked.databases.len() < limits::SERVER_STATISTICS {
             asked.databases.entry(target.database.clone()).or_default();
@@ -139,6 +149,12 @@ impl ServerStatistics {
                 (asked.answered, asked.trouble) = (now, None);
             }
             Err(trouble) => asked.trouble = Some(trouble),
+        }
+    }
+
+    fn tell_outsiders(&self, address: &str, answer: Result<Outsiders, String>, now: Instant) {
+        if let Some(asked) = self.0.lock().get_mut(address) {
+            asked.outsiders.tell(answer, now);
         }
     }
 
@@ -215,6 +231,16 @@ async fn ask(worker: Rc<Worker>, address: String) {
             tracing::debug!(%address, "cannot ask for statistics: {trouble}");
         }
         statistics.tell(&address, answer, clock::now());
+        if let Some(kept) = &mut connection {
+            let asking = outsiders::ask(&worker, kept, &address);
+            let late = || Err("PostgreSQL did not answer in time".to_owned());
+            let answer = tokio::time::timeout(LIMIT, asking).await.unwrap_or_else(|_| late());
+            if answer.is_err() {
+                // Part of an answer may still be on its way.
+                connection = None;
+            }
+            statistics.tell_outsiders(&address, answer, clock::now());
+        }
         if looks.is_multiple_of(SELDOM)
             && let Some(kept) = &mut connection
         {

@@ -11,7 +11,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use crate::access::Role;
 use crate::server::{self, State};
-use crate::{DASHBOARD, alerts, api, assets, cache, direct, openapi, past, slow};
+use crate::{DASHBOARD, alerts, api, assets, cache, direct, openapi, outsiders, past, slow};
 
 /// How it is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +82,7 @@ endpoints! {
     Get "/api/v1/queries/{fingerprint}" VIEWER "One form of statements." => get(api::query);
     Get "/api/v1/slow" VIEWER "Statements that took long, the newest first, with their plans." => get(slow::slow);
     Get "/api/v1/direct" VIEWER "Statements that PostgreSQL has run for others than clients of Howdah." => get(direct::direct);
+    Get "/api/v1/outsiders" VIEWER "Sessions of PostgreSQL that do not come from Howdah." => get(outsiders::outsiders);
     Get "/api/v1/pools" VIEWER "Pools." => get(api::pools);
     Get "/api/v1/nodes" VIEWER "Nodes, and why reads went where they went." => get(api::nodes);
     Get "/api/v1/cache" VIEWER "What the result cache does, and why it did not answer." => get(cache::cache);

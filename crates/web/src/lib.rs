@@ -19,6 +19,7 @@ mod history;
 mod metrics;
 mod openapi;
 mod origins;
+mod outsiders;
 mod past;
 mod score;
 mod server;

@@ -32,6 +32,10 @@ const ANSWERS: &[(&str, &str)] = &[
         "schema:s nodes[]{node:s missing:s? direct[]{database:s fingerprint:s statement:s kind:s calls:n direct:n time_ms:n}}",
     ),
     (
+        "/api/v1/outsiders",
+        "schema:s nodes[]{node:s missing:s? age_ms:n all:n sessions[]{process:n database:s user:s application:s address:s state:s lasting_ms:n? transaction_ms:n? statement:s}}",
+    ),
+    (
         "/api/v1/pools",
         "schema:s pools[]{database:s user:s node:s mode:s clients{active:n waiting:n idle:n} servers{active:n idle:n tested:n opening:n max:n} oldest_wait_ms:n paused:b pinned:a leaks:n flights:n shared:n advice:s? last_error:s?}",
     ),

@@ -1,5 +1,6 @@
 //! What PostgreSQL itself counts is asked of it over one connection, and shown as metrics.
 
+use crate::console::table;
 use howdah_tests::http::get;
 use howdah_tests::{Builder, Rig, Servers, eventually};
 use serde_json::Value;
@@ -126,4 +127,88 @@ fn a_library_that_is_not_loaded_is_named() {
         let missing = direct(&rig)["missing"].clone();
         missing.as_str().is_some_and(|missing| missing.contains("shared_preload_libraries"))
     });
+}
+
+/// What is said of the only node's sessions that do not come from Howdah.
+fn outsiders(rig: &Rig) -> Value {
+    let told: Value = serde_json::from_str(&get(rig.web(), "/api/v1/outsiders")).expect("JSON");
+    told["nodes"][0].clone()
+}
+
+#[test]
+fn sessions_that_go_past_howdah_are_named_and_its_own_are_not() {
+    let rig = comparing(Rig::builder().servers(Servers::start()));
+    rig.servers().superuser(rig.database()).run("GRANT pg_read_all_stats TO app");
+    let mut through = rig.client();
+    through.run("CREATE TABLE parcels (id int, weight int)");
+    let mut past = rig.direct().parameter("application_name", "nightly").client();
+    past.run("BEGIN");
+    past.run("SELECT id FROM parcels WHERE weight = 4711");
+    let session = |node: &Value| {
+        let sessions = node["sessions"].as_array().cloned().unwrap_or_default();
+        sessions.into_iter().find(|one| one["application"] == "nightly")
+    };
+    // Howdah has servers of its own in every state meanwhile.
+    let mut held = rig.client();
+    held.run("BEGIN");
+    eventually("the one that goes past is found", || {
+        through.run("SELECT 1");
+        session(&outsiders(&rig)).is_some_and(|one| one["state"] == "idle in transaction")
+    });
+    let node = outsiders(&rig);
+    let found = session(&node).unwrap();
+    assert_eq!(found["statement"], "select id from parcels where weight = $1", "{node}");
+    assert_eq!((&found["database"], &found["user"]), (&rig.database().into(), &"app".into()));
+    assert!(found["transaction_ms"].is_number(), "{node}");
+    assert_eq!(node["missing"], Value::Null, "{node}");
+    let mut console = rig.target().database("howdah").client();
+    let own = table(&mut console, "SHOW SERVERS");
+    assert!(own.len() >= 2, "{own:?}");
+    for one in node["sessions"].as_array().unwrap() {
+        let process = Some(one["process"].to_string());
+        assert!(own.iter().all(|server| server["remote_pid"] != process), "{process:?}: {node}");
+        assert!(!one["application"].as_str().unwrap().starts_with("howdah ("), "{node}");
+    }
+    let shown = table(&mut console, "SHOW OUTSIDERS");
+    assert!(shown.iter().any(|row| row["application"].as_deref() == Some("nightly")), "{shown:?}");
+    past.run("COMMIT");
+    drop(past);
+    eventually("it is gone", || {
+        through.run("SELECT 1");
+        session(&outsiders(&rig)).is_none()
+    });
+}
+
+#[test]
+fn no_more_than_fifty_are_listed_and_the_rest_is_counted() {
+    let rig = comparing(Rig::builder().servers(Servers::start()));
+    let past: Vec<_> = (0..60).map(|_| rig.direct().client()).collect();
+    let mut through = rig.client();
+    eventually("all are counted", || {
+        through.run("SELECT 1");
+        outsiders(&rig)["all"].as_u64() >= Some(60)
+    });
+    assert_eq!(outsiders(&rig)["sessions"].as_array().unwrap().len(), 50);
+    drop(past);
+}
+
+#[test]
+fn of_other_roles_it_is_said_what_may_not_be_seen() {
+    let rig = comparing(Rig::builder().servers(Servers::start()));
+    let mut client = rig.client();
+    let _past = rig.servers().superuser(rig.database());
+    eventually("the right that is missing is named", || {
+        client.run("SELECT 1");
+        let missing = outsiders(&rig)["missing"].clone();
+        missing.as_str().is_some_and(|it| it.contains("GRANT pg_read_all_stats TO \"app\""))
+    });
+}
+
+#[test]
+fn nobody_looks_for_outsiders_when_statistics_are_off() {
+    let rig = Rig::builder()
+        .more("[statements]\nserver_statistics = \"off\"\n[web]\nlisten = \"127.0.0.1:0\"\n")
+        .in_process();
+    rig.client().run("SELECT 1");
+    assert_eq!(outsiders(&rig), Value::Null);
 }

@@ -3,6 +3,7 @@
 import { get, post, type Session } from '../api';
 import { empty, h, replace } from '../dom';
 import { ago, count } from '../format';
+import { outsiders } from '../outsiders';
 import { badge, heading, polled, type Page } from '../page';
 import { table } from '../table';
 
@@ -70,6 +71,7 @@ export function sessions(): Page {
     list.update(shown);
   };
   filter.addEventListener('input', show);
+  const past = outsiders();
   const summary = h('p', { class: 'note' });
   const poll = polled(
     () => get<{ all: number; sessions: Session[] }>('sessions'),
@@ -82,5 +84,5 @@ export function sessions(): Page {
     trouble,
     1,
   );
-  return { element: h('div', {}, heading('Sessions', 'Clients that are connected, those that wait first.', h('label', { class: 'check' }, idle, ' idle ones, too'), filter), summary, said, trouble, h('section', { class: 'card' }, list.element), dialog), tick: poll };
+  return { element: h('div', {}, heading('Sessions', 'Clients that are connected, those that wait first.', h('label', { class: 'check' }, idle, ' idle ones, too'), filter), summary, said, trouble, h('section', { class: 'card' }, list.element), past.element, dialog), tick: async () => void (await Promise.all([poll(), past.tick()])) };
 }

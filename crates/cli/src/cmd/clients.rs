@@ -1,5 +1,7 @@
 //! `howdah clients`: who is connected to a running Howdah, and disconnecting somebody.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use crate::console::{self, LIMIT, cell};
@@ -19,6 +21,8 @@ pub(crate) struct Args {
 enum Verb {
     /// All clients, one a line
     List(console::Args),
+    /// Sessions of PostgreSQL that do not come from Howdah
+    Outsiders(console::Args),
     /// Disconnect one, and what it runs
     Kill {
         /// Its id, as the list shows it
@@ -44,6 +48,7 @@ const COLUMNS: [(&str, &str); 8] = [
 pub(crate) fn run(args: &Args) -> Outcome {
     match &args.verb {
         Verb::List(console) => list(console),
+        Verb::Outsiders(console) => outsiders(console),
         Verb::Kill { id, console } => kill(*id, console),
     }
 }
@@ -60,6 +65,43 @@ fn list(args: &console::Args) -> Outcome {
         table.row(COLUMNS.iter().map(|(name, _)| cell(client, name)).collect());
     }
     terminal::data(&table.render())?;
+    Ok(Exit::Done)
+}
+
+/// Columns of those that go past Howdah.
+const OUTSIDERS: [&str; 9] = [
+    "node",
+    "process",
+    "user",
+    "database",
+    "state",
+    "transaction_ms",
+    "address",
+    "application",
+    "statement",
+];
+
+fn outsiders(args: &console::Args) -> Outcome {
+    let found =
+        console::ask(args, async |console| console.rows("SHOW OUTSIDERS", Some(LIMIT)).await)?;
+    if args.json {
+        terminal::json(&json!({ "schema": "howdah.outsiders/1", "sessions": found }))?;
+        return Ok(Exit::Done);
+    }
+    if found.is_empty() {
+        terminal::data(
+            "nobody is known to go past Howdah: nodes are asked while it has servers there\n",
+        )?;
+        return Ok(Exit::Done);
+    }
+    let mut table = Table::new(&OUTSIDERS);
+    for session in &found {
+        table.row(OUTSIDERS.iter().map(|name| cell(session, name)).collect());
+    }
+    terminal::data(&table.render())?;
+    let missing: BTreeSet<&String> =
+        found.iter().filter_map(|row| row.get("missing")).filter(|it| !it.is_empty()).collect();
+    missing.iter().for_each(|missing| Talk::new().line(missing));
     Ok(Exit::Done)
 }
 

@@ -43,6 +43,7 @@ impl Command {
                 | Topic::Nodes
                 | Topic::Notifications
                 | Topic::Origins
+                | Topic::Outsiders
                 | Topic::PeerPools
                 | Topic::Peers
                 | Topic::Pins

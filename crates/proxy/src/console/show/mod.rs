@@ -7,6 +7,7 @@ mod alerts;
 pub(super) mod cache;
 mod config;
 mod lists;
+mod outsiders;
 mod own;
 mod pools;
 pub(super) mod route;
@@ -46,6 +47,7 @@ pub(super) enum Topic {
     Nodes,
     Notifications,
     Origins,
+    Outsiders,
     PeerPools,
     Peers,
     Pins,
@@ -85,6 +87,7 @@ impl Topic {
         ("nodes", Self::Nodes),
         ("notifications", Self::Notifications),
         ("origins", Self::Origins),
+        ("outsiders", Self::Outsiders),
         ("peer_pools", Self::PeerPools),
         ("peers", Self::Peers),
         ("pins", Self::Pins),
@@ -123,6 +126,7 @@ impl Topic {
             Self::Nodes => own::NODES,
             Self::Notifications => own::NOTIFICATIONS,
             Self::Origins => statements::ORIGINS,
+            Self::Outsiders => outsiders::OUTSIDERS,
             Self::PeerPools => lists::PEER_POOLS,
             Self::Peers => lists::PEERS,
             Self::Pins => own::PINS,
@@ -153,6 +157,9 @@ impl Topic {
         }
         if self == Self::Slow {
             return slow::rows(&worker.shared.slow.lock(), clock::now());
+        }
+        if self == Self::Outsiders {
+            return outsiders::rows(&worker.shared.server_statistics.outsiders(clock::now()));
         }
         let view = View::of(worker).await;
         if self == Self::Statements {
@@ -193,6 +200,7 @@ impl Topic {
             | Self::Fds
             | Self::Help
             | Self::Origins
+            | Self::Outsiders
             | Self::PeerPools
             | Self::Peers
             | Self::Prepared
