@@ -170,6 +170,10 @@ fn line(
     (over, text)
 }
 
+/// Where `SHOW CACHE` has hits and reasons.
+const HITS: usize = 2;
+const REASONS: usize = 11;
+
 /// The line of `SHOW CACHE`.
 fn shown(subject: &Subject) -> Result<Option<Row>> {
     let Some(proxy) = &subject.proxy else { return Ok(None) };
@@ -180,12 +184,12 @@ fn shown(subject: &Subject) -> Result<Option<Row>> {
 /// Answers from the cache until now; `None`: there is none.
 fn hits(subject: &Subject) -> Result<Option<u64>> {
     let row = shown(subject)?.unwrap_or_default();
-    Ok(row.get(2).and_then(|hits| hits.as_ref()?.parse().ok()))
+    Ok(row.get(HITS).and_then(|hits| hits.as_ref()?.parse().ok()))
 }
 
 /// Why the others were not given until now, in the words of `SHOW CACHE`.
 fn reasons(subject: &Subject) -> Result<String> {
     let row = shown(subject)?.unwrap_or_default();
-    let words = row.get(10).cloned().flatten().unwrap_or_default();
+    let words = row.get(REASONS).cloned().flatten().unwrap_or_default();
     Ok(format!("{}: {words}", subject.name))
 }
