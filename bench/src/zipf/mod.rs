@@ -103,7 +103,9 @@ pub(crate) fn run(arguments: &Arguments, options: &Options) -> Result<Outcome> {
             for subject in &subjects {
                 let load = Load { writes: *writes, rate: arguments.rate, seed: cell, ..load };
                 right &= measure(&bed, subject, load, arguments.past)?;
-                options.say(&reasons(subject)?);
+                if let Some(reasons) = reasons(subject)? {
+                    options.say(&format!("reasons until now: {reasons}"));
+                }
             }
         }
     }
@@ -187,9 +189,8 @@ fn hits(subject: &Subject) -> Result<Option<u64>> {
     Ok(row.get(HITS).and_then(|hits| hits.as_ref()?.parse().ok()))
 }
 
-/// Why the others were not given until now, in the words of `SHOW CACHE`.
-fn reasons(subject: &Subject) -> Result<String> {
+/// Why the others were not given until now, in the words of `SHOW CACHE`; `None`: there is no cache.
+fn reasons(subject: &Subject) -> Result<Option<String>> {
     let row = shown(subject)?.unwrap_or_default();
-    let words = row.get(REASONS).cloned().flatten().unwrap_or_default();
-    Ok(format!("{}: {words}", subject.name))
+    Ok(row.get(REASONS).cloned().flatten())
 }
