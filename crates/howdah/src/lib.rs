@@ -11,9 +11,11 @@ mod trial;
 
 pub use config::Config;
 pub use engine::{Engine, Error};
+pub use howdah_advisor as advisor;
 pub use howdah_alerts as sinks;
 pub use howdah_core::alerts;
 pub use howdah_history as history;
+pub use howdah_ops as ops;
 pub use howdah_proxy::StartError;
 pub use howdah_proxy::holds::{NotPaused, Scope};
 pub use howdah_proxy::host::{Answer, Request, Shutdown};
