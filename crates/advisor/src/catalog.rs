@@ -10,9 +10,13 @@ use serde::{Deserialize, Serialize};
 pub struct Catalog {
     /// `server_version_num`: 150018 for 15.18.
     pub version: u32,
-    /// Seconds since statistics were last reset; `None` when nobody may know.
+    /// Seconds since statistics were last reset, on the node where that is most recent; `None` when nobody may know.
     pub statistics_age: Option<f64>,
-    /// Ordinary, partitioned and materialized tables outside PostgreSQL's own schemas.
+    /// Standbys that followed this server when it was read; `None` when it cannot be known.
+    pub replicas: Option<u32>,
+    /// Standbys whose counts of usage are in here.
+    pub replicas_asked: u32,
+    /// Ordinary, partitioned and materialized tables outside PostgreSQL's own schemas, without temporary ones and those of extensions.
     pub tables: Vec<Table>,
     /// Their indexes.
     pub indexes: Vec<Index>,
@@ -179,8 +183,14 @@ pub struct Index {
     pub bytes: u64,
     /// `reltuples` of the index.
     pub rows: Option<f64>,
-    /// `pg_get_indexdef`: creates it again.
+    /// `pg_get_indexdef`: creates it again, but for its tablespace and comment. Names are qualified, whatever the search path.
     pub definition: String,
+    /// Its tablespace, unquoted; `None`: the database's.
+    #[serde(default)]
+    pub tablespace: Option<String>,
+    /// `COMMENT ON INDEX`.
+    #[serde(default)]
+    pub comment: Option<String>,
     /// Scans since statistics were reset, on the primary and every replica that was asked.
     pub scans: u64,
     /// Entries read by them.
@@ -219,4 +229,7 @@ pub struct ForeignKey {
     pub refers_to: u32,
     /// The columns there.
     pub refers_to_columns: Vec<i16>,
+    /// The unique index there that it relies on.
+    #[serde(default)]
+    pub relies_on: u32,
 }

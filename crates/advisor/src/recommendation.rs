@@ -104,7 +104,7 @@ impl Recommendation {
     /// The id of advice of a kind that does this.
     #[must_use]
     pub fn id_of(kind: Kind, what: &str) -> String {
-        // FNV-1a, 64 bits: ids have to be the same in every run and version. <http://www.isthe.com/chongo/tech/comp/fnv/>
+        // FNV-1a, 64 bits: ids have to be the same in every run and version.
         let start = 0xcbf2_9ce4_8422_2325_u64 ^ kind as u64;
         let hash = what
             .bytes()

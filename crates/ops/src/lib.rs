@@ -2,3 +2,5 @@
 //! applying advice and taking it back. Over connections of its own, handed in by the caller; nothing is changed without a yes.
 //!
 //! Not here: what to advise (pure, in `howdah-advisor`), and traffic (`howdah-proxy`).
+
+pub mod catalog;
