@@ -38,7 +38,10 @@ fn violations(faults: &[Fault]) -> Vec<String> {
     plant(faults);
     let outcome = checker::run(&bed, READS, TIME);
     plant(&[]);
-    println!("{faults:?}: {} reads, {} hits", outcome.reads, outcome.hits);
+    println!(
+        "{faults:?}: {} reads, {} hits, {} patched",
+        outcome.reads, outcome.hits, outcome.patched
+    );
     assert!(outcome.hits > 0, "nothing was kept");
     outcome.violations
 }

@@ -5,10 +5,19 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a model is a test as a whole")]
 
 use std::collections::VecDeque;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use howdah_core::cache::definitions::{Builder, Column, Holds, Kind};
 use howdah_core::cache::freshness::stream::History;
-use howdah_core::cache::{Commit, Fence, Freshness, Lsn, Seen, Snapshot, Stamp, Tag, Touched};
+use howdah_core::cache::images::{Image, Row, Told};
+use howdah_core::cache::{
+    Answer, Commit, Fence, Freshness, Lsn, Parameters, Patch, Plan, Refusal, Seen, Snapshot, Stamp,
+    Tag, Touched, plan,
+};
+use howdah_core::route::class::Name;
+use howdah_wire::backend::{self, Message};
+use howdah_wire::frame;
 use parking_lot::Mutex;
 
 /// A planted rule holds for the whole process: one test at a time.
@@ -33,7 +42,8 @@ struct Running {
 struct Record {
     xid: u64,
     position: Lsn,
-    keys: Vec<usize>,
+    /// Each with the version that it leaves.
+    keys: Vec<(usize, u64)>,
     heartbeat: Option<u64>,
 }
 
@@ -65,6 +75,49 @@ struct World {
     fences: Vec<(Fence, [u64; KEYS])>,
     hits: u64,
     hot: u64,
+    patched: u64,
+}
+
+/// How the version of a key is looked up.
+static LOOK_UP: LazyLock<Plan> = LazyLock::new(|| {
+    let mut definitions = Builder::default();
+    definitions.relation(TABLE, Name::new("public", "t"), Kind::Table, false);
+    for (name, attnum) in [("id", 1), ("version", 2)] {
+        let column = Column { attnum, holds: Holds::Integer, steady: true };
+        definitions.column(TABLE, name, column);
+    }
+    definitions.identity(TABLE, [1].into());
+    let shape = howdah_sql::shape("SELECT version FROM t WHERE id = $1").unwrap();
+    plan(&shape, &definitions.build()).unwrap()
+});
+
+fn patch(key: usize) -> Patch {
+    let key = key.to_string();
+    let parameters = Parameters { types: &[], values: &[(false, Some(key.as_bytes()))] };
+    LOOK_UP.patch(parameters, &[]).unwrap()
+}
+
+fn answer(version: u64) -> Answer {
+    let mut rows = Vec::new();
+    backend::data_row(&mut rows, &[Some(version.to_string().into_bytes())]);
+    backend::command_complete(&mut rows, "SELECT 1");
+    Answer { description: None, rows: rows.into() }
+}
+
+/// The version that an answer shows.
+fn shown(answer: &Answer) -> u64 {
+    let (found, _) = frame::split(&answer.rows).unwrap().unwrap();
+    let Message::DataRow(row) = backend::decode(found).unwrap() else { unreachable!("a row") };
+    std::str::from_utf8(row.iter().next().unwrap().unwrap()).unwrap().parse().unwrap()
+}
+
+/// A row that is told to be of this version.
+fn told(key: usize, version: u64) -> (Tag, Told) {
+    let (key, version) = (key.to_string(), version.to_string());
+    let (key, version) = (key.as_bytes(), version.as_bytes());
+    let row = Row::new([(1, Some(key)), (2, Some(version))]);
+    let image = Image { key: [(1, key.into())].into(), row: Some(row) };
+    (Tag::row(TABLE, [(1, key)]), Told::Image(image))
 }
 
 fn tags(what: usize) -> Vec<Tag> {
@@ -96,6 +149,7 @@ impl World {
             fences: Vec::new(),
             hits: 0,
             hot: 0,
+            patched: 0,
         };
         world.completed = world.next_xid - 1;
         world.connect();
@@ -137,7 +191,8 @@ impl World {
         let running = &mut self.running[at];
         running.logged = true;
         self.position.0 += 10;
-        let (xid, keys) = (running.xid, running.keys.clone());
+        let version = |key: &usize| (*key, self.visible[*key].len() as u64 + 1);
+        let (xid, keys) = (running.xid, running.keys.iter().map(version).collect());
         self.log.push_back(Record { xid, position: self.position, keys, heartbeat });
     }
 
@@ -150,11 +205,7 @@ impl World {
         if it.heartbeat {
             return;
         }
-        // Its client hears of it: sometimes it has told what it writes, and always it wants to see it.
-        if self.pick(2) == 0 {
-            let written: Vec<_> = it.keys.iter().flat_map(|key| tags(*key)).collect();
-            self.freshness.wrote(written.get(1..2).unwrap_or_default());
-        }
+        // Its client hears of it, and wants to see it.
         let versions = std::array::from_fn(|key| self.visible[key].len() as u64);
         self.fences.push((self.freshness.fence(), versions));
     }
@@ -165,7 +216,7 @@ impl World {
             return self.freshness.on_progress(self.position);
         };
         let slot = |tag| Freshness::slot(&self.freshness, tag);
-        let row = |key: &usize| slot(tags(*key)[1]);
+        let row = |(key, _): &(usize, u64)| slot(tags(*key)[1]);
         let mut slots: Vec<_> = record.keys.iter().map(row).collect();
         if !slots.is_empty() {
             slots.push(slot(Tag::table(TABLE)));
@@ -174,6 +225,10 @@ impl World {
         slots.dedup();
         let xid = u32::try_from(record.xid & 0xFFFF_FFFF).unwrap();
         let touched = Touched::Slots(slots.into());
+        // Each row was changed twice.
+        let twice = |(key, version): &(usize, u64)| [told(*key, 4_999), told(*key, *version)];
+        let rows = record.keys.iter().flat_map(twice).collect();
+        self.freshness.on_rows(record.position, rows);
         self.freshness
             .on_commit(Commit { xid, position: record.position, touched }, record.heartbeat);
     }
@@ -194,11 +249,21 @@ impl World {
 
     /// Gives a kept answer, if the rule allows it. What is wrong with it.
     fn hit(&mut self, what: usize) -> Result<(), String> {
-        let Some((seen, value)) = self.kept[what] else { return Ok(()) };
+        let Some((mut seen, mut value)) = self.kept[what] else { return Ok(()) };
+        if self.is_changed(what, seen) && what < KEYS {
+            let patched = self.freshness.patched(&patch(what), &answer(value), seen);
+            let Some((answer, at)) = patched else { return Ok(()) };
+            (seen, value) = (at, shown(&answer));
+            self.kept[what] = Some((seen, value));
+            self.patched += 1;
+        }
         if self.freshness.valid(&tags(what), seen, self.base + self.now, BOUND).is_err() {
             return Ok(());
         }
         self.hits += 1;
+        if value > self.value(what) {
+            return Err(format!("{what} is {value}, and nobody sees that yet"));
+        }
         let least = self.value_at(what, self.now.saturating_sub(BOUND));
         if value < least {
             return Err(format!("{what} is {value}, and was {least} longer than the bound ago"));
@@ -210,6 +275,11 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    fn is_changed(&self, what: usize, seen: Seen) -> bool {
+        let valid = self.freshness.valid(&tags(what), seen, self.base + self.now, BOUND);
+        valid == Err(Refusal::Changed)
     }
 
     fn heartbeat_is_running(&self) -> bool {
@@ -320,26 +390,28 @@ impl World {
     }
 }
 
-/// How many of the runs are wrong, the first mistake, hits and hot stamps.
-fn runs(count: u64) -> (u64, Option<String>, u64, u64) {
-    let (mut wrong, mut first, mut hits, mut hot) = (0, None, 0, 0);
+/// How many of the runs are wrong, the first mistake, hits, and of these after how many patches; and hot stamps.
+fn runs(count: u64) -> (u64, Option<String>, [u64; 2], u64) {
+    let (mut wrong, mut first, mut hits, mut patched, mut hot) = (0, None, 0, 0, 0);
     for seed in 0..count {
         let mut world = World::new(seed);
         let outcome = (0..1500).try_for_each(|_| world.step()).and_then(|()| world.rest());
         (hits, hot) = (hits + world.hits, hot + world.hot);
+        patched += world.patched;
         if let Err(mistake) = outcome {
             wrong += 1;
             first.get_or_insert_with(|| format!("seed {seed}: {mistake}"));
         }
     }
-    (wrong, first, hits, hot)
+    (wrong, first, [hits, patched], hot)
 }
 
 #[test]
 fn nothing_that_is_given_is_older_than_promised_in_any_interleaving() {
     let _alone = ALONE.lock();
-    let (wrong, first, hits, hot) = runs(4000);
+    let (wrong, first, [hits, patched], hot) = runs(4000);
     assert_eq!((wrong, first), (0, None));
+    assert!(patched > 5_000, "too little was patched: {patched}");
     assert!(hits > 50_000 && hot > 5_000, "too little was tried: {hits} hits, {hot} hot stamps");
 }
 
@@ -350,10 +422,12 @@ fn each_wrong_rule_gives_something_stale() {
     let _alone = ALONE.lock();
     let (wrong, first, ..) = runs(1000);
     assert_eq!((wrong, first), (0, None), "without a wrong rule");
-    for fault in [Fault::EpochGate, Fault::LsnGate, Fault::LateBump] {
+    for fault in
+        [Fault::EpochGate, Fault::LsnGate, Fault::LateBump, Fault::PatchUnseen, Fault::PatchFirst]
+    {
         plant(&[fault]);
         let (wrong, first, hits, _) = runs(1000);
-        println!("{fault:?}: {wrong} of 1000 runs with {hits} hits, the first {first:?}");
+        println!("{fault:?}: {wrong} of 1000 runs with {hits:?} hits, the first {first:?}");
         assert!(wrong > 10, "{fault:?} was found in {wrong} runs");
         plant(&[]);
     }

@@ -32,6 +32,9 @@ pub struct Shape {
     /// The columns of the answer, if each of its rows is one row of the only relation that is read, and rows that are not in it do not
     /// change it by leaving.
     pub outputs: Option<Box<[Output]>>,
+    /// The answer is every row of the only relation that satisfies its equalities, of which there is one for each column that is
+    /// compared, with one value.
+    pub exact: bool,
 }
 
 /// One occurrence of a relation.
@@ -183,8 +186,12 @@ pub fn shape(sql: &str) -> Result<Shape, Unkept> {
     let mut repeated: Vec<_> =
         twice.filter_map(|pair| u16::try_from(*pair.first()?).ok()).collect();
     repeated.dedup();
-    let outputs = if readings.len() == 1 { outputs::outputs(select) } else { None };
-    Ok(Shape { readings: readings.into(), uses, clock_casts, repeated: repeated.into(), outputs })
+    let (outputs, exact) = match readings.as_slice() {
+        [reading] => (outputs::outputs(select), outputs::is_exact(select, reading)),
+        _ => (None, false),
+    };
+    let (readings, repeated) = (readings.into(), repeated.into());
+    Ok(Shape { readings, uses, clock_casts, repeated, outputs, exact })
 }
 
 /// Whether a value, as the protocol sends it, may be read as the present moment by a date or time type.

@@ -62,6 +62,7 @@ fn database(one: &CacheReport, report: &Report, settings: &Settings) -> Value {
         "coalesced": counts.coalesced,
         "shared": counts.shared,
         "kept": counts.fills,
+        "patched": counts.patched,
         "answered_bytes": counts.bytes,
         "saved_ms": millis(counts.saved),
         "reasons": counts.reasons,

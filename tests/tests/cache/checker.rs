@@ -84,6 +84,8 @@ impl History {
 pub(crate) struct Outcome {
     pub(crate) reads: u64,
     pub(crate) hits: u64,
+    /// Answers that were made anew from a changed row.
+    pub(crate) patched: u64,
     pub(crate) violations: Vec<String>,
 }
 
@@ -227,8 +229,8 @@ impl Run<'_> {
             let row = dice.below(ROWS / 2) * 2 + 1;
             self.rows[row].write(|version| {
                 direct.run("BEGIN");
-                direct.run(&format!("UPDATE pair SET v = {version} WHERE id = {row}"));
-                direct.run(&format!("UPDATE c SET v = {version} WHERE id = {row}"));
+                direct.run(&format!("UPDATE pair SET v = 0 WHERE id = {row}"));
+                direct.run(&format!("UPDATE c SET v = 0 WHERE id = {row}"));
                 direct.run(if dice.below(8) == 0 { "ROLLBACK; BEGIN" } else { "SELECT 1" });
                 direct.run(&format!("UPDATE pair SET v = {version} WHERE id = {row}"));
                 direct.run(&format!("UPDATE c SET v = {version} WHERE id = {row}"));
@@ -341,5 +343,6 @@ pub(crate) fn run(bed: &Bed, reads: u64, time: Duration) -> Outcome {
     run.settle();
     let mut violations = run.violations.into_inner();
     violations.truncate(TOLD);
-    Outcome { reads: run.reads.into_inner(), hits: hits() - before, violations }
+    let patched = bed.engine_report().cache.iter().map(|report| report.counts.patched).sum();
+    Outcome { reads: run.reads.into_inner(), hits: hits() - before, patched, violations }
 }

@@ -16,6 +16,7 @@ mod events;
 mod faults;
 mod fresh;
 mod order;
+mod patched;
 mod race;
 mod replicas;
 mod shared;

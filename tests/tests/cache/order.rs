@@ -29,8 +29,10 @@ fn after_an_answer_that_is_newer_than_the_stream_no_older_one_is_given() {
     let bed =
         Bed::start("CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (7, 1)", ON);
     bed.open();
-    let (old, new) =
-        (simple("SELECT v FROM t WHERE id = 7"), simple("SELECT v AS w FROM t WHERE id = 7"));
+    let (old, new) = (
+        simple("SELECT v + 0 FROM t WHERE id = 7"),
+        simple("SELECT v + 0 AS w FROM t WHERE id = 7"),
+    );
     let (mut bounded, mut session, mut writer) = (bed.client(), bed.client(), bed.direct());
     bounded.run("SET howdah.cache_level = bounded");
     session.run("SET howdah.cache_level = session");

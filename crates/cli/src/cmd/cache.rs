@@ -46,7 +46,7 @@ struct Explain {
     console: console::Args,
 }
 
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 13] = [
     "database",
     "mode",
     "hits",
@@ -56,6 +56,7 @@ const COLUMNS: [&str; 12] = [
     "misses",
     "hit_percent",
     "kept",
+    "patched",
     "saved_ms",
     "news_age_ms",
     "trouble",

@@ -95,6 +95,8 @@ pub struct Column {
     pub attnum: i16,
     /// What it holds.
     pub holds: Holds,
+    /// A value is the same text whatever the settings of a session are.
+    pub steady: bool,
 }
 
 /// Types, as far as it matters.

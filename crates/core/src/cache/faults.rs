@@ -17,6 +17,10 @@ pub enum Fault {
     ForgetShown = 16,
     /// What another instance has kept counts as if it had just been asked for: our own array is not looked at.
     TrustShared = 32,
+    /// An answer is patched with a change that nobody sees yet.
+    PatchUnseen = 64,
+    /// An answer is patched with what the first change of a transaction has left of a row.
+    PatchFirst = 128,
 }
 
 #[cfg(feature = "planted-bugs")]

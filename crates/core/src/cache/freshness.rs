@@ -17,9 +17,11 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::answer::Answer;
 use super::faults::{Fault, is_planted};
+use super::images::{Images, Told};
 use super::lease::Lease;
-use super::{Invalidations, Lsn, Slot, Snapshot, Tag};
+use super::{Invalidations, Lsn, Patch, Slot, Snapshot, Tag};
 use relations::Relations;
 pub use relations::{ColumnSets, Unseen};
 use stream::Stream;
@@ -103,6 +105,7 @@ pub struct Freshness {
     heard: AtomicU64,
     stream: Mutex<Stream>,
     relations: Mutex<Relations>,
+    images: Images,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -133,6 +136,7 @@ impl Freshness {
             heard: AtomicU64::new(0),
             stream: Mutex::default(),
             relations: Mutex::default(),
+            images: Images::default(),
             wake,
         }
     }
@@ -190,6 +194,26 @@ impl Freshness {
         }
     }
 
+    /// What a commit that is about to be told of says of rows. Before [`Freshness::on_commit`].
+    pub fn on_rows(&self, position: Lsn, rows: Vec<(Tag, Told)>) {
+        self.images.on_commit(position, rows);
+    }
+
+    /// An answer that counts as changed, made anew from the row that it shows, and what it holds then: if the last change of the row is
+    /// known, and visible. Whether it may be given has to be asked as of any other.
+    #[must_use]
+    pub fn patched(&self, patch: &Patch, old: &Answer, seen: Seen) -> Option<(Answer, Seen)> {
+        let (position, image) = self.images.get(patch.tag())?;
+        // What was told may be visible to nobody yet; what is older than the answer has not changed it.
+        let visible = self.visible()? >= position || is_planted(Fault::PatchUnseen);
+        if !visible || position <= seen.v {
+            return None;
+        }
+        // A later change of the row is found by its tag when the answer is judged.
+        let seen = Seen { v: position, epoch: seen.epoch };
+        Some((patch.apply(old, &image)?, seen))
+    }
+
     #[cold]
     fn refusal_without_lease(&self) -> Refusal {
         if self.visible().is_some() { Refusal::Lease } else { Refusal::NoStream }
@@ -226,7 +250,7 @@ impl Freshness {
         let mark = stream.watermark().ok_or(Refusal::NoStream)?;
         let (v, in_doubt) = (mark.delivered(), mark.in_doubt(&slots));
         drop(stream);
-        // Raised early for a write that is not delivered yet: there is nothing to wait for here.
+        // Raised since: there is nothing to wait for here.
         if !self.invalidations.unchanged_since(tags, v) {
             return Err(Refusal::InDoubt);
         }
@@ -269,15 +293,6 @@ impl Freshness {
         self.valid_by_tags(tags, seen)?;
         seen.v = delivered;
         Ok(seen)
-    }
-
-    /// A session has written these tags, and will hear of its commit in a moment: what is kept about them is not given any more. What
-    /// it may have written besides is what [`Freshness::fence`] is for.
-    pub fn wrote(&self, tags: &[Tag]) {
-        let above = Lsn(self.delivered.load(Ordering::Acquire).saturating_add(1));
-        for tag in tags {
-            self.invalidations.raise(self.invalidations.slot(*tag), above);
-        }
     }
 
     /// Now: what was visible before has been delivered once [`Freshness::passed`]. A heartbeat is sent for it at once.

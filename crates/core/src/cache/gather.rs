@@ -9,9 +9,10 @@ mod rows;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use howdah_wire::replication::pgoutput::{self, Message};
+use howdah_wire::replication::pgoutput::{self, Message, Old, Tuple};
 
 use super::freshness::ColumnSets;
+use super::images::Told;
 use super::shapes::Shapes;
 use super::tag::Oid;
 use super::{Commit, Freshness, Lsn, Slot, Tag, Touched};
@@ -24,11 +25,16 @@ pub const DEFINITIONS: &[u8] = b"ddl";
 /// Slots that one transaction remembers, before doubles are looked for and at most.
 const SLOTS_PER_TRANSACTION: usize = 1 << 20;
 
+/// What one transaction says of rows, at most; if it says more, none of it is kept.
+const ROWS_PER_TRANSACTION: usize = 4096;
+
 /// What has come to an end with a message.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Heard {
     /// The commit.
     pub commit: Commit,
+    /// What it says of rows that are looked up by what identifies them, in its order.
+    pub rows: Vec<(Tag, Told)>,
     /// The heartbeat that it carried, if it is one of the stream that asked.
     pub heartbeat: Option<u64>,
     /// Definitions were changed in it, as an event trigger says.
@@ -50,6 +56,8 @@ struct Transaction {
     relations: BTreeSet<Oid>,
     /// Some of its rows were hashed for fewer sets than are asked for now.
     incomplete: bool,
+    /// `None`: what is said of rows is not all, or part of it may be rolled back.
+    rows: Option<Vec<(Tag, Told)>>,
 }
 
 /// See the head of this file.
@@ -124,7 +132,8 @@ impl Gather {
         match self.decoder.decode(bytes)? {
             Message::Begin { xid, .. } => {
                 self.take_sets(freshness);
-                self.whole = Some(Transaction::new(xid));
+                let rows = Some(Vec::new());
+                self.whole = Some(Transaction { rows, ..Transaction::new(xid) });
             }
             Message::StreamStart { xid, .. } => {
                 self.take_sets(freshness);
@@ -143,18 +152,22 @@ impl Gather {
             }
             Message::Insert { relation, new, .. } => {
                 self.on_row(freshness, relation, |plan, touch| plan.insert(&new, touch))?;
+                self.on_image(relation, None, Some(&new))?;
             }
             Message::Update { relation, old, new, .. } => {
                 let old = old.as_ref();
                 self.on_row(freshness, relation, |plan, touch| plan.update(old, &new, touch))?;
+                self.on_image(relation, old, Some(&new))?;
             }
             Message::Delete { relation, old, .. } => {
                 self.on_row(freshness, relation, |plan, touch| plan.delete(&old, touch))?;
+                self.on_image(relation, Some(&old), None)?;
             }
             Message::Truncate { relations, .. } => {
                 for relation in relations.iter() {
                     self.on_row(freshness, relation, Plan::truncate)?;
                 }
+                self.current()?.rows = None;
             }
             Message::Message { transactional, prefix, content, .. } => {
                 if transactional && prefix == PREFIX.as_bytes() {
@@ -227,6 +240,30 @@ impl Gather {
         Ok(())
     }
 
+    /// What is said of a row, after [`Self::on_row`].
+    fn on_image(
+        &mut self,
+        relation: Oid,
+        old: Option<&Old<'_>>,
+        new: Option<&Tuple<'_>>,
+    ) -> Result<(), Broken> {
+        let plan = self.plan(relation);
+        let current = self.current()?;
+        let (Some(plan), Some(rows)) = (plan, &mut current.rows) else {
+            current.rows = None;
+            return Ok(());
+        };
+        let mut complete = true;
+        plan.images(old, new, &mut |told| match told {
+            Some(told) => rows.push(told),
+            None => complete = false,
+        });
+        if !complete || rows.len() > ROWS_PER_TRANSACTION {
+            current.rows = None;
+        }
+        Ok(())
+    }
+
     /// What a row of this relation raises; `None`: the catalog does not have it as it is told.
     fn plan(&mut self, relation: Oid) -> Option<Arc<Plan>> {
         if let Some(plan) = self.plans.get(&relation) {
@@ -266,8 +303,10 @@ impl Transaction {
             self.slots.dedup();
             Touched::Slots(self.slots.into())
         };
+        let complete = touched != Touched::Everything && !self.incomplete;
         Heard {
             commit: Commit { xid: self.xid, position: Lsn(commit.end_lsn), touched },
+            rows: self.rows.filter(|_| complete).unwrap_or_default(),
             heartbeat: self.heartbeat,
             definitions: self.definitions,
             unknown: self.unknown,

@@ -3,18 +3,19 @@
 //! Invariant: every change that can change an answer raises one of its tags; in doubt the statement is refused, or the tag is a
 //! coarser one.
 
+mod request;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use howdah_sql::{Given, Operand, Output, Shape, Table};
+use howdah_sql::{Operand, Output, Shape, Table};
 
 use super::definitions::{Column, Definitions, Function, Holds, Kind, Relation};
+use super::patch::Form;
 use super::refusal::{Reason, Uncacheable};
 use super::shown::{Place, Shown};
-use super::value::{self, Said};
-use super::{ColumnSet, Tag, tag::Oid};
+use super::{ColumnSet, tag::Oid};
 
 /// Tags of rows that one reading may have; with more it has that of the table.
 const ROWS: usize = 64;
@@ -66,6 +67,8 @@ pub struct Plan {
     sets: Box<[ColumnSet]>,
     repeated: Box<[u16]>,
     shown: Option<Shown>,
+    /// Answers are one row that is looked up by what identifies it.
+    patch: Option<Arc<Form>>,
 }
 
 /// One relation that is read.
@@ -138,14 +141,15 @@ pub fn plan(shape: &Shape, definitions: &Definitions) -> Result<Plan, Uncacheabl
         return Err(Uncacheable::new(Reason::NoTables));
     }
     reads.dedup();
-    let shown = match reads.as_slice() {
-        [read] => planner.shown(read),
-        _ => None,
+    let (shown, patch) = match reads.as_slice() {
+        [read] => (planner.shown(read), planner.patch(read).map(Arc::new)),
+        _ => (None, None),
     };
     let mut sets: Vec<ColumnSet> = reads.iter().map(Read::set).collect();
     sets.sort();
     sets.dedup();
-    Ok(Plan { reads: reads.into(), sets: sets.into(), repeated: shape.repeated.clone(), shown })
+    let (reads, sets, repeated) = (reads.into(), sets.into(), shape.repeated.clone());
+    Ok(Plan { reads, sets, repeated, shown, patch })
 }
 
 struct Planner<'a> {
@@ -277,14 +281,7 @@ impl Planner<'_> {
         {
             return None;
         }
-        let mut columns = Vec::new();
-        for output in outputs {
-            match output {
-                Output::Column(name) => columns.push(relation.column(name)),
-                Output::All => columns.extend(relation.columns().into_iter().map(Some)),
-                Output::Other => columns.push(None),
-            }
-        }
+        let columns = columns_of(outputs, relation);
         let place = |attnum: &i16| {
             let found = columns.iter().enumerate().find_map(|(at, column)| {
                 column.filter(|column| column.attnum == *attnum).map(|column| (at, column))
@@ -297,6 +294,21 @@ impl Planner<'_> {
         Some(Shown::new(read.relation, &read.set(), columns.len(), places?))
     }
 
+    /// How answers can be made anew from a row that was changed: what identifies it is asked for, and nothing else.
+    fn patch(&self, read: &Read) -> Option<Form> {
+        let (outputs, relation) =
+            (self.shape.outputs.as_ref()?, self.definitions.relation(read.relation)?);
+        let [reading] = &*self.shape.readings else { return None };
+        let is_asked = |attnum: &i16| read.keys.iter().any(|key| key.attnum == *attnum);
+        let by_identity = !relation.identity.is_empty()
+            && relation.identity.len() == read.keys.len()
+            && relation.identity.iter().all(is_asked);
+        let alone = relation.kind == Kind::Table && reading.equalities.len() == read.keys.len();
+        let columns: Option<Vec<_>> = columns_of(outputs, relation).into_iter().collect();
+        let form = Form::new(read.relation, columns?)?;
+        (self.shape.exact && by_identity && alone).then_some(form)
+    }
+
     /// Whether a column, of whatever relation its name may mean, holds what another does.
     fn all_hold(&self, reading: usize, name: &str, other: Column) -> bool {
         let Some(reading) = self.shape.readings.get(reading) else { return false };
@@ -307,6 +319,19 @@ impl Planner<'_> {
                 relation.column(name).is_some_and(|column| column.holds == other.holds)
             })
     }
+}
+
+/// The columns of an answer, in its order; `None`: something else.
+fn columns_of(outputs: &[Output], relation: &Relation) -> Vec<Option<Column>> {
+    let mut columns = Vec::new();
+    for output in outputs {
+        match output {
+            Output::Column(name) => columns.push(relation.column(name)),
+            Output::All => columns.extend(relation.columns().into_iter().map(Some)),
+            Output::Other => columns.push(None),
+        }
+    }
+    columns
 }
 
 fn is_steady(function: &Function) -> bool {
@@ -351,140 +376,5 @@ impl Plan {
             }
         };
         self.sets.iter().map(one).collect()
-    }
-
-    /// The tags of the answer for these parameters.
-    #[must_use]
-    pub fn tags(&self, parameters: Parameters<'_>) -> Arc<[Tag]> {
-        let mut tags = Vec::new();
-        for read in &self.reads {
-            tags.push(Tag::whole(read.relation));
-            match self.rows(read, parameters) {
-                Some(rows) => {
-                    let attnums: Vec<i16> = read.keys.iter().map(|key| key.attnum).collect();
-                    tags.push(Tag::columns(read.relation, &attnums));
-                    tags.extend(rows);
-                }
-                None => tags.push(Tag::table(read.relation)),
-            }
-        }
-        tags.sort_unstable();
-        tags.dedup();
-        tags.into()
-    }
-
-    /// Tags of all rows that one reading may meet; `None`: any.
-    fn rows(&self, read: &Read, parameters: Parameters<'_>) -> Option<Vec<Tag>> {
-        if read.keys.is_empty() {
-            return None;
-        }
-        let mut rows: Vec<Vec<(i16, Box<[u8]>)>> = vec![Vec::new()];
-        for key in &read.keys {
-            let mut values = Vec::new();
-            for operand in &key.values {
-                values.extend(self.values(key.holds, operand, parameters)?);
-            }
-            values.sort();
-            values.dedup();
-            if rows.len() * values.len() > ROWS {
-                return None;
-            }
-            let with = |row: &Vec<(i16, Box<[u8]>)>| {
-                let row = row.clone();
-                let each = values.iter().map(move |value| {
-                    let mut row = row.clone();
-                    row.push((key.attnum, value.clone()));
-                    row
-                });
-                each.collect::<Vec<_>>()
-            };
-            rows = rows.iter().flat_map(with).collect();
-        }
-        let tag = |row: &Vec<(i16, Box<[u8]>)>| {
-            Tag::row(read.relation, row.iter().map(|(attnum, value)| (*attnum, &**value)))
-        };
-        Some(rows.iter().map(tag).collect())
-    }
-
-    /// The values of one operand as the stream writes them.
-    fn values(
-        &self,
-        holds: Holds,
-        operand: &Operand,
-        parameters: Parameters<'_>,
-    ) -> Option<Vec<Box<[u8]>>> {
-        let cast = match &operand.cast {
-            Some(name) => value::named_type(name)?,
-            None => Said::Nothing,
-        };
-        // A cast to another type may change the value.
-        if !value::fits(holds, cast) {
-            return None;
-        }
-        let one = |found: Option<Box<[u8]>>| found.map(|value| vec![value]);
-        match &operand.given {
-            Given::Number(_) if holds != Holds::Integer => None,
-            Given::Boolean(_) if holds != Holds::Boolean => None,
-            Given::Number(text) | Given::Text(text) => {
-                one(value::of_text(holds, cast, text.as_bytes()))
-            }
-            Given::Boolean(truth) => {
-                one(value::of_text(holds, cast, if *truth { b"t" } else { b"f" }))
-            }
-            Given::Parameter(number) => {
-                let (binary, bytes, said) = self.parameter(*number, holds, parameters)?;
-                let said = if said == Said::Nothing { cast } else { said };
-                one(if binary {
-                    value::of_binary(holds, said, bytes)
-                } else {
-                    value::of_text(holds, said, bytes)
-                })
-            }
-            Given::Elements(number) => {
-                let (binary, bytes, _) = self.parameter(*number, holds, parameters)?;
-                if binary {
-                    let (of, elements) = value::elements_of_binary(bytes)?;
-                    let each = elements.into_iter();
-                    return each.map(|one| value::of_binary(holds, Said::Oid(of), one)).collect();
-                }
-                // The type of an array does not tell that of its elements here; texts that are in this form are equal in any.
-                let elements = value::elements_of_text(bytes)?;
-                let declared = parameters.types.get(usize::from(*number) - 1).copied();
-                let alike = matches!(declared, None | Some(0)) || is_array_of(holds, declared?);
-                let each = elements.into_iter();
-                alike
-                    .then(|| each.map(|one| value::of_text(holds, Said::Nothing, one)).collect())?
-            }
-        }
-    }
-
-    /// A parameter that is not NULL: whether it is in binary form, its bytes, and its type.
-    fn parameter<'a>(
-        &self,
-        number: u16,
-        holds: Holds,
-        parameters: Parameters<'a>,
-    ) -> Option<(bool, &'a [u8], Said)> {
-        let at = usize::from(number).checked_sub(1)?;
-        let (binary, bytes) = *parameters.values.get(at)?;
-        let said = match parameters.types.get(at).copied() {
-            None | Some(0) => Said::Nothing,
-            Some(oid) => Said::Oid(oid),
-        };
-        // The type that another use of it gives it is not known, and so not how to read its bytes, nor how texts are compared.
-        let unknown = said == Said::Nothing && self.repeated.contains(&number);
-        let doubtful = unknown && (binary || matches!(holds, Holds::Text | Holds::Label));
-        (!doubtful).then_some((binary, bytes?, said))
-    }
-}
-
-/// Whether this is the type of arrays of what a column holds.
-fn is_array_of(holds: Holds, array: u32) -> bool {
-    match holds {
-        Holds::Integer => matches!(array, 1005 | 1007 | 1016),
-        Holds::Text => matches!(array, 1009 | 1015),
-        Holds::Uuid => array == 2951,
-        Holds::Boolean => array == 1000,
-        Holds::Label | Holds::Time | Holds::Other => false,
     }
 }

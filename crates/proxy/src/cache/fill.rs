@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use howdah_core::cache::wish::{Level, Mode};
-use howdah_core::cache::{Answer, Shown, Stamp, Tag};
+use howdah_core::cache::{Answer, Patch, Shown, Stamp, Tag};
 use howdah_core::limits;
 use howdah_sql::Analysis;
 use howdah_wire::frame;
@@ -35,6 +35,8 @@ pub(crate) struct Filling {
     pub(super) tags: Arc<[Tag]>,
     /// How it is tagged by the rows that it shows, and which of its columns are in binary form, or all.
     pub(super) shown: Option<(Shown, Box<[bool]>)>,
+    /// How it is made anew when the row that it shows has changed.
+    pub(super) patch: Option<Arc<Patch>>,
     pub(super) stamp: Stamp,
     pub(super) analysis: Arc<Analysis>,
     /// A hash of what the client was told of the rows before.
@@ -110,9 +112,9 @@ impl Filling {
         let elsewhere = self.elsewhere.filter(|_| worth.is_dear());
         drop(plans);
         let came = self.place.freshness.mark();
-        let Self { place, key, analysis, counts_only, fetching, .. } = self;
-        let entry =
-            Arc::new(Entry { answer, shape, tags, seen, came, analysis, cost, counts_only });
+        let Self { place, key, analysis, counts_only, fetching, patch, .. } = self;
+        let entry = Entry { answer, shape, tags, patch, seen, came, analysis, cost, counts_only };
+        let entry = Arc::new(entry);
         store.put(key, Arc::clone(&entry));
         if let Some(elsewhere) = elsewhere {
             elsewhere.put(&entry);

@@ -8,6 +8,7 @@
 mod coalesce;
 mod fence;
 mod fill;
+mod patch;
 pub(crate) mod place;
 mod plans;
 mod session;

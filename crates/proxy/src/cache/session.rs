@@ -273,7 +273,7 @@ impl Session {
             Wanted { around, told: found.told, length, wish, route: NameId::default() };
         let store = &self.worker.shared.store;
         if let Some(entry) = store.get(&key) {
-            let verdict = self.may_give(wish, place, (&entry.tags, entry.seen), now);
+            let (entry, verdict) = self.judged(entry, (&key, wish), place, now);
             let hit = entry.fits(&wanted) && verdict.is_ok();
             if hit {
                 place.plans.borrow_mut().worth(entry.analysis.fingerprint.0).on_lookup(true);
@@ -386,6 +386,7 @@ impl Session {
             return Err("definitions");
         }
         // Its tags speak of all rows that can leave unseen, so nothing is in doubt about those that it will show.
+        let patch = planned.plan.patch(parameters, &binary).map(Arc::new);
         let shown = planned.shown(&place.freshness, seen).map(|shown| (shown.clone(), binary));
         let mut plans = place.plans.borrow_mut();
         let worth = plans.worth(analysis.fingerprint.0);
@@ -404,6 +405,7 @@ impl Session {
             counts_only: false,
             tags,
             shown,
+            patch,
             stamp,
             analysis,
             told: found.told,

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use howdah_core::cache::wish::Mode;
-use howdah_core::cache::{Answer, Fence, Seen, Tag};
+use howdah_core::cache::{Answer, Fence, Patch, Seen, Tag};
 use howdah_core::limits;
 use howdah_sql::Analysis;
 use parking_lot::Mutex;
@@ -31,6 +31,8 @@ pub(crate) struct Entry {
     /// A hash of what describes its rows, if that is known.
     pub(crate) shape: Option<u64>,
     pub(crate) tags: Arc<[Tag]>,
+    /// How it is made anew when the row that it shows has changed.
+    pub(crate) patch: Option<Arc<Patch>>,
     pub(crate) seen: Seen,
     /// When it came. It may hold what the stream had not told yet; once this has passed, there is no valid answer that is older.
     pub(crate) came: Fence,
@@ -47,7 +49,8 @@ struct Weight;
 
 impl Weighter<Box<[u8]>, Arc<Entry>> for Weight {
     fn weight(&self, key: &Box<[u8]>, entry: &Arc<Entry>) -> u64 {
-        let bytes = OVERHEAD + key.len() + 8 * entry.tags.len() + entry.answer.len();
+        let patch = entry.patch.as_ref().map_or(0, |patch| patch.len());
+        let bytes = OVERHEAD + key.len() + 8 * entry.tags.len() + entry.answer.len() + patch;
         u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 }

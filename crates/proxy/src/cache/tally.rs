@@ -10,6 +10,7 @@ pub(crate) struct Tally {
     hits: Cell<u64>,
     coalesced: Cell<u64>,
     shared: Cell<u64>,
+    patched: Cell<u64>,
     observed: Cell<u64>,
     misses: Cell<u64>,
     fills: Cell<u64>,
@@ -28,6 +29,8 @@ pub struct Counts {
     pub coalesced: u64,
     /// Those of them that another instance had kept.
     pub shared: u64,
+    /// Answers that were made anew from a row that had changed.
+    pub patched: u64,
     /// Requests that would have been.
     pub observed: u64,
     /// Requests that were looked up in vain.
@@ -48,6 +51,7 @@ impl Counts {
         self.hits += other.hits;
         self.coalesced += other.coalesced;
         self.shared += other.shared;
+        self.patched += other.patched;
         self.observed += other.observed;
         self.misses += other.misses;
         self.fills += other.fills;
@@ -75,6 +79,10 @@ impl Tally {
         add(&self.shared, 1);
     }
 
+    pub(super) fn on_patched(&self) {
+        add(&self.patched, 1);
+    }
+
     pub(super) fn on_observed(&self) {
         add(&self.observed, 1);
     }
@@ -96,6 +104,7 @@ impl Tally {
             hits: self.hits.get(),
             coalesced: self.coalesced.get(),
             shared: self.shared.get(),
+            patched: self.patched.get(),
             observed: self.observed.get(),
             misses: self.misses.get(),
             fills: self.fills.get(),

@@ -139,20 +139,28 @@ fn relation(builder: &mut Builder, row: &mut Values<'_>) -> Option<()> {
 fn column(builder: &mut Builder, row: &mut Values<'_>) -> Option<()> {
     /// `date`, `time`, `timestamp`, `timestamptz`, `timetz`.
     const TIMES: [u32; 5] = [1082, 1083, 1114, 1184, 1266];
+    /// `bigint`, `smallint`, `integer`, `text`, `oid`, `json`, `macaddr`, `inet`, `bpchar`, `varchar`, `boolean`, `numeric`, `uuid`, `jsonb`,
+    /// `cidr`: no setting changes how a value of these is written.
+    const STEADY: [u32; 15] =
+        [16, 20, 21, 23, 25, 26, 114, 650, 829, 869, 1042, 1043, 1700, 2950, 3802];
     let (relation, name) = (row.id()?, row.text()?.to_owned());
     let attnum = row.text()?.parse().ok()?;
-    let holds = match row.text()? {
-        "e" => Holds::Label,
-        number => match number.parse().ok()? {
-            oid::INT2 | oid::INT4 | oid::INT8 => Holds::Integer,
-            oid::TEXT | oid::VARCHAR => Holds::Text,
-            oid::UUID => Holds::Uuid,
-            oid::BOOL => Holds::Boolean,
-            number if TIMES.contains(&number) => Holds::Time,
-            _ => Holds::Other,
-        },
+    let (holds, steady) = match row.text()? {
+        "e" => (Holds::Label, true),
+        number => {
+            let number = number.parse().ok()?;
+            let holds = match number {
+                oid::INT2 | oid::INT4 | oid::INT8 => Holds::Integer,
+                oid::TEXT | oid::VARCHAR => Holds::Text,
+                oid::UUID => Holds::Uuid,
+                oid::BOOL => Holds::Boolean,
+                number if TIMES.contains(&number) => Holds::Time,
+                _ => Holds::Other,
+            };
+            (holds, STEADY.contains(&number))
+        }
     };
-    builder.column(relation, &name, Column { attnum, holds });
+    builder.column(relation, &name, Column { attnum, holds, steady });
     Some(())
 }
 

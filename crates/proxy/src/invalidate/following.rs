@@ -165,6 +165,7 @@ impl<'a> Following<'a> {
             } else if heard.unknown && self.wanted.is_none() {
                 self.wanted = Some(self.reader.ask());
             }
+            freshness.on_rows(position, heard.rows);
             freshness.on_commit(heard.commit, heard.heartbeat);
             if heard.heartbeat.is_some() {
                 self.around.followed.on_heard();

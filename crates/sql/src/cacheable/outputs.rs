@@ -1,8 +1,10 @@
-//! Whether each row of an answer is one row of the one relation that is read, and which of its columns show that relation's as they are.
+//! Whether each row of an answer is one row of the one relation that is read, whether nothing but equalities chooses the rows, and which of
+//! its columns show that relation's as they are.
 //!
 //! Invariant: if so, a row that is not in the answer does not change it by leaving: nothing is joined, put together or skipped, and what is
 //! computed over several rows stands beside a column of each of them.
 
+use super::{Given, Reading};
 use crate::parse::{NodeEnum, tree};
 
 /// A column of an answer.
@@ -35,6 +37,34 @@ pub(super) fn outputs(select: &tree::SelectStmt) -> Option<Box<[Output]>> {
     let Some(NodeEnum::RangeVar(range)) = &from.node else { return None };
     let renamed = range.alias.as_ref().is_some_and(|alias| !alias.colnames.is_empty());
     (plain && shown && !renamed).then_some(outputs)
+}
+
+/// Whether the answer is every row that satisfies the equalities, and nothing else restricts it: what is compared is the whole
+/// condition. Only where [`outputs`] tells its columns.
+pub(super) fn is_exact(select: &tree::SelectStmt, reading: &Reading) -> bool {
+    let single = |values: &[super::Operand]| match values {
+        [value] => !matches!(value.given, Given::Elements(_)),
+        _ => false,
+    };
+    // A comparison of a column that is compared twice, or with another column, is not among them or not alone.
+    let each = reading.equalities.iter();
+    let plain = each.clone().all(|it| it.through.len() == 1 && single(&it.values));
+    let conditions = select.where_clause.as_deref().map_or(0, conditions);
+    plain
+        && conditions > 0
+        && conditions == reading.equalities.len()
+        && select.limit_count.is_none()
+        && outputs(select).is_some()
+}
+
+/// How many conditions have to hold together.
+fn conditions(node: &tree::Node) -> usize {
+    match &node.node {
+        Some(NodeEnum::BoolExpr(all)) if all.boolop == tree::BoolExprType::AndExpr as i32 => {
+            all.args.iter().map(conditions).sum()
+        }
+        _ => 1,
+    }
 }
 
 /// Whether an order is that of a column's values.

@@ -109,6 +109,7 @@ impl Freshness {
         stream.watermark = Some(Watermark::new(Reader::Primary, start));
         stream.counters.streams += 1;
         self.delivered.store(start.0, Ordering::Release);
+        self.images.clear();
         self.forget_sets();
     }
 

@@ -155,19 +155,6 @@ fn a_set_counts_from_where_the_stream_has_taken_it_up() {
     assert_eq!(freshness.since(&set), Ok(Lsn(3020)));
 }
 
-#[test]
-fn a_write_that_passed_through_is_not_given_before_it_is_delivered() {
-    let freshness = new();
-    let tags = [Tag::table(TABLE)];
-    open(&freshness, 1, 1000);
-    let kept = keep(&freshness, &tags).unwrap();
-    freshness.wrote(&tags);
-    assert_eq!(valid(&freshness, &tags, kept), Err(Refusal::Changed));
-    assert_eq!(keep(&freshness, &tags), Err(Refusal::InDoubt));
-    freshness.on_commit(commit(1500, &[freshness.slot(tags[0])]), None);
-    assert!(keep(&freshness, &tags).is_ok());
-}
-
 /// An answer that another instance kept, asked about with our own tags.
 fn adopted(freshness: &Freshness, tags: &[Tag], v: u64) -> Result<Seen, Unusable> {
     let standing = freshness.standing().ok_or(Refusal::Definitions)?;

@@ -7,6 +7,7 @@ use howdah_wire::replication::pgoutput::{self, Datum, Old, Tuple};
 use crate::cache::Tag;
 use crate::cache::faults::{Fault, is_planted};
 use crate::cache::freshness::ColumnSets;
+use crate::cache::images::{Image as Kept, Key, LARGEST, Row, Told};
 use crate::cache::shapes::Shapes;
 use crate::cache::tag::Oid;
 
@@ -28,6 +29,8 @@ impl Described {
 #[derive(Debug)]
 pub(super) struct Plan {
     targets: Vec<Target>,
+    /// By number of the column, where its value is in a row of the only one of these; `None`: nobody looks such rows up.
+    images: Option<Vec<(i16, usize)>>,
 }
 
 /// A relation of which they are rows.
@@ -45,6 +48,8 @@ struct Set {
     attnums: Box<[i16]>,
     /// Its values in old rows are told.
     identity: bool,
+    /// It is all that identifies a row.
+    identifies: bool,
 }
 
 /// The values of a set in a row.
@@ -80,13 +85,55 @@ impl Plan {
                     |at: usize| described.columns.get(at).is_some_and(|(identity, _)| *identity);
                 let identity =
                     columns.iter().flatten().all(|(_, at)| is_identity(*at)) && columns.is_some();
-                Set { columns, attnums: attnums.into(), identity }
+                let all = described.columns.iter().filter(|(identity, _)| *identity).count();
+                let identifies = identity && attnums.len() == all;
+                Set { columns, attnums: attnums.into(), identity, identifies }
             };
             let sets = sets.get(&oid).into_iter().flatten().map(|set| plan(set.attnums()));
             Some(Target { relation: oid, sets: sets.collect() })
         };
         let targets: Option<Vec<_>> = shapes.upwards(relation).into_iter().map(target).collect();
-        Some(Self { targets: targets? })
+        let targets = targets?;
+        // What identifies a row of several relations may be that of another row there.
+        let alone = matches!(targets.as_slice(), [only] if only.by_identity().is_some());
+        let number = |(at, (_, name)): (usize, &(bool, Box<[u8]>))| {
+            own.columns.get(name).map(|attnum| (*attnum, at))
+        };
+        let images =
+            alone.then(|| described.columns.iter().enumerate().filter_map(number).collect());
+        Some(Self { targets, images })
+    }
+
+    /// What a change says of rows that are looked up by what identifies them, in the order in which it counts. `None`: something that
+    /// cannot be told.
+    pub(super) fn images(
+        &self,
+        old: Option<&Old<'_>>,
+        new: Option<&Tuple<'_>>,
+        tell: &mut dyn FnMut(Option<(Tag, Told)>),
+    ) {
+        let (Some(columns), [target]) = (&self.images, self.targets.as_slice()) else { return };
+        let Some(set) = target.by_identity() else { return };
+        let new: Option<Vec<_>> = new.map(|tuple| tuple.values().collect());
+        let after = new.as_ref().map(|values| set.key(values));
+        if let Some(old) = old {
+            let before = set.key(&values(old).0);
+            if after.as_ref() != Some(&before) {
+                tell(before.map(|key| target.tell(key, Some(None))));
+            }
+        }
+        if let (Some(values), Some(key)) = (new, after) {
+            let size: usize = values.iter().map(length).sum();
+            let row = (size <= LARGEST).then(|| {
+                let told = columns.iter().filter_map(|(attnum, at)| match values.get(*at)? {
+                    Datum::Text(text) => Some((*attnum, Some(*text))),
+                    Datum::Null => Some((*attnum, None)),
+                    Datum::Unchanged | Datum::Binary(_) => None,
+                });
+                Some(Row::new(told))
+            });
+            tell(key.map(|key| target.tell(key, row)));
+        }
     }
 
     /// All relations of which the rows are rows.
@@ -150,6 +197,13 @@ impl Plan {
     }
 }
 
+fn length(value: &Datum<'_>) -> usize {
+    match value {
+        Datum::Text(bytes) | Datum::Binary(bytes) => bytes.len(),
+        Datum::Null | Datum::Unchanged => 0,
+    }
+}
+
 /// The values of an old row, and whether they are all of it.
 fn values<'a>(old: &Old<'a>) -> (Vec<Datum<'a>>, bool) {
     match old {
@@ -159,6 +213,18 @@ fn values<'a>(old: &Old<'a>) -> (Vec<Datum<'a>>, bool) {
 }
 
 impl Target {
+    /// The set that is all that identifies a row, if somebody has asked for it.
+    fn by_identity(&self) -> Option<&Set> {
+        self.sets.iter().find(|set| set.identifies)
+    }
+
+    /// What is said of the row with this key: what it is now, that it is gone (`Some(None)`), or only that it is another.
+    fn tell(&self, key: Key, row: Option<Option<Row>>) -> (Tag, Told) {
+        let values = key.iter().map(|(attnum, value)| (*attnum, &**value));
+        let tag = Tag::row(self.relation, values);
+        (tag, row.map_or(Told::Changed, |row| Told::Image(Kept { key, row })))
+    }
+
     fn raise(&self, image: &Image, touch: &mut dyn FnMut(Tag)) {
         match image {
             Image::Row(tag) => touch(*tag),
@@ -181,6 +247,15 @@ impl Target {
 }
 
 impl Set {
+    /// The values of a row that is told completely.
+    fn key(&self, values: &[Datum<'_>]) -> Option<Key> {
+        let text = |(attnum, at): &(i16, usize)| match values.get(*at)? {
+            Datum::Text(text) => Some((*attnum, Box::from(*text))),
+            Datum::Null | Datum::Unchanged | Datum::Binary(_) => None,
+        };
+        self.columns.as_ref()?.iter().map(text).collect()
+    }
+
     fn image(&self, relation: Oid, values: &[Datum<'_>]) -> Image {
         let Some(columns) = &self.columns else { return Image::Unknown };
         let value = |at: usize| values.get(at).copied().unwrap_or(Datum::Unchanged);

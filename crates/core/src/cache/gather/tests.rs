@@ -251,3 +251,74 @@ fn heartbeats_and_definitions_are_told_by_messages_of_ours() {
     assert_eq!(told.heard(&[&message("other/17")]).heartbeat, None);
     assert!(told.heard(&[&message("ddl ALTER TABLE")]).definitions);
 }
+
+/// A table without parents: its rows, as they are told to whoever looks them up by `id`.
+fn alone(messages: &[&[u8]]) -> Vec<String> {
+    let freshness = Freshness::new(1 << 12, Instant::now(), Box::new(|| {}));
+    freshness.on_begin(History { system: 1, timeline: 1 }, Lsn(10));
+    let mut gather = Gather::new(b"mark");
+    let columns = [("id", 1), ("note", 2), ("long", 4)];
+    let columns = columns.map(|(name, number)| (name.as_bytes().into(), number)).into();
+    let table = Relation { columns, ..Relation::new(Kind::Table, true) };
+    let shapes = Shapes::new(BTreeMap::from([(TABLE, table)]));
+    freshness.on_settled(shapes.seen());
+    gather.set_shapes(Arc::new(shapes));
+    let mark = b"M\x01\0\0\0\0\0\0\0\0howdah\0\0\0\0\x06mark/0";
+    for message in [&begin(7)[..], mark, &end(20)] {
+        if let Some(heard) = gather.on_message(message, &freshness).unwrap() {
+            freshness.on_commit(heard.commit, heard.heartbeat);
+        }
+    }
+    freshness.on_heartbeat_sent(Instant::now());
+    assert!(freshness.on_snapshot("8:8:".parse::<Snapshot>().unwrap()));
+    freshness.since(&ColumnSet::new(TABLE, &[1])).unwrap_err();
+    let mut heard = None;
+    let described = describe(TABLE, b'd', &[(true, "id"), (false, "note"), (false, "long")]);
+    let (begin, end) = (begin(9), end(40));
+    let around = [&begin[..], &described].into_iter();
+    for message in around.chain(messages.iter().copied()).chain([&end[..]]) {
+        heard = gather.on_message(message, &freshness).unwrap();
+    }
+    let text = |value: Option<Option<&[u8]>>| match value {
+        Some(Some(text)) => String::from_utf8_lossy(text).into_owned(),
+        Some(None) => "NULL".to_owned(),
+        None => "?".to_owned(),
+    };
+    let told = |(tag, told): &(Tag, super::Told)| {
+        let super::Told::Image(image) = told else { return "changed".to_owned() };
+        assert_eq!(*tag, Tag::row(TABLE, image.key.iter().map(|(at, value)| (*at, &**value))));
+        let key = String::from_utf8_lossy(&image.key[0].1).into_owned();
+        let Some(row) = &image.row else { return format!("{key} is gone") };
+        let values = [1, 2, 4].map(|at| text(row.value(at)));
+        format!("{key} is {}", values.join(" "))
+    };
+    heard.unwrap().rows.iter().map(told).collect()
+}
+
+#[test]
+fn rows_are_told_as_a_transaction_leaves_them() {
+    let insert = row(b'I', TABLE, &[(b'N', &[Text("1"), Text("a"), Null])]);
+    let update = row(b'U', TABLE, &[(b'N', &[Text("1"), Text("b"), Same])]);
+    let moved =
+        row(b'U', TABLE, &[(b'K', &[Text("1"), Null, Null]), (b'N', &[Text("2"), Null, Null])]);
+    let delete = row(b'D', TABLE, &[(b'K', &[Text("2"), Null, Null])]);
+    assert_eq!(alone(&[&insert, &update]), ["1 is 1 a NULL", "1 is 1 b ?"]);
+    assert_eq!(alone(&[&moved, &delete]), ["1 is gone", "2 is 2 NULL NULL", "2 is gone"]);
+    let text: &'static str = "x".repeat(5_000).leak();
+    let large = row(b'U', TABLE, &[(b'N', &[Text("1"), Text(text), Null])]);
+    assert_eq!(alone(&[&insert, &large]), ["1 is 1 a NULL", "changed"]);
+    // A row is not told, or all are gone: nothing is said of any.
+    let untold = row(b'U', TABLE, &[(b'N', &[Same, Text("b"), Null])]);
+    let truncate = [b"T\0\0\0\x01\0".as_slice(), &TABLE.to_be_bytes()].concat();
+    for other in [untold, truncate] {
+        assert_eq!(alone(&[&insert, &other]), [""; 0]);
+        assert_eq!(alone(&[&insert, &other, &insert]), [""; 0]);
+    }
+}
+
+#[test]
+fn rows_of_several_relations_are_told_to_nobody() {
+    let mut told = Told::new(b'd');
+    let insert = row(b'I', TABLE, &[(b'N', &[Text("1"), Text("a"), Null])]);
+    assert_eq!(told.heard(&[&insert]).rows, []);
+}

@@ -3,6 +3,7 @@
 use howdah_sql::shape;
 
 use super::*;
+use crate::cache::Tag;
 use crate::cache::definitions::Builder;
 use crate::route::class::Name;
 
@@ -41,7 +42,7 @@ fn definitions() -> Definitions {
         (5, "id", 1, Holds::Integer),
         (14, "id", 7, Holds::Integer),
     ] {
-        builder.column(relation, name, Column { attnum, holds });
+        builder.column(relation, name, Column { attnum, holds, steady: holds != Holds::Time });
     }
     builder.identity(1, [1].into());
     builder.identity(2, [1].into());
@@ -250,4 +251,41 @@ fn answers_that_show_what_identifies_their_rows_are_told() {
 #[test]
 fn the_functions_that_depend_on_settings_alone_are_in_order() {
     assert!(STEADY.is_sorted());
+}
+
+#[test]
+fn look_ups_of_one_row_by_what_identifies_it_can_be_patched() {
+    let patch = |sql: &str| {
+        let values: &[(bool, Option<&[u8]>)] = &[(false, Some(b"5"))];
+        planned(sql).expect("it is kept").patch(Parameters { types: &[], values }, &[])
+    };
+    let row = |key: &'static str| Tag::row(1, [(1, key.as_bytes())]);
+    for sql in [
+        "SELECT tenant, email FROM app.users WHERE id = $1",
+        "SELECT u.note, u.id FROM app.users u WHERE u.id = '5'",
+        "SELECT id FROM app.users WHERE 5 = id ORDER BY id",
+    ] {
+        assert_eq!(patch(sql).map(|patch| patch.tag()), Some(row("5")), "{sql}");
+    }
+    for sql in [
+        // The text of a time depends on settings.
+        "SELECT * FROM app.users WHERE id = $1",
+        "SELECT at FROM app.users WHERE id = $1",
+        "SELECT tenant + 1 FROM app.users WHERE id = $1",
+        "SELECT tenant FROM app.users WHERE id = $1 AND tenant = 3",
+        "SELECT tenant FROM app.users WHERE id = $1 AND tenant > 3",
+        "SELECT tenant FROM app.users WHERE id = $1 AND id = 6",
+        "SELECT tenant FROM app.users WHERE id = $1 OR tenant = 1",
+        "SELECT tenant FROM app.users WHERE id IN ($1, 6)",
+        "SELECT tenant FROM app.users WHERE id = ANY ($1)",
+        "SELECT tenant FROM app.users WHERE tenant = $1",
+        "SELECT tenant FROM app.users WHERE id = $1 LIMIT 0",
+        "SELECT DISTINCT tenant FROM app.users WHERE id = $1",
+        "SELECT count(*) FROM app.users WHERE id = $1",
+        "SELECT u.tenant FROM app.users u JOIN orders o ON o.user_id = u.id WHERE u.id = $1",
+        "SELECT id FROM parent WHERE id = $1",
+        "SELECT name FROM names WHERE id = $1",
+    ] {
+        assert_eq!(patch(sql), None, "{sql}");
+    }
 }

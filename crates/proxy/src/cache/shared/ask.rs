@@ -65,6 +65,7 @@ impl Filling {
             answer,
             shape: value.shape,
             tags,
+            patch: self.patch.clone(),
             seen,
             came: freshness.mark(),
             analysis: Arc::clone(&self.analysis),

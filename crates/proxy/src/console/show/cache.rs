@@ -31,6 +31,7 @@ pub(super) const CACHE: Columns = &[
     ("news_age_ms", Int8),
     ("trouble", Text),
     ("shared_cache", Text),
+    ("patched", Int8),
 ];
 
 pub(in super::super) const EXPLAINED: Columns = &[
@@ -101,6 +102,7 @@ fn row(view: &View, report: &CacheReport) -> Row {
         changes.and_then(|changes| cell(changes.age?.as_millis())),
         changes.and_then(|changes| changes.trouble.clone()),
         view.report.shared_cache.as_ref().and_then(shared),
+        cell(counts.patched),
     ]
 }
 
