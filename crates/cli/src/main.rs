@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         Verb::Reload(args) => cmd::control::reload(&args),
         Verb::Pause(args) => cmd::control::pause(&args),
         Verb::Resume(args) => cmd::control::resume(&args),
+        Verb::Recommendations(args) => cmd::recommendations::run(&args),
         Verb::Report(args) => cmd::report::run(&args),
         Verb::Config(args) => cmd::config::run(&args),
         Verb::Version(args) => cmd::version::run(&args),

@@ -3,4 +3,6 @@
 //!
 //! Not here: what to advise (pure, in `howdah-advisor`), and traffic (`howdah-proxy`).
 
+pub mod apply;
 pub mod catalog;
+pub mod journal;

@@ -13,6 +13,7 @@ pub(crate) mod metrics;
 pub(crate) mod nodes;
 pub(crate) mod pools;
 pub(crate) mod queries;
+pub(crate) mod recommendations;
 pub(crate) mod report;
 pub(crate) mod restart;
 pub(crate) mod route;
