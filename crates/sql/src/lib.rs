@@ -28,6 +28,7 @@ mod outline;
 mod parse;
 mod prepared_name;
 mod readable;
+pub mod rewrite;
 mod route;
 mod settings;
 mod split;

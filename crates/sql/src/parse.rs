@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use pg_query::{FingerprintOptions, ParserOptions};
+use pg_query::{DeparseOptions, FingerprintOptions, ParserOptions};
 
 pub(crate) use pg_query::NodeEnum;
 pub(crate) use pg_query::protobuf as tree;
@@ -50,6 +50,18 @@ pub(crate) fn fingerprint(sql: &str) -> Option<Fingerprint> {
     let identity = FingerprintOptions::RANGEVAR_PG17_COMPAT | FingerprintOptions::FULL_RELNAME;
     let found = pg_query::fingerprint(sql, ParserOptions::DEFAULT, identity).ok()?;
     Some(Fingerprint(found.value))
+}
+
+/// A statement as text again; `None` when the grammar's writer does not know a part of it, or what it writes does not parse.
+pub(crate) fn write(statement: &NodeEnum) -> Option<String> {
+    let text = pg_query::deparse(&whole(statement), DeparseOptions::default()).ok()?;
+    pg_query::parse(&text, ParserOptions::DEFAULT).is_ok().then_some(text)
+}
+
+fn whole(statement: &NodeEnum) -> tree::ParseResult {
+    let node = tree::Node { node: Some(statement.clone()) };
+    let raw = tree::RawStmt { stmt: Some(Box::new(node)), stmt_location: 0, stmt_len: 0 };
+    tree::ParseResult { version: 0, stmts: vec![raw] }
 }
 
 fn is_readable(sql: &str) -> bool {
