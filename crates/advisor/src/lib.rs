@@ -6,6 +6,11 @@
 //! Invariant: nothing is recommended without evidence that a person can check, and without the statements that take it back.
 
 pub mod catalog;
+pub mod hygiene;
+pub mod n_plus_one;
+pub mod plans;
 mod recommendation;
+pub mod rewrites;
+pub mod schema;
 
 pub use recommendation::{Costs, Evidence, Impact, Kind, Recommendation};

@@ -5,4 +5,7 @@
 
 pub mod apply;
 pub mod catalog;
+mod findings;
 pub mod journal;
+
+pub use findings::findings;

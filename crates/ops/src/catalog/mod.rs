@@ -7,6 +7,7 @@
 mod usage;
 
 use howdah_advisor::catalog::Catalog;
+use howdah_advisor::schema::Upkeep;
 use serde::de::DeserializeOwned;
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
@@ -46,6 +47,21 @@ struct Server {
 /// The connection broke, a table that was just locked stayed locked for two seconds, or a statement took longer than 30.
 pub async fn read(client: &Client) -> Result<Catalog, Error> {
     in_transaction(client, async || read_all(client).await).await
+}
+
+/// Reads what of upkeep is not in the catalog: sequences, ages, settings of tables.
+///
+/// The connection must not be in a transaction. Not cancel safe: dropped half-way it leaves the connection in one.
+///
+/// # Errors
+/// The connection broke, or a statement took longer than 30 seconds.
+pub async fn upkeep(client: &Client, catalog: &Catalog) -> Result<Upkeep, Error> {
+    let tables: Vec<u32> = catalog.tables.iter().map(|table| table.oid).collect();
+    in_transaction(client, async || {
+        let found = rows(client, include_str!("upkeep.sql"), &[&tables]).await?;
+        Ok(found.into_iter().next().unwrap_or_default())
+    })
+    .await
 }
 
 /// Does something in one read-only transaction with the bounds of a look.
