@@ -66,6 +66,8 @@ pub(crate) enum Verb {
     Resume(cmd::control::Scope),
     /// What would make the databases better: look at it, carry it out after a yes, take it back
     Recommendations(cmd::recommendations::Args),
+    /// What would make a database, a plan or a statement better
+    Advise(cmd::advise::Args),
     /// A day or a week of the past in one page, of a Howdah that runs or not
     Report(cmd::report::Args),
     /// Write or show the configuration

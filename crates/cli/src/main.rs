@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         Verb::Pause(args) => cmd::control::pause(&args),
         Verb::Resume(args) => cmd::control::resume(&args),
         Verb::Recommendations(args) => cmd::recommendations::run(&args),
+        Verb::Advise(args) => cmd::advise::run(&args),
         Verb::Report(args) => cmd::report::run(&args),
         Verb::Config(args) => cmd::config::run(&args),
         Verb::Version(args) => cmd::version::run(&args),

@@ -20,7 +20,12 @@ impl Bed {
 
     /// A connection as this role.
     pub(crate) async fn connect(&self, role: &str) -> Client {
-        connect(&self.servers.primary().url(&self.database, role)).await
+        connect(&self.url(role)).await
+    }
+
+    /// Its address as this role.
+    pub(crate) fn url(&self, role: &str) -> String {
+        self.servers.primary().url(&self.database, role)
     }
 
     /// A connection that may do everything.

@@ -9,4 +9,8 @@
 )]
 
 mod bed;
+mod command;
+mod hygiene;
+mod plans;
 mod reader;
+mod rewrites;

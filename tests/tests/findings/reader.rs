@@ -216,3 +216,46 @@ fn scans_on_a_replica_count_and_the_younger_statistics_do() {
         assert!(catalog.statistics_age.unwrap() <= before);
     });
 }
+
+#[test]
+fn upkeep_is_read_and_all_findings_are_gathered() {
+    run(async {
+        let bed = Bed::new();
+        let client = bed.superuser().await;
+        client
+            .batch_execute(
+                "CREATE TABLE counted (id serial PRIMARY KEY, b bigint GENERATED ALWAYS AS IDENTITY) WITH (autovacuum_enabled = off);
+                 SELECT setval('counted_id_seq', 2000000000); CREATE INDEX counted_b ON counted (b); CREATE INDEX counted_b_again ON counted (b)",
+            )
+            .await
+            .unwrap();
+        let catalog = read(&client).await.unwrap();
+        let upkeep = howdah_ops::catalog::upkeep(&client, &catalog).await.unwrap();
+        assert_eq!(
+            (upkeep.freeze_max_age, upkeep.vacuum_scale_factor, upkeep.autovacuum),
+            (200_000_000, 0.2, true)
+        );
+        let [b, id] = upkeep.sequences.as_slice() else { panic!("{:?}", upkeep.sequences) };
+        assert_eq!(
+            (id.last, id.end, id.column.clone().unwrap().2.as_str()),
+            (Some(2_000_000_000), 2_147_483_647, "integer")
+        );
+        assert_eq!((b.last, b.column.clone().unwrap().0.as_str()), (None, "public.counted"));
+        assert_eq!(upkeep.tables[0].options, ["autovacuum_enabled=off"]);
+        let titles: Vec<String> = howdah_ops::findings(&client, &[])
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|advice| advice.title)
+            .collect();
+        assert_eq!(
+            titles,
+            [
+                "public.counted_id_seq has given 93 % of its numbers",
+                "drop index counted_b_again: counted_b is the same"
+            ]
+        );
+        // Without rights less is seen, and nothing fails.
+        howdah_ops::findings(&bed.connect("app").await, &[]).await.unwrap();
+    });
+}

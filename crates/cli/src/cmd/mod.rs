@@ -1,5 +1,6 @@
 //! The verbs, one file or directory each.
 
+pub(crate) mod advise;
 pub(crate) mod alerts;
 pub(crate) mod cache;
 pub(crate) mod check;

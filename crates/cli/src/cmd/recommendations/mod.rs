@@ -6,7 +6,7 @@
 mod card;
 mod carry;
 mod export;
-mod reach;
+pub(crate) mod reach;
 
 use std::path::PathBuf;
 

@@ -42,11 +42,11 @@ pub(crate) struct Reach {
 }
 
 /// A database that can be reached.
-pub(super) struct Door {
+pub(crate) struct Door {
     /// The nodes that may be its primary, the likeliest first.
     logins: Vec<Login>,
     /// Which database it is.
-    pub(super) place: Place,
+    pub(crate) place: Place,
 }
 
 impl Reach {
@@ -60,7 +60,7 @@ impl Reach {
     }
 
     /// Opens the journal, and makes it if need be.
-    pub(super) fn journal(&self) -> Result<Journal, Failure> {
+    pub(crate) fn journal(&self) -> Result<Journal, Failure> {
         let path = match (&self.journal, self.config()) {
             (Some(path), _) => path.clone(),
             (None, Ok(config)) => default_journal(&config)?,
@@ -72,7 +72,7 @@ impl Reach {
     }
 
     /// Logs in to every database.
-    pub(super) async fn doors(&self) -> Result<Vec<Door>, Failure> {
+    pub(crate) async fn doors(&self) -> Result<Vec<Door>, Failure> {
         let config = self.config()?;
         let settings = config.settings(0);
         let named = |database: &&Database| match &self.database {
@@ -129,6 +129,21 @@ impl Reach {
                 Err(Failure::new(Exit::Usage, error))
             }
         }
+    }
+}
+
+impl Door {
+    /// Connections to the other nodes that answer and are replicas.
+    pub(crate) async fn replicas(&self) -> Vec<Client> {
+        let mut found = Vec::new();
+        for login in &self.logins {
+            let Ok((client, _)) = probe::connect(login, LIMIT).await else { continue };
+            let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await;
+            if row.is_ok_and(|row| row.get::<_, bool>(0)) {
+                found.push(client);
+            }
+        }
+        found
     }
 }
 
