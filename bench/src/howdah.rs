@@ -16,9 +16,19 @@ use crate::proxy::Proxy;
 
 /// Starts it as the last argument of `wrapper`, or by itself when that is empty.
 pub(crate) fn start(bed: &Bed, wrapper: &[String], variant: Variant) -> Result<Proxy> {
+    start_with(bed, wrapper, variant, "")
+}
+
+/// The same with more at the end of its configuration file.
+pub(crate) fn start_with(
+    bed: &Bed,
+    wrapper: &[String],
+    variant: Variant,
+    more: &str,
+) -> Result<Proxy> {
     let port = howdah_local::free_port()?;
     let file = bed.directory().join(format!("howdah-{port}.toml"));
-    fs::write(&file, configuration(bed, port, variant))?;
+    fs::write(&file, configuration(bed, port, variant) + more)?;
     let mut words = wrapper.iter().map(PathBuf::from).chain([copy(bed)?]);
     let mut command = bed.workplace().command(&words.next().context("no program")?);
     command.args(words).args(["up", "--config"]).arg(&file);

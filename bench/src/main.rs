@@ -27,6 +27,7 @@ mod run;
 mod sample;
 mod syscalls;
 mod target;
+mod trading;
 mod workplace;
 mod zipf;
 
@@ -76,6 +77,8 @@ enum Verb {
     Disturbance(disturbance::Arguments),
     /// The result cache under reads by keys of Zipf's law, with writes.
     Zipf(zipf::Arguments),
+    /// What a trading desk asks, with the result cache in memory and in Redis.
+    Trading(trading::Arguments),
 }
 
 /// How a verb ended, apart from failing.
@@ -113,6 +116,7 @@ fn main() -> ExitCode {
         Verb::Profile(arguments) => profile::run(&arguments, &options),
         Verb::Disturbance(arguments) => disturbance::run(&arguments, &options),
         Verb::Zipf(arguments) => zipf::run(&arguments, &options),
+        Verb::Trading(arguments) => trading::run(&arguments, &options),
     };
     match outcome {
         Ok(outcome) => ExitCode::from(outcome.code()),

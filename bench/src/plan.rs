@@ -76,7 +76,7 @@ impl Peer {
             Self::Primary => Some(Variant { policy: Some("primary"), ..Variant::PLAIN }),
             Self::Seeing => Some(Variant { telemetry: Some(true), ..Variant::PLAIN }),
             Self::Blind => Some(Variant { telemetry: Some(false), ..Variant::PLAIN }),
-            Self::Caching => Some(Variant { cache: true, ..Variant::PLAIN }),
+            Self::Caching => Some(Variant { cache: true, share: "reads", ..Variant::PLAIN }),
             Self::Direct
             | Self::PgBouncer
             | Self::PgBouncerSocket

@@ -12,18 +12,27 @@ use crate::bed::{DATABASE, USER};
 use crate::pgbench::Address;
 use crate::plan::Protocol;
 
-/// The names of its prepared statements.
-const READ: &[u8] = b"read";
-const WRITE: &[u8] = b"write";
-const READS: &str = "SELECT abalance FROM pgbench_accounts WHERE aid = ";
-const WRITES: &str = "UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = ";
+/// What is asked, with `$1` for its value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Statement {
+    /// The name under which it is prepared.
+    pub(crate) name: &'static str,
+    pub(crate) text: &'static str,
+}
+
+const READ: Statement =
+    Statement { name: "read", text: "SELECT abalance FROM pgbench_accounts WHERE aid = $1" };
+const WRITE: Statement = Statement {
+    name: "write",
+    text: "UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = $1 RETURNING abalance",
+};
 
 /// Values of a row, as text.
-pub(super) type Row = Vec<Option<String>>;
+pub(crate) type Row = Vec<Option<String>>;
 
 /// See the head of this file.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     stream: TcpStream,
     protocol: Protocol,
     out: Vec<u8>,
@@ -33,13 +42,22 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Connects to a database; for prepared statements the two are prepared.
+    /// Connects to the database, to read and write the numbers of keys.
     pub(super) fn connect(address: &Address, protocol: Protocol) -> Result<Self> {
+        Self::asking(address, protocol, &[READ, WRITE])
+    }
+
+    /// Connects to the database to ask these; for prepared statements they are prepared.
+    pub(crate) fn asking(
+        address: &Address,
+        protocol: Protocol,
+        statements: &[Statement],
+    ) -> Result<Self> {
         let mut client = Self::to(address, DATABASE, protocol)?;
         if protocol != Protocol::Simple {
-            let write = format!("{WRITES}$1 RETURNING abalance");
-            for (name, text) in [(READ, format!("{READS}$1")), (WRITE, write)] {
-                frontend::parse_message(&mut client.out, name, text.as_bytes(), &[0, 0]);
+            for Statement { name, text } in statements {
+                let (name, text) = (name.as_bytes(), text.as_bytes());
+                frontend::parse_message(&mut client.out, name, text, &[0, 0]);
             }
             frontend::sync(&mut client.out);
             client.exchange()?;
@@ -48,7 +66,7 @@ impl Client {
     }
 
     /// Connects to any database.
-    pub(super) fn to(address: &Address, database: &str, protocol: Protocol) -> Result<Self> {
+    pub(crate) fn to(address: &Address, database: &str, protocol: Protocol) -> Result<Self> {
         let stream = TcpStream::connect((address.host.as_str(), address.port))?;
         stream.set_nodelay(true)?;
         let (out, buffer, value) = (Vec::new(), Vec::new(), Vec::new());
@@ -60,30 +78,37 @@ impl Client {
 
     /// The number that a key has now.
     pub(super) fn read(&mut self, key: u32) -> Result<u32> {
-        self.run(READ, &|| format!("{READS}{key}"), key)
+        self.number(READ, key)
     }
 
     /// Adds one to the number of a key: the new one.
     pub(super) fn write(&mut self, key: u32) -> Result<u32> {
-        self.run(WRITE, &|| format!("{WRITES}{key} RETURNING abalance"), key)
+        self.number(WRITE, key)
     }
 
-    fn run(&mut self, name: &[u8], text: &dyn Fn() -> String, key: u32) -> Result<u32> {
-        if self.protocol == Protocol::Simple {
-            frontend::query(&mut self.out, text().as_bytes());
-        } else {
-            let key = key.to_string();
-            frontend::bind_message(&mut self.out, b"", name, &[Some(key.as_bytes())]);
-            frontend::execute(&mut self.out, b"", 0);
-            frontend::sync(&mut self.out);
-        }
-        self.exchange()?;
+    fn number(&mut self, statement: Statement, key: u32) -> Result<u32> {
+        self.ask(statement, key)?;
         let value = std::str::from_utf8(&self.value)?;
         value.parse().with_context(|| format!("{value:?} is no number"))
     }
 
+    /// Asks it with this value.
+    pub(crate) fn ask(&mut self, statement: Statement, value: u32) -> Result<()> {
+        let value = value.to_string();
+        if self.protocol == Protocol::Simple {
+            let text = statement.text.replace("$1", &value);
+            frontend::query(&mut self.out, text.as_bytes());
+        } else {
+            let name = statement.name.as_bytes();
+            frontend::bind_message(&mut self.out, b"", name, &[Some(value.as_bytes())]);
+            frontend::execute(&mut self.out, b"", 0);
+            frontend::sync(&mut self.out);
+        }
+        self.exchange()
+    }
+
     /// The rows of a statement of which nothing is known.
-    pub(super) fn rows(&mut self, sql: &str) -> Result<Vec<Row>> {
+    pub(crate) fn rows(&mut self, sql: &str) -> Result<Vec<Row>> {
         frontend::query(&mut self.out, sql.as_bytes());
         self.exchange()?;
         let mut rows = Vec::new();

@@ -4,8 +4,8 @@
 //! Invariant: the keys are in the cache when a cell begins, whoever is measured; a read that is older than the bound, or hides the
 //! client's own write, is a missed number.
 
-mod client;
-mod keys;
+pub(crate) mod client;
+pub(crate) mod keys;
 mod load;
 mod watch;
 
@@ -77,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments, options: &Options) -> Result<Outcome> {
     };
     let subjects = [
         peer("PostgreSQL", Peer::Direct)?,
-        peer("Howdah, no cache", Peer::Howdah)?,
+        peer("Howdah, no cache", Peer::Flights)?,
         peer("Howdah, cache", Peer::Caching)?,
     ];
     let zipf = Zipf::new(arguments.scale * KEYS, arguments.theta);
@@ -173,7 +173,7 @@ fn line(
 }
 
 /// Where `SHOW CACHE` has hits and reasons.
-const HITS: usize = 2;
+pub(crate) const HITS: usize = 2;
 const REASONS: usize = 11;
 
 /// The line of `SHOW CACHE`.
