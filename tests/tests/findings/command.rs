@@ -120,6 +120,8 @@ fn plans_and_statements_in_files_are_judged_in_words() {
 
         let file = room.file("queries.sql", "SELECT id FROM a WHERE id NOT IN (SELECT id FROM b);\nSELECT id FROM a WHERE x NOT IN (SELECT id FROM b);");
         let url = bed.url("howdah");
+        let text = howdah(&room.0, &["advise", "plan", &slow, "--catalog", "--url", &url]);
+        assert!(text.contains("Seq Scan on a") && text.contains("read as a whole"), "{text}");
         let text = howdah(&room.0, &["advise", "rewrite", &file, "--url", &url]);
         assert!(
             text.contains(

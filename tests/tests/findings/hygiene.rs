@@ -213,8 +213,13 @@ async fn kill_a_build(bed: &Bed, table: &str, blocker: &str, ready: bool) {
     holder.batch_execute("ROLLBACK").await.unwrap();
 }
 
-const OPTIONS: Options =
-    Options { unused_for: 0.0, unused_from: 1024 * 1024, foreign_key_from: 1_000.0 };
+const OPTIONS: Options = Options {
+    unused_for: 0.0,
+    unused_from: 1024 * 1024,
+    bloat_from: 64 * 1024,
+    bloat_share: 0.4,
+    foreign_key_from: 1_000.0,
+};
 
 fn named<'a>(catalog: &'a Catalog, name: &str) -> &'a Index {
     catalog
@@ -292,6 +297,13 @@ fn what_is_said_of_indexes_is_true_and_little_is_missed() {
             .collect();
         let bare = ["public.bare", "public.half", "public.odd_condition"].map(str::to_owned);
         assert_eq!(keys, BTreeSet::from(bare));
+        let rebuilt =
+            look(&catalog, &OPTIONS).into_iter().filter(|advice| advice.kind == Kind::RebuildIndex);
+        assert_eq!(
+            rebuilt.map(|advice| advice.title).collect::<Vec<_>>(),
+            Vec::<String>::new(),
+            "all are as they were built"
+        );
         silence_is_no_evidence(&catalog);
     });
 }
@@ -358,5 +370,55 @@ fn everything_that_is_said_can_be_carried_out_and_taken_back() {
                 .collect()
         };
         assert_eq!(parts(&again), parts(&before));
+    });
+}
+
+#[test]
+fn an_index_is_called_bloated_after_rows_are_gone_and_until_it_is_rebuilt() {
+    run(async {
+        let bed = Bed::new();
+        let client = bed.superuser().await;
+        for statement in [
+            "CREATE TABLE t (id int PRIMARY KEY, kind int, name text, made timestamptz, price numeric, code char(8)) WITH (autovacuum_enabled = off)",
+            "INSERT INTO t SELECT n, n % 20, 'name ' || n, now() + n * interval '1 s', n * 1.5, 'c' || n % 9 FROM generate_series(1, 50000) AS n",
+            "CREATE INDEX t_kind ON t (kind); CREATE INDEX t_name ON t (name); CREATE INDEX t_made ON t (made, id); CREATE INDEX t_price ON t (price)",
+            "CREATE INDEX t_code ON t (code); CREATE INDEX t_stored ON t (id) INCLUDE (name); CREATE INDEX t_some ON t (id, kind) WHERE kind = 3",
+            "SELECT pg_stat_force_next_flush()",
+            "VACUUM ANALYZE t",
+        ] {
+            client.batch_execute(statement).await.unwrap();
+        }
+        // Nothing else is to be said of them.
+        let options = Options { unused_for: f64::INFINITY, ..OPTIONS };
+        let bloated = async || -> Vec<(String, Vec<String>)> {
+            let catalog = read(&client).await.unwrap();
+            let found = look(&catalog, &options)
+                .into_iter()
+                .filter(|advice| advice.kind == Kind::RebuildIndex);
+            found.map(|advice| (advice.title, advice.apply)).collect()
+        };
+        assert_eq!(bloated().await, []);
+        // One row of ten stays, in every page.
+        for statement in [
+            "DELETE FROM t WHERE id % 10 <> 0",
+            "SELECT pg_stat_force_next_flush()",
+            "VACUUM ANALYZE t",
+        ] {
+            client.batch_execute(statement).await.unwrap();
+        }
+        let found = bloated().await;
+        for name in ["t_pkey", "t_name", "t_made", "t_price", "t_stored"] {
+            assert!(
+                found
+                    .iter()
+                    .any(|(title, _)| title.starts_with(&format!("rebuild index {name}: "))),
+                "{name}: {found:?}"
+            );
+        }
+        assert!(found.iter().all(|(title, _)| !title.contains("t_some")), "{found:?}");
+        for statement in found.iter().flat_map(|(_, apply)| apply) {
+            client.batch_execute(statement).await.unwrap();
+        }
+        assert_eq!(bloated().await, []);
     });
 }

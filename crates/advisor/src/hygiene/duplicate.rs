@@ -98,7 +98,7 @@ fn words(state: &State<'_>, table: &Table, index: &Index, keeper: &Index) -> Wor
             Evidence {
                 what: "what stays".to_owned(),
                 now: keeper.definition.clone(),
-                then: keeper.definition.clone(),
+                then: String::new(),
                 check: String::new(),
             },
             Evidence {

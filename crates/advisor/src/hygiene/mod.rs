@@ -4,6 +4,7 @@
 //! Invariant: an index that enforces something, identifies rows for replication, belongs to a constraint, supports a foreign key without another one that
 //! does, or is being built is never called superfluous; and no two findings rely on each other: what one says to drop is never why another may go.
 
+mod bloated;
 mod duplicate;
 mod foreign_key;
 mod invalid;
@@ -26,6 +27,10 @@ pub struct Options {
     pub unused_for: f64,
     /// Bytes of a table below which its indexes are never called unused: PostgreSQL rightly reads such a table as a whole.
     pub unused_from: u64,
+    /// Bytes that a rebuild has to give back.
+    pub bloat_from: u64,
+    /// Share of an index that a rebuild has to give back.
+    pub bloat_share: f64,
     /// Rows below which a table needs no index under a foreign key.
     pub foreign_key_from: f64,
 }
@@ -36,6 +41,8 @@ impl Default for Options {
             // A month, with its end in it.
             unused_for: 31.0 * 86_400.0,
             unused_from: 1024 * 1024,
+            bloat_from: 100 * 1024 * 1024,
+            bloat_share: 0.4,
             foreign_key_from: 1_000.0,
         }
     }
@@ -49,6 +56,7 @@ pub fn look(catalog: &Catalog, options: &Options) -> Vec<Recommendation> {
     found.extend(duplicate::find(&mut state));
     found.extend(redundant::find(&mut state));
     found.extend(unused::find(&mut state));
+    found.extend(bloated::find(&state));
     found.extend(foreign_key::find(&state));
     found.sort_by(|a, b| b.impact.cmp(&a.impact).then_with(|| a.title.cmp(&b.title)));
     found

@@ -86,7 +86,7 @@ fn words(state: &State<'_>, table: &Table, index: &Index, covering: &Index) -> W
             Evidence {
                 what: "what stays".to_owned(),
                 now: covering.definition.clone(),
-                then: covering.definition.clone(),
+                then: String::new(),
                 check: String::new(),
             },
             Evidence {

@@ -100,6 +100,7 @@ fn words(state: &State<'_>, table: &Table, index: &Index, age: f64) -> Words {
         confidence: 0.85,
         cautions: vec![
             "an index made less than that long ago has had less time to be used".to_owned(),
+            "a replica that does not follow just now was not asked".to_owned(),
             "what happens once a year (a closing, an audit) may want it".to_owned(),
         ],
     }

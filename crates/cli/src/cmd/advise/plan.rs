@@ -1,5 +1,5 @@
 //! `howdah advise plan FILE`: what is wrong with a plan, from what `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)` has written, and how it differs from an earlier one. Asks no
-//! server unless told to.
+//! server unless told to (`--catalog`).
 
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use howdah::advisor::plans::{Comparison, Finding, Plan, compare, look, shape};
 use serde_json::json;
 
+use crate::cmd::recommendations::reach::Reach;
 use crate::exit::{Exit, Outcome};
 use crate::terminal;
 
@@ -21,6 +22,11 @@ pub(crate) struct Args {
     /// An earlier plan of the same statement, to compare with
     #[arg(long, value_name = "FILE")]
     before: Option<PathBuf>,
+    /// Look at the database, too: at the age of its statistics, the sizes of its tables
+    #[arg(long)]
+    catalog: bool,
+    #[command(flatten)]
+    reach: Reach,
     /// For programs
     #[arg(long)]
     json: bool,
@@ -31,7 +37,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let plan = read(&args.file)?;
     let before = args.before.as_deref().map(read).transpose()?;
     let comparison = before.map(|before| compare(&before, &plan));
-    let found = look(&plan, None);
+    let catalog = if args.catalog { Some(args.reach.catalog()?) } else { None };
+    let found = look(&plan, catalog.as_ref());
     if args.json {
         let compared = comparison.map(|it| json!({"same_shape": it.same_shape, "cost": it.cost, "time": it.time, "blocks": it.blocks, "differences": it.differences}));
         terminal::json(

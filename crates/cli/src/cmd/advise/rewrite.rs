@@ -3,14 +3,12 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use howdah::advisor::rewrites::{Suggestion, each};
-use howdah::ops::apply::Connect as _;
-use howdah::ops::catalog;
 use serde_json::json;
 
 use crate::cmd::recommendations::reach::Reach;
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{Exit, Outcome};
 use crate::terminal;
 
 /// Arguments of `howdah advise rewrite`.
@@ -30,22 +28,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Outcome {
     let text = std::fs::read_to_string(&args.file)
         .with_context(|| format!("{}: cannot be read", args.file.display()))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    let catalog = runtime.block_on(async {
-        let doors = args.reach.doors().await?;
-        let [door] = doors.as_slice() else {
-            return Err(Failure::new(
-                Exit::Usage,
-                anyhow!("several databases are named: --database NAME"),
-            ));
-        };
-        let client =
-            door.connect().await.map_err(|text| Failure::new(Exit::Unreachable, anyhow!(text)))?;
-        catalog::read(&client).await.map_err(|error| Failure::new(Exit::Failed, anyhow!(error)))
-    })?;
+    let catalog = args.reach.catalog()?;
     let found = each(&text, &catalog);
     if args.json {
         let list: Vec<_> = found.iter().map(|(statement, suggestions)| json!({"statement": statement, "suggestions": suggestions})).collect();
