@@ -7,5 +7,14 @@ pub mod apply;
 pub mod catalog;
 mod findings;
 pub mod journal;
+pub mod verify;
 
 pub use findings::findings;
+
+/// The statements of a text, without the empty ones.
+#[must_use]
+pub fn statements_in(text: &str) -> Vec<String> {
+    let found = howdah_sql::split(text).into_iter().filter_map(|range| text.get(range));
+    let trimmed = found.map(|sql| sql.trim().trim_end_matches(';').trim());
+    trimmed.filter(|sql| !sql.is_empty()).map(str::to_owned).collect()
+}

@@ -8,6 +8,7 @@ use std::time::Duration;
 use howdah::advisor::{Costs, Impact, Kind, Recommendation};
 use howdah::ops::apply::{self, Connect, Connecting, Error, Event, Finished, Job, Limits};
 use howdah::ops::journal::{Entry, Journal, Place, Run, State};
+use howdah::ops::verify::Verdict;
 use howdah_tests::raw::Connection;
 use howdah_tests::{Servers, eventually};
 use parking_lot::Mutex;
@@ -38,6 +39,7 @@ pub(crate) struct Bed {
     pub(crate) database: String,
     pub(crate) directory: PathBuf,
     pub(crate) limits: Limits,
+    pub(crate) samples: Vec<String>,
 }
 
 impl Bed {
@@ -54,7 +56,7 @@ impl Bed {
         let directory = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&directory).unwrap();
         let database = servers.create_database();
-        let bed = Self { servers, database, directory, limits: quick() };
+        let bed = Self { servers, database, directory, limits: quick(), samples: Vec::new() };
         bed.sql(TABLE);
         bed.sql("ALTER TABLE t OWNER TO app");
         bed
@@ -138,10 +140,26 @@ impl Bed {
         self.going(advice, true).end()
     }
 
+    pub(crate) fn verify(&self, advice: &Recommendation) -> Result<Verdict, Error> {
+        let (_stop, stop) = watch::channel(false);
+        let (journal, url) = (self.journal(), Url(self.url("howdah")));
+        let job = Job {
+            connect: &url,
+            journal: &journal,
+            who: "a test",
+            limits: &self.limits,
+            samples: &self.samples,
+            tell: &|_| {},
+            stop,
+        };
+        runtime().block_on(apply::verify(&job, advice))
+    }
+
     fn going(&self, advice: &Recommendation, undo: bool) -> Going {
         let (stop, stopped) = watch::channel(false);
         let events = Arc::new(Mutex::new(Vec::new()));
         let (journal, url) = (self.journal(), Url(self.url("howdah")));
+        let samples = self.samples.clone();
         let (limits, advice, heard) = (self.limits.clone(), advice.clone(), Arc::clone(&events));
         let thread = std::thread::spawn(move || {
             let tell = move |event: Event| heard.lock().push(event);
@@ -150,6 +168,7 @@ impl Bed {
                 journal: &journal,
                 who: "a test",
                 limits: &limits,
+                samples: &samples,
                 tell: &tell,
                 stop: stopped,
             };

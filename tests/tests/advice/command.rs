@@ -89,7 +89,7 @@ fn dismissed_advice_is_not_listed_and_exports_are_migrations() {
     let (code, _, said) =
         run(&bed, "howdah", &["dismiss", &index.id, "--reason", "the table goes away"]);
     assert_eq!(code, Some(0), "{said}");
-    let (_, list, said) = run(&bed, "howdah", &["list"]);
+    let (_, list, said) = run(&bed, "howdah", &["list", "--known"]);
     assert!(list.is_empty() && said.contains("nothing is recommended"), "{list}{said}");
     let (_, list, _) = run(&bed, "howdah", &["list", "--all"]);
     assert!(list.contains("dismissed"), "{list}");
@@ -190,4 +190,29 @@ fn ctrl_c_cancels_the_build_and_cleans_up() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!((bed.state(&index), bed.invalid().as_str()), (State::Open, "0"));
     report.run("COMMIT");
+}
+
+#[test]
+fn what_is_wrong_with_a_database_is_found_mended_and_not_found_again() {
+    let bed = Bed::new();
+    bed.sql("ALTER TABLE t ADD PRIMARY KEY (a)");
+    bed.sql("CREATE INDEX narrow ON t (b); CREATE INDEX wide ON t (b, c); ANALYZE t");
+    let redundant = || {
+        let (code, list, said) = run(&bed, "howdah", &["list", "--json"]);
+        assert_eq!(code, Some(0), "{said}");
+        let list: Value = serde_json::from_str(&list).unwrap();
+        let all = list["recommendations"].as_array().unwrap().clone();
+        all.into_iter().find(|one| {
+            one["state"] == "open" && one["advice"]["apply"].to_string().contains("narrow")
+        })
+    };
+    let found = redundant().expect("the index that another one contains");
+    let id = found["advice"]["id"].as_str().unwrap();
+    let (code, _, said) = run(&bed, "howdah", &["apply", id, "--yes"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(bed.value("SELECT to_regclass('narrow') IS NULL"), "t");
+    assert!(redundant().is_none());
+    let (code, _, said) = run(&bed, "howdah", &["undo", id, "--yes"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(bed.value("SELECT to_regclass('narrow') IS NULL"), "f");
 }

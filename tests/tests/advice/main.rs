@@ -14,3 +14,4 @@ mod command;
 mod exact;
 mod faults;
 mod refused;
+mod verdict;

@@ -60,6 +60,12 @@ pub enum Error {
         /// What PostgreSQL says.
         said: String,
     },
+    /// Statements could not be measured.
+    #[error("{0}")]
+    Samples(String),
+    /// It was not carried out by Howdah, or nothing was measured before.
+    #[error("not carried out, or nothing was measured before: nothing to compare")]
+    NothingToVerify,
     /// There is nothing in the journal that could be taken back.
     #[error("Howdah has not carried this out: nothing to take back")]
     NothingToUndo,

@@ -28,6 +28,7 @@ pub use preflight::{Check, Weight, Window};
 pub use statement::{Action, Name, Step, quoted};
 
 use crate::journal::{Direction, Journal, Place, Run, State};
+use crate::verify::{self, Verdict};
 use preflight::Room;
 use session::Sessions;
 
@@ -127,6 +128,8 @@ pub struct Job<'a> {
     pub who: &'a str,
     /// How far to go.
     pub limits: &'a Limits,
+    /// Statements that are run before and after, to see what it has done to them; reads only.
+    pub samples: &'a [String],
     /// Who watches.
     pub tell: &'a (dyn Fn(Event) + Send + Sync),
     /// Becomes true when it shall stop: what runs is cancelled, and cleaned up.
@@ -220,9 +223,38 @@ pub async fn apply(job: &Job<'_>, advice: &Recommendation) -> Result<Finished, E
     lock::take(&sessions).await?;
     recover::run(&mut sessions).await?;
     preflight::pass(&sessions, &steps, room(job, advice)).await?;
+    remember(&sessions, advice).await?;
     let run = job.journal.begin(&sessions.place, advice, Direction::Apply, job.who)?;
     let done = run::all(&mut sessions, run, &steps).await;
     conclude(&sessions, run, done, (State::Applied, State::Open))
+}
+
+/// Keeps what statements take before it is carried out.
+async fn remember(sessions: &Sessions<'_>, advice: &Recommendation) -> Result<(), Error> {
+    let job = sessions.job;
+    let measured = verify::measure(&sessions.observer, advice, job.samples).await;
+    let measured = measured.map_err(|error| Error::Samples(error.to_string()))?;
+    Ok(job.journal.measured(&sessions.place.key, &advice.id, "before", &measured)?)
+}
+
+/// Says what advice that was carried out has done, and notes it as its state.
+///
+/// # Errors
+/// It was not carried out, nothing was measured before, or the server does not answer.
+pub async fn verify(job: &Job<'_>, advice: &Recommendation) -> Result<Verdict, Error> {
+    let sessions = Sessions::open(job).await?;
+    let (key, id) = (sessions.place.key.as_str(), advice.id.as_str());
+    let applied = job.journal.entry(key, id)?.is_some_and(|entry| entry.state.is_applied());
+    let before = job.journal.measure(key, id, "before")?;
+    let (true, Some((_, before))) = (applied, before) else { return Err(Error::NothingToVerify) };
+    let after = verify::measure(&sessions.observer, advice, job.samples).await;
+    let after = after.map_err(|error| Error::Samples(error.to_string()))?;
+    job.journal.measured(key, id, "after", &after)?;
+    let verdict = verify::judge(&before, &after);
+    if let Some(state) = verdict.state {
+        job.journal.decide(key, id, state, (job.who, &verdict.why))?;
+    }
+    Ok(verdict)
 }
 
 /// Takes advice back: the exact way, as the journal has it, and compares the catalog with what it was.

@@ -226,7 +226,7 @@ impl Journal {
     }
 
     /// Notes what is recommended now. What was carried out or taken back and is found again is open again, unless a person has decided
-    /// otherwise; open advice that is not found any more is forgotten.
+    /// otherwise; open advice that was found so and is not any more is forgotten.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -239,11 +239,11 @@ impl Journal {
         self.with(|file| {
             know(file, place)?;
             for one in found {
-                note(file, &place.key, one, now)?;
+                note(file, &place.key, one, (false, now))?;
                 again(file, &place.key, &one.id, now)?;
             }
             file.execute(
-                "DELETE FROM advice WHERE state = 'open' AND place = ?1 AND seen < ?2 AND NOT EXISTS (SELECT 1 FROM run WHERE run.place = advice.place AND run.advice = advice.id)",
+                "DELETE FROM advice WHERE state = 'open' AND NOT brought AND place = ?1 AND seen < ?2 AND NOT EXISTS (SELECT 1 FROM run WHERE run.place = advice.place AND run.advice = advice.id)",
                 params![place.key, now],
             )?;
             file.execute(
@@ -261,7 +261,7 @@ impl Journal {
     pub fn take_in(&self, place: &Place, found: &[Recommendation], now: i64) -> Result<(), Error> {
         self.with(|file| {
             know(file, place)?;
-            found.iter().try_for_each(|one| note(file, &place.key, one, now))
+            found.iter().try_for_each(|one| note(file, &place.key, one, (true, now)))
         })
     }
 
@@ -279,7 +279,7 @@ impl Journal {
         let now = now_ms();
         self.with(|file| {
             know(file, place)?;
-            note(file, &place.key, advice, now)?;
+            note(file, &place.key, advice, (true, now))?;
             file.execute(
                 "INSERT INTO run (place, advice, direction, who, begun) VALUES (?1, ?2, ?3, ?4, ?5)",
                 params![place.key, advice.id, direction.word(), who, now],
@@ -402,12 +402,12 @@ fn note(
     file: &Transaction<'_>,
     place: &str,
     one: &Recommendation,
-    now: i64,
+    (brought, now): (bool, i64),
 ) -> rusqlite::Result<()> {
     let value = serde_json::to_string(one).unwrap_or_default();
     file.execute(
-        "INSERT INTO advice VALUES (?1, ?2, 'open', ?3, ?3, ?3, ?4) ON CONFLICT DO UPDATE SET seen = excluded.seen, value = excluded.value",
-        params![place, one.id, now, value],
+        "INSERT INTO advice VALUES (?1, ?2, 'open', ?3, ?3, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET seen = excluded.seen, value = excluded.value",
+        params![place, one.id, now, value, brought],
     )?;
     Ok(())
 }

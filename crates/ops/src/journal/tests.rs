@@ -62,6 +62,9 @@ fn advice_that_is_not_found_any_more_is_forgotten_unless_somebody_acted() {
     journal.finish(run, State::Open, "lock timeout").unwrap();
     journal.recommended(&place(), &[], now_ms()).unwrap();
     assert_eq!(state_of(&journal, "a"), None);
+    journal.take_in(&place(), &[advice("d")], now_ms() - 1_000).unwrap();
+    journal.recommended(&place(), &[], now_ms()).unwrap();
+    assert_eq!(state_of(&journal, "d"), Some(State::Open), "somebody brought it");
     assert_eq!(state_of(&journal, "b"), Some(State::Dismissed));
     assert_eq!(state_of(&journal, "c"), Some(State::Open));
     journal.recommended(&place(), &[advice("b")], now_ms()).unwrap();

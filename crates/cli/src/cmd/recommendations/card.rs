@@ -71,6 +71,16 @@ fn line(card: &mut String, name: &str, text: &str) {
     }
 }
 
+/// The beginning of a statement, on one line.
+pub(super) fn short(sql: &str) -> String {
+    const WIDTH: usize = 60;
+    let line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= WIDTH {
+        return line;
+    }
+    line.chars().take(WIDTH - 1).chain(['…']).collect()
+}
+
 fn costs(advice: &Recommendation) -> String {
     let mib = advice.costs.bytes.unsigned_abs().div_ceil(1 << 20);
     let disk = match advice.costs.bytes {

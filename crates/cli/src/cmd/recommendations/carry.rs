@@ -3,15 +3,18 @@
 //! Invariant: without `--yes` and without a terminal nothing is done. The first Ctrl-C cancels and cleans up; the second one leaves that to the next run.
 
 use std::io::{BufRead as _, IsTerminal as _};
+use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 use howdah::ops::apply::{self, Error, Event, Job, Limits, Weight};
-use howdah::ops::journal::{Entry, Journal};
+use howdah::ops::journal::{Entry, Journal, State};
+use serde_json::json;
 use tokio::sync::watch;
 
-use super::{Apply, Door, find};
+use super::{Apply, Door, Verify, card, find};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::signals::Signals;
+use crate::table::Table;
 use crate::terminal::{self, Talk};
 
 /// Who sits here.
@@ -40,7 +43,8 @@ pub(super) async fn apply(args: &Apply) -> Outcome {
     let limits = args.limits();
     let who = who();
     let (stop, stopped) = watch::channel(false);
-    let job = job(&door, &journal, (&who, &limits), stopped);
+    let samples = samples(args.samples.as_deref())?;
+    let job = Job { samples: &samples, ..job(&door, &journal, (&who, &limits), stopped) };
     if entry.state.is_applied() {
         talk.good("applied", "it is carried out already");
         return Ok(Exit::Done);
@@ -106,7 +110,52 @@ fn job<'a>(
     (who, limits): (&'a str, &'a Limits),
     stop: watch::Receiver<bool>,
 ) -> Job<'a> {
-    Job { connect: door, journal, who, limits, tell: &tell, stop }
+    Job { connect: door, journal, who, limits, samples: &[], tell: &tell, stop }
+}
+
+/// Says what advice that was carried out has done.
+pub(super) async fn verify(args: &Verify) -> Outcome {
+    let (journal, door, entry) = find(&args.reach, &args.id).await?;
+    let (limits, who) = (Limits::default(), who());
+    let samples = samples(args.samples.as_deref())?;
+    let (_stop, stopped) = watch::channel(false);
+    let job = Job { samples: &samples, ..job(&door, &journal, (&who, &limits), stopped) };
+    let verdict = apply::verify(&job, &entry.advice).await.map_err(|error| failure(&error))?;
+    if args.json {
+        terminal::json(&json!({ "schema": "howdah.verdict/1", "verdict": verdict }))?;
+        return Ok(Exit::Done);
+    }
+    let mut table =
+        Table::new(&["statement", "before ms", "after ms", "blocks before", "after", "calls", ""]);
+    for one in &verdict.statements {
+        table.row(vec![
+            card::short(&one.text),
+            format!("{:.3}", one.time_ms.0),
+            format!("{:.3}", one.time_ms.1),
+            format!("{:.0}", one.blocks.0),
+            format!("{:.0}", one.blocks.1),
+            format!("{:.0}", one.calls.1),
+            one.state.map_or("too few calls", State::word).to_owned(),
+        ]);
+    }
+    terminal::data(&table.render())?;
+    let talk = Talk::new();
+    match verdict.state {
+        Some(State::Regressed) => {
+            talk.bad("regressed", &verdict.why);
+            talk.hint("undo", &format!("howdah recommendations undo {}", entry.advice.id));
+        }
+        Some(state) => talk.good(state.word(), &verdict.why),
+        None => talk.warn("not yet", &verdict.why),
+    }
+    Ok(Exit::Done)
+}
+
+/// The statements of a file.
+fn samples(file: Option<&Path>) -> Result<Vec<String>, Failure> {
+    let Some(file) = file else { return Ok(Vec::new()) };
+    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    Ok(howdah::ops::statements_in(&text))
 }
 
 /// Lets it run; the first signal asks it to stop, the second ends the wait.
@@ -160,6 +209,8 @@ fn failure(error: &Error) -> Failure {
         | Error::Blocked { .. }
         | Error::Left { .. }
         | Error::NothingToUndo
+        | Error::NothingToVerify
+        | Error::Samples(_)
         | Error::Differs(_)
         | Error::Journal(_) => Exit::Failed,
     };

@@ -39,6 +39,8 @@ enum Verb {
     Apply(Apply),
     /// Take one back, exactly
     Undo(Apply),
+    /// What one that was carried out has done to statements, measured
+    Verify(Verify),
     /// Never offer one again
     Dismiss(Dismiss),
     /// The statements of what is open, for a migration
@@ -54,6 +56,9 @@ struct List {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// Only what is known from earlier: the databases are not looked at
+    #[arg(long)]
+    known: bool,
     /// Dismissed and taken back ones, too
     #[arg(long)]
     all: bool,
@@ -91,9 +96,26 @@ pub(super) struct Apply {
     /// How long transactions are waited for, at most
     #[arg(long, value_name = "TIME", value_parser = howdah::config::parse_duration, default_value = "5m")]
     lock_timeout: std::time::Duration,
+    /// Statements that read, run before and, by `verify`, after, to see what it has done to them
+    #[arg(long, value_name = "FILE")]
+    samples: Option<PathBuf>,
     /// How long another run on the same database is waited for
     #[arg(long, value_name = "TIME", value_parser = howdah::config::parse_duration, default_value = "1h")]
     wait: std::time::Duration,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Verify {
+    /// Its id
+    id: String,
+    #[command(flatten)]
+    reach: Reach,
+    /// The statements that `apply` was given
+    #[arg(long, value_name = "FILE")]
+    samples: Option<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -138,6 +160,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
             Verb::Show(args) => show(args).await,
             Verb::Apply(args) => carry::apply(args).await,
             Verb::Undo(args) => carry::undo(args).await,
+            Verb::Verify(args) => carry::verify(args).await,
             Verb::Dismiss(args) => dismiss(args).await,
             Verb::Export(args) => write_down(args).await,
             Verb::Add(args) => add(args).await,
@@ -145,18 +168,21 @@ pub(crate) fn run(args: &Args) -> Outcome {
     })
 }
 
-/// The databases with all advice, found now and earlier.
-async fn look(reach: &Reach) -> Result<(Journal, Vec<Entry>), Failure> {
+/// All advice for the databases, known from earlier and, if wanted, found now.
+async fn look(reach: &Reach, now: bool) -> Result<(Journal, Vec<Entry>), Failure> {
     let journal = reach.journal()?;
     let mut entries = Vec::new();
     for door in reach.doors().await? {
+        if now && let Some(found) = door.findings(Talk::new()).await {
+            journal.recommended(&door.place, &found, now_ms()).context("the journal")?;
+        }
         entries.extend(journal.entries(Some(&door.place.key)).context("the journal")?);
     }
     Ok((journal, entries))
 }
 
 async fn list(args: &List) -> Outcome {
-    let (_, mut entries) = look(&args.reach).await?;
+    let (_, mut entries) = look(&args.reach, !args.known).await?;
     let hidden = |entry: &Entry| matches!(entry.state, State::Dismissed | State::Reverted);
     if !args.all {
         entries.retain(|entry| !hidden(entry));
@@ -241,7 +267,7 @@ async fn dismiss(args: &Dismiss) -> Outcome {
 }
 
 async fn write_down(args: &Export) -> Outcome {
-    let (_, mut entries) = look(&args.reach).await?;
+    let (_, mut entries) = look(&args.reach, false).await?;
     let wanted = |entry: &Entry| {
         let id = &entry.advice.id;
         match args.ids.as_slice() {

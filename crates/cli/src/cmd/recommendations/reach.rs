@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use howdah::advisor::{Kind, Recommendation};
 use howdah::config::Config;
 use howdah::config::settings::{Database, Node, Settings};
 use howdah::ops::apply::{Connect, Connecting, place_of};
@@ -15,6 +16,7 @@ use tokio_postgres::Client;
 use crate::configuration::{self, Sources};
 use crate::exit::{Exit, Failure};
 use crate::probe::{self, Login, Refused};
+use crate::terminal::Talk;
 
 /// A login may take this long.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -170,6 +172,41 @@ async fn primary(logins: &[Login]) -> Result<Client, Refused> {
             unreachable: true,
         })
     })
+}
+
+impl Door {
+    /// Looks at the database now. What cannot be looked at is said, and what is known stays.
+    pub(super) async fn findings(&self, talk: Talk) -> Option<Vec<Recommendation>> {
+        let found = async {
+            let primary = primary(&self.logins).await.map_err(|refused| refused.reason)?;
+            let replicas = self.replicas().await;
+            let complete = self.are_all(&primary, replicas.len()).await;
+            let found = howdah::ops::findings(&primary, &replicas).await;
+            let mut found = found.map_err(|error| error.to_string())?;
+            if !complete {
+                // Somebody whom we cannot ask may use it.
+                found.retain(|one| one.kind != Kind::DropUnusedIndex);
+                talk.warn("replicas", "not all of them can be asked: no index is called unused");
+            }
+            Ok::<_, String>(found)
+        };
+        match found.await {
+            Ok(found) => Some(found),
+            Err(why) => {
+                talk.warn("not looked at", &format!("{}: {why}", self.place.name));
+                None
+            }
+        }
+    }
+
+    /// Whether these replicas are all: those of the configuration, and those that follow the primary.
+    async fn are_all(&self, primary: &Client, replicas: usize) -> bool {
+        const FOLLOW: &str = "SELECT count(*) FROM pg_stat_replication r WHERE state <> 'backup' \
+            AND NOT EXISTS (SELECT FROM pg_replication_slots s WHERE s.active_pid = r.pid AND s.slot_type = 'logical')";
+        let follow = primary.query_one(FOLLOW, &[]).await.map(|row| row.get::<_, i64>(0));
+        let asked = i64::try_from(replicas).unwrap_or(i64::MAX);
+        follow.is_ok_and(|follow| follow <= asked) && replicas + 1 >= self.logins.len()
+    }
 }
 
 impl Connect for Door {
