@@ -30,6 +30,7 @@ mod prepared_name;
 mod readable;
 pub mod rewrite;
 mod route;
+mod scopes;
 mod settings;
 mod split;
 mod uses;
@@ -47,9 +48,11 @@ pub use names::{
     transaction_changes,
 };
 pub use normal::normalize;
+pub use operand::is_keyword;
 pub use prepared_name::{PreparedName, prepared_name};
 pub use readable::{NormalText, normal_text, redact};
 pub use route::route;
+pub use scopes::{Condition, MAX_SCOPES, Name, Order, Scope, Source, Test, scopes};
 pub use settings::{SettingChange, setting_changes};
 pub use split::split;
 pub use uses::Uses;

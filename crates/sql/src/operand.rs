@@ -94,7 +94,7 @@ pub(crate) fn before(form: &[u8]) -> Side {
 }
 
 /// Whether a word, in small letters, is a keyword of any kind.
-pub(crate) fn is_keyword(word: &str) -> bool {
+pub fn is_keyword(word: &str) -> bool {
     KEYWORDS.split(' ').any(|keyword| keyword == word)
 }
 
