@@ -5,12 +5,31 @@
 //!
 //! Invariant: nothing is recommended without evidence that a person can check, and without the statements that take it back.
 
+mod advise;
+mod candidate;
+mod candidates;
 pub mod catalog;
+mod choose;
+mod estimate;
 pub mod hygiene;
 pub mod n_plus_one;
 pub mod plans;
 mod recommendation;
 pub mod rewrites;
 pub mod schema;
+mod set;
+pub mod size;
+#[cfg(test)]
+mod testing;
+mod workload;
+mod writes;
 
+pub use advise::{Told, Verified, recommendations};
+pub use candidate::{Candidate, Key, full_name, quoted};
+pub use candidates::{MAX_CANDIDATES, candidates};
+pub use choose::{BELIEVED, Choice, Chosen, Limits, Oracle, Plan, Question, choose};
+pub use estimate::Estimate;
 pub use recommendation::{Costs, Evidence, Impact, Kind, Recommendation};
+pub use set::Set;
+pub use workload::{Access, Asked, Workload, accesses};
+pub use writes::{Burden, burden};

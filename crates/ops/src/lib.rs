@@ -8,8 +8,12 @@ pub mod catalog;
 mod findings;
 pub mod journal;
 pub mod verify;
+mod whatif;
 
 pub use findings::findings;
+pub use whatif::{
+    Advice, Connect, Connecting, Error as AdviceError, Limits, Source, advise_indexes,
+};
 
 /// The statements of a text, without the empty ones.
 #[must_use]

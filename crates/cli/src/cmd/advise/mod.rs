@@ -1,6 +1,8 @@
 //! `howdah advise`: what would make a database better. One file for each kind of advice; nothing is changed by any of them.
 
+mod indexes;
 mod plan;
+mod reach;
 mod rewrite;
 mod schema;
 
@@ -22,6 +24,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum About {
+    /// Which indexes to make for a workload, and what each would bring and cost
+    Indexes(indexes::Args),
     /// What is wrong with indexes, definitions and upkeep, as the catalog shows it
     Schema(schema::Args),
     /// What is wrong with a plan, in words
@@ -33,6 +37,7 @@ enum About {
 /// Advises.
 pub(crate) fn run(args: &Args) -> Outcome {
     match &args.about {
+        About::Indexes(args) => indexes::run(args),
         About::Schema(args) => schema::run(args),
         About::Plan(args) => plan::run(args),
         About::Rewrite(args) => rewrite::run(args),
