@@ -27,6 +27,7 @@ mod run;
 mod sample;
 mod syscalls;
 mod target;
+mod tpch;
 mod trading;
 mod workplace;
 mod zipf;
@@ -79,6 +80,8 @@ enum Verb {
     Zipf(zipf::Arguments),
     /// What a trading desk asks, with the result cache in memory and in Redis.
     Trading(trading::Arguments),
+    /// The advice on indexes for TPC-H, with the advised indexes really built.
+    Tpch(tpch::Arguments),
 }
 
 /// How a verb ended, apart from failing.
@@ -117,6 +120,7 @@ fn main() -> ExitCode {
         Verb::Disturbance(arguments) => disturbance::run(&arguments, &options),
         Verb::Zipf(arguments) => zipf::run(&arguments, &options),
         Verb::Trading(arguments) => trading::run(&arguments, &options),
+        Verb::Tpch(arguments) => tpch::run(&arguments, &options),
     };
     match outcome {
         Ok(outcome) => ExitCode::from(outcome.code()),
