@@ -32,7 +32,7 @@ test: ## every test: units, real servers, drivers, fuzzing (under 40 minutes fro
 	@scripts/setup test
 	@.ci/steps \
 	  'the program' 'cargo build --workspace --bins --locked $(PLANTED)' \
-  'tests' 'BUILD_BESIDE="fuzz/run build; cargo build --release --locked -p howdah-bench" HOWDAH_BIN=$(abspath $(TARGET))/debug/howdah .ci/tests --workspace --locked $(PLANTED)' \
+  'tests' 'BUILD_BESIDE="export CARGO_BUILD_JOBS=1; fuzz/run build; cargo build --release --locked -p howdah-bench" HOWDAH_BIN=$(abspath $(TARGET))/debug/howdah .ci/tests --workspace --locked $(PLANTED)' \
   'instruction counts' 'cargo build --release --locked -p howdah-bench && $(TARGET)/release/howdah-bench hot --check' \
   'fuzzing, $(FUZZ_SECONDS) s per target' 'fuzz/run $(FUZZ_SECONDS)'
 
