@@ -3,7 +3,8 @@
 //!
 //! Invariant: without statistics of every column nothing is said: a guess about size would be a guess about waste.
 
-use crate::catalog::{Column, Index, Table};
+use crate::catalog::{Catalog, Index, Table};
+use crate::size::{self, Shape};
 use crate::{Costs, Evidence, Impact, Kind, Recommendation};
 
 use super::{State, bytes, signed, statements};
@@ -11,7 +12,7 @@ use super::{State, bytes, signed, statements};
 pub(super) fn find(state: &State<'_>) -> Vec<Recommendation> {
     let mut found = Vec::new();
     for (table, index) in state.usable() {
-        let Some(built) = predicted(table, index) else { continue };
+        let Some(built) = predicted(state.catalog, table, index) else { continue };
         let wasted = index.bytes.saturating_sub(built);
         if wasted >= state.options.bloat_from
             && share(wasted, index.bytes) > state.options.bloat_share
@@ -22,8 +23,8 @@ pub(super) fn find(state: &State<'_>) -> Vec<Recommendation> {
     found
 }
 
-/// Bytes of the index if it were built now, rather too many than too few. Statistics must not be old: rows that are gone would be counted.
-fn predicted(table: &Table, index: &Index) -> Option<u64> {
+/// Bytes of the index if it were built now. Statistics must not be old: rows that are gone would be counted.
+fn predicted(catalog: &Catalog, table: &Table, index: &Index) -> Option<u64> {
     let options =
         ["fillfactor", "deduplicate_items"].iter().any(|option| index.definition.contains(option));
     // A collation of one's own may take different bytes for equal: then nothing is stored once.
@@ -39,69 +40,9 @@ fn predicted(table: &Table, index: &Index) -> Option<u64> {
     {
         return None;
     }
-    let rows = table.rows.filter(|rows| *rows > 0.0)?;
-    let numbers: Vec<i16> = index.keys.iter().map(|key| key.column).collect::<Option<_>>()?;
-    let column = |number: &i16| table.columns.iter().find(|column| column.number == *number);
-    let keys: Vec<&Column> = numbers.iter().map(column).collect::<Option<_>>()?;
-    let mut width = 0.0;
-    for column in numbers.iter().chain(&index.included).map(column) {
-        width += bytes_of(column?)?;
-    }
-    // Header, value, line pointer.
-    let entry = 8.0 + width + 4.0;
-    let repeated = match keys.as_slice() {
-        [only] if !index.unique && index.included.is_empty() && is_stored_once(only) => {
-            rows / values(only, rows)?
-        }
-        _ => 1.0,
-    };
-    let row = if repeated >= 2.0 {
-        6.0 + entry / repeated.min((816.0 - entry) / 6.0).max(1.0)
-    } else {
-        entry
-    };
-    // Leaves are filled to nine tenths; a few pages above them.
-    Some(whole(rows * row / 0.9 * 1.02 + 4.0 * 8192.0))
-}
-
-/// Bytes of a value with what rounds it up to eight.
-fn bytes_of(column: &Column) -> Option<f64> {
-    let own =
-        if column.type_length > 0 { f64::from(column.type_length) } else { column.width? + 4.0 };
-    Some((own / 8.0).ceil() * 8.0)
-}
-
-/// Different values of a column.
-fn values(column: &Column, rows: f64) -> Option<f64> {
-    let said = column.distinct.filter(|said| *said != 0.0)?;
-    Some(if said < 0.0 { -said * rows } else { said }.clamp(1.0, rows))
-}
-
-/// Types whose equal values are equal bytes, of which a B-tree stores repeated keys once; of others the larger size is taken.
-fn is_stored_once(column: &Column) -> bool {
-    let name = column.type_name.split('(').next().unwrap_or_default().trim();
-    let exact = [
-        "smallint",
-        "integer",
-        "bigint",
-        "date",
-        "uuid",
-        "text",
-        "character varying",
-        "boolean",
-        "timestamp without time zone",
-        "timestamp with time zone",
-    ];
-    exact.contains(&name)
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a size is positive and far below 2^53"
-)]
-fn whole(value: f64) -> u64 {
-    value.max(0.0).round() as u64
+    let keys: Vec<i16> = index.keys.iter().map(|key| key.column).collect::<Option<_>>()?;
+    let shape = Shape { keys: &keys, included: &index.included, unique: index.unique };
+    size::bytes(catalog, table, shape)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a share of a few digits")]
