@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use howdah::advisor::{Recommendation, Verified};
+use howdah::advisor::Verified;
 use howdah::ops::{Advice, AdviceError, Limits, Source, advise_indexes};
 use serde_json::json;
 
-use super::reach::Reach;
+use crate::cmd::recommendations::card;
+use crate::cmd::recommendations::reach::Reach;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::table::Table;
 use crate::terminal::{self, Talk};
@@ -59,7 +60,6 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Some(path) => Source::Text(read(path)?),
         None => Source::Statistics,
     };
-    let connect = args.reach.connect()?;
     let limits =
         Limits { bytes: args.budget, time: Duration::from_secs(args.time), ..Limits::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -68,8 +68,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
         .build()
         .context("cannot start the runtime")?;
     let talk = Talk::new();
-    let advice = runtime
-        .block_on(advise_indexes(connect, source, limits, move |text| talk.hint("indexes", text)));
+    let advice = runtime.block_on(async {
+        let connect = args.reach.door().await?.lanes();
+        let told = move |text: &str| talk.hint("indexes", text);
+        Ok::<_, Failure>(advise_indexes(connect, source, limits, told).await)
+    })?;
     let advice = advice.map_err(|error| {
         let unreached = matches!(error, AdviceError::Connection(_));
         Failure::new(if unreached { Exit::Unreachable } else { Exit::Failed }, anyhow!("{error}"))
@@ -119,7 +122,7 @@ fn page(advice: &Advice) -> String {
         return text;
     }
     for recommendation in &advice.recommendations {
-        card(&mut text, recommendation);
+        card::brief(&mut text, recommendation);
     }
     statements(&mut text, advice);
     let by = match advice.verified {
@@ -136,24 +139,6 @@ fn page(advice: &Advice) -> String {
         if advice.choice.stopped { ", stopped by the limit of time" } else { "" },
     );
     text
-}
-
-fn card(text: &mut String, it: &Recommendation) {
-    let _ = writeln!(text, "{}  [{}]", it.title, it.id);
-    let _ = writeln!(text, "  {}", it.why);
-    for fact in &it.evidence {
-        let now = if fact.now.is_empty() { String::new() } else { format!("{} → ", fact.now) };
-        let _ = writeln!(text, "  {}: {now}{}", fact.what, fact.then);
-    }
-    for (what, statements) in [("make it", &it.apply), ("drop it", &it.undo)] {
-        for statement in statements {
-            let _ = writeln!(text, "  {what}:  {statement};");
-        }
-    }
-    for caution in &it.cautions {
-        let _ = writeln!(text, "  ! {caution}");
-    }
-    text.push('\n');
 }
 
 fn statements(text: &mut String, advice: &Advice) {

@@ -2,16 +2,16 @@
 
 mod indexes;
 mod plan;
-mod reach;
 mod rewrite;
 mod schema;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use clap::Subcommand;
 use howdah::advisor::catalog::Catalog;
 use howdah::ops::apply::Connect as _;
 use howdah::ops::catalog;
 
+use crate::cmd::recommendations::block_on;
 use crate::cmd::recommendations::reach::Reach;
 use crate::exit::{Exit, Failure, Outcome};
 
@@ -47,17 +47,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
 impl Reach {
     /// The catalog of the one database that is meant.
     fn catalog(&self) -> Result<Catalog, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("cannot start the runtime")?;
-        runtime.block_on(async {
-            let doors = self.doors().await?;
-            let [door] = doors.as_slice() else {
-                let text = "several databases are named: --database NAME";
-                return Err(Failure::new(Exit::Usage, anyhow!(text)));
-            };
-            let client = door.connect().await;
+        block_on(async {
+            let client = self.door().await?.connect().await;
             let client = client.map_err(|text| Failure::new(Exit::Unreachable, anyhow!(text)))?;
             let read = catalog::read(&client).await;
             read.map_err(|error| Failure::new(Exit::Failed, anyhow!(error)))

@@ -1,16 +1,13 @@
 //! `howdah advise schema`: what the catalog shows to be wrong: indexes that nobody needs, keys without an index, numbers that run out, statistics that are missing.
 //! Changes nothing; what is found is in the journal from then on, as `howdah recommendations` shows it.
 
-use std::fmt::Write as _;
-
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use howdah::advisor::Recommendation;
-use howdah::ops::apply::Connect as _;
-use howdah::ops::findings;
 use howdah::ops::journal::now_ms;
 use serde_json::json;
 
-use crate::cmd::recommendations::reach::{Door, Reach};
+use crate::cmd::recommendations::reach::Reach;
+use crate::cmd::recommendations::{block_on, card};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::terminal::{self, Talk};
 
@@ -27,14 +24,11 @@ pub(crate) struct Args {
 /// Looks and prints.
 pub(crate) fn run(args: &Args) -> Outcome {
     let journal = args.reach.journal()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    let looked = runtime.block_on(async {
+    let talk = Talk::new();
+    let looked = block_on(async {
         let mut looked = Vec::new();
         for door in args.reach.doors().await? {
-            let found = look(&door).await?;
+            let found = door.findings(talk).await?;
             looked.push((door.place, found));
         }
         Ok::<_, Failure>(looked)
@@ -51,17 +45,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
         return Ok(Exit::Done);
     }
     for (place, found) in &looked {
-        Talk::new().line(&format!("{}: {} found", place.name, found.len()));
+        talk.line(&format!("{}: {} found", place.name, found.len()));
         terminal::data(&page(found))?;
     }
     Ok(Exit::Done)
-}
-
-async fn look(door: &Door) -> Result<Vec<Recommendation>, Failure> {
-    let client = door.connect().await;
-    let client = client.map_err(|text| Failure::new(Exit::Unreachable, anyhow!(text)))?;
-    let replicas = door.replicas().await;
-    findings(&client, &replicas).await.map_err(|error| Failure::new(Exit::Failed, anyhow!(error)))
 }
 
 fn page(found: &[Recommendation]) -> String {
@@ -70,24 +57,7 @@ fn page(found: &[Recommendation]) -> String {
     }
     let mut text = String::new();
     for advice in found {
-        card(&mut text, advice);
+        card::brief(&mut text, advice);
     }
     text
-}
-
-fn card(text: &mut String, advice: &Recommendation) {
-    let _ = writeln!(text, "{}  [{}]\n  {}", advice.title, advice.id, advice.why);
-    for fact in &advice.evidence {
-        let then = if fact.then.is_empty() { String::new() } else { format!(" → {}", fact.then) };
-        let _ = writeln!(text, "  {}: {}{then}", fact.what, fact.now);
-    }
-    for (what, statements) in [("do it", &advice.apply), ("take it back", &advice.undo)] {
-        for statement in statements {
-            let _ = writeln!(text, "  {what}:  {statement};");
-        }
-    }
-    for caution in &advice.cautions {
-        let _ = writeln!(text, "  ! {caution}");
-    }
-    text.push('\n');
 }

@@ -2,8 +2,35 @@
 
 use std::fmt::Write as _;
 
-use howdah::advisor::{Impact, Recommendation};
+use howdah::advisor::{Evidence, Impact, Recommendation};
 use howdah::ops::journal::{Direction, Entry, Run};
+
+/// In short, for a list.
+pub(crate) fn brief(text: &mut String, advice: &Recommendation) {
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{}  [{}]\n  {}", advice.title, advice.id, advice.why);
+    for fact in &advice.evidence {
+        let _ = writeln!(text, "  {}: {}", fact.what, change(fact));
+    }
+    for (what, statements) in [("do it", &advice.apply), ("take it back", &advice.undo)] {
+        for statement in statements {
+            let _ = writeln!(text, "  {what}:  {statement};");
+        }
+    }
+    for caution in &advice.cautions {
+        let _ = writeln!(text, "  ! {caution}");
+    }
+    text.push('\n');
+}
+
+/// What is, and what would be.
+fn change(fact: &Evidence) -> String {
+    match (fact.now.as_str(), fact.then.as_str()) {
+        (now, "") => now.to_owned(),
+        ("", then) => then.to_owned(),
+        (now, then) => format!("{now} → {then}"),
+    }
+}
 
 /// As it is written.
 pub(super) const fn impact(impact: Impact) -> &'static str {
@@ -28,11 +55,7 @@ pub(super) fn text(entry: &Entry, runs: &[Run]) -> String {
     );
     line(&mut card, "Why", &advice.why);
     for evidence in &advice.evidence {
-        let then = match evidence.then.as_str() {
-            "" => String::new(),
-            then => format!(" → {then}"),
-        };
-        line(&mut card, "Evidence", &format!("{}: {}{then}", evidence.what, evidence.now));
+        line(&mut card, "Evidence", &format!("{}: {}", evidence.what, change(evidence)));
         if !evidence.check.is_empty() {
             line(&mut card, "", &format!("see: {}", evidence.check));
         }

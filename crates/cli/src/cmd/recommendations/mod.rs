@@ -3,7 +3,7 @@
 //!
 //! Invariant: nothing is changed in a database before the yes, and `--dry-run` changes nothing at all.
 
-mod card;
+pub(crate) mod card;
 mod carry;
 mod export;
 pub(crate) mod reach;
@@ -148,13 +148,15 @@ struct Add {
     reach: Reach,
 }
 
+/// Waits, on this thread alone.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("cannot start the runtime")?.block_on(work)
+}
+
 /// Does it.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    runtime.block_on(async {
+    block_on(async {
         match &args.verb {
             Verb::List(args) => list(args).await,
             Verb::Show(args) => show(args).await,
@@ -173,8 +175,16 @@ async fn look(reach: &Reach, now: bool) -> Result<(Journal, Vec<Entry>), Failure
     let journal = reach.journal()?;
     let mut entries = Vec::new();
     for door in reach.doors().await? {
-        if now && let Some(found) = door.findings(Talk::new()).await {
-            journal.recommended(&door.place, &found, now_ms()).context("the journal")?;
+        match if now { Some(door.findings(Talk::new()).await) } else { None } {
+            Some(Ok(found)) => {
+                journal.recommended(&door.place, &found, now_ms()).context("the journal")?;
+            }
+            // What is known stays.
+            Some(Err(failure)) => {
+                let why = format!("{}: {failure}", door.place.name);
+                Talk::new().warn("not looked at", &why);
+            }
+            None => {}
         }
         entries.extend(journal.entries(Some(&door.place.key)).context("the journal")?);
     }
@@ -289,10 +299,7 @@ async fn add(args: &Add) -> Outcome {
     let text = text.with_context(|| args.file.display().to_string())?;
     let found = advice_in(&text).with_context(|| format!("{}: no advice", args.file.display()))?;
     let journal = args.reach.journal()?;
-    let doors = args.reach.doors().await?;
-    let [door] = doors.as_slice() else {
-        return Err(Failure::new(Exit::Usage, anyhow!("for which database? --database NAME")));
-    };
+    let door = args.reach.door().await?;
     journal.take_in(&door.place, &found, now_ms()).context("the journal")?;
     Talk::new().good("taken in", &format!("{} for {}", found.len(), door.place.name));
     Ok(Exit::Done)

@@ -3,6 +3,7 @@
 //! Invariant: connections go directly to PostgreSQL, never through a pool, and only to a server that is no replica.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -83,7 +84,7 @@ impl Reach {
         };
         let mut doors = Vec::new();
         for database in settings.databases.iter().filter(named) {
-            doors.push(self.door(&settings, database).await?);
+            doors.push(self.open(&settings, database).await?);
         }
         if doors.is_empty() {
             let text = "no database is named: [[database]] with a name in the configuration, or --url postgres://user@host/database";
@@ -92,7 +93,19 @@ impl Reach {
         Ok(doors)
     }
 
-    async fn door(&self, settings: &Settings, database: &Database) -> Result<Door, Failure> {
+    /// Logs in to the one database that is meant.
+    pub(crate) async fn door(&self) -> Result<Door, Failure> {
+        let mut doors = self.doors().await?;
+        match (doors.pop(), doors.is_empty()) {
+            (Some(door), true) => Ok(door),
+            _ => {
+                let text = "several databases are named: --database NAME";
+                Err(Failure::new(Exit::Usage, anyhow!(text)))
+            }
+        }
+    }
+
+    async fn open(&self, settings: &Settings, database: &Database) -> Result<Door, Failure> {
         let mut nodes = vec![database.primary];
         let cluster = settings.clusters.iter().find(|it| it.nodes.contains(&database.primary));
         nodes.extend(
@@ -102,8 +115,7 @@ impl Reach {
         let logins: Vec<Login> =
             nodes.map(|node| self.login(settings, node, database)).collect::<Result<_, _>>()?;
         let unreached = |refused: Refused| {
-            let text = format!("{}: {}\n    {}", database.name, refused.reason, refused.fix);
-            Failure::new(Exit::Unreachable, anyhow!(text))
+            Failure::new(Exit::Unreachable, anyhow!(told(&database.name, &refused)))
         };
         let client = primary(&logins).await.map_err(unreached)?;
         let place = place_of(&client).await.context("PostgreSQL does not tell who it is")?;
@@ -136,7 +148,7 @@ impl Reach {
 
 impl Door {
     /// Connections to the other nodes that answer and are replicas.
-    pub(crate) async fn replicas(&self) -> Vec<Client> {
+    async fn replicas(&self) -> Vec<Client> {
         let mut found = Vec::new();
         for login in &self.logins {
             let Ok((client, _)) = probe::connect(login, LIMIT).await else { continue };
@@ -175,28 +187,20 @@ async fn primary(logins: &[Login]) -> Result<Client, Refused> {
 }
 
 impl Door {
-    /// Looks at the database now. What cannot be looked at is said, and what is known stays.
-    pub(super) async fn findings(&self, talk: Talk) -> Option<Vec<Recommendation>> {
-        let found = async {
-            let primary = primary(&self.logins).await.map_err(|refused| refused.reason)?;
-            let replicas = self.replicas().await;
-            let complete = self.are_all(&primary, replicas.len()).await;
-            let found = howdah::ops::findings(&primary, &replicas).await;
-            let mut found = found.map_err(|error| error.to_string())?;
-            if !complete {
-                // Somebody whom we cannot ask may use it.
-                found.retain(|one| one.kind != Kind::DropUnusedIndex);
-                talk.warn("replicas", "not all of them can be asked: no index is called unused");
-            }
-            Ok::<_, String>(found)
-        };
-        match found.await {
-            Ok(found) => Some(found),
-            Err(why) => {
-                talk.warn("not looked at", &format!("{}: {why}", self.place.name));
-                None
-            }
+    /// Looks at the database now.
+    pub(crate) async fn findings(&self, talk: Talk) -> Result<Vec<Recommendation>, Failure> {
+        let primary = self.connect().await;
+        let primary = primary.map_err(|why| Failure::new(Exit::Unreachable, anyhow!(why)))?;
+        let replicas = self.replicas().await;
+        let complete = self.are_all(&primary, replicas.len()).await;
+        let found = howdah::ops::findings(&primary, &replicas).await;
+        let mut found = found.map_err(|error| Failure::new(Exit::Failed, anyhow!(error)))?;
+        if !complete {
+            // Somebody whom we cannot ask may use it.
+            found.retain(|one| one.kind != Kind::DropUnusedIndex);
+            talk.warn("replicas", "not all of them can be asked: no index is called unused");
         }
+        Ok(found)
     }
 
     /// Whether these replicas are all: those of the configuration, and those that follow the primary.
@@ -209,15 +213,35 @@ impl Door {
     }
 }
 
-impl Connect for Door {
-    fn connect(&self) -> Connecting<'_> {
-        Box::pin(async {
-            let client = primary(&self.logins).await;
-            client.map_err(|refused| {
-                format!("{}: {}\n    {}", self.place.name, refused.reason, refused.fix)
+impl Door {
+    /// A way to connections for work on several threads.
+    pub(crate) fn lanes(&self) -> howdah::ops::Connect {
+        let door = (self.logins.clone(), self.place.name.clone());
+        Arc::new(move || -> howdah::ops::Connecting {
+            let (logins, name) = door.clone();
+            Box::pin(async move {
+                // Logging in is not for other threads, its result is.
+                let here = tokio::runtime::Handle::current();
+                let attempt = tokio::task::spawn_blocking(move || {
+                    here.block_on(primary(&logins)).map_err(|refused| told(&name, &refused))
+                });
+                attempt.await.map_err(|error| error.to_string())?
             })
         })
     }
+}
+
+impl Connect for Door {
+    fn connect(&self) -> Connecting<'_> {
+        Box::pin(async {
+            primary(&self.logins).await.map_err(|refused| told(&self.place.name, &refused))
+        })
+    }
+}
+
+/// Why a database cannot be reached, and what to do about it.
+fn told(name: &str, refused: &Refused) -> String {
+    format!("{name}: {}\n    {}", refused.reason, refused.fix)
 }
 
 /// Beside the file of the past; else where programs of this user keep such things.
