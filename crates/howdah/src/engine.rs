@@ -19,6 +19,7 @@ use tokio::io::DuplexStream;
 use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{Client, Connection, NoTls};
 
+use crate::advice::{self, Advice};
 use crate::config::{self, Change, Config};
 use crate::{ListenAddress, Report};
 
@@ -57,6 +58,8 @@ pub struct Engine {
     proxy: Proxy,
     web: parking_lot::Mutex<Option<Web>>,
     history: Option<History>,
+    /// `None`: nothing would be written down, nobody wants it, or no thread could be started for it.
+    advice: Option<Advice>,
     /// `None`: no thread could be started for it.
     alerts: Option<Alerts>,
     config: parking_lot::Mutex<Config>,
@@ -97,6 +100,7 @@ impl Engine {
             // The past is no reason not to serve clients.
             started.inspect_err(|error| tracing::warn!(%error, "nothing is remembered")).ok()
         });
+        let advice = advice(&proxy, &config);
         let memory = history.as_ref().map(|history| {
             let kept: Box<dyn Memory> = Box::new(Fired(history.handle()));
             kept
@@ -107,6 +111,7 @@ impl Engine {
             alerts: alerts.inspect_err(|error| tracing::error!(%error, "there are no alerts")).ok(),
             web: parking_lot::Mutex::new(None),
             history,
+            advice,
             config: parking_lot::Mutex::new(config),
             revision: AtomicU64::new(1),
         }
@@ -280,13 +285,22 @@ impl Engine {
         self.tell_web_of_the_end();
         self.proxy.stop(grace).await;
         // The history writes what is left, which may take as long as the disk takes; after the last word of the alerts.
-        let (alerts, history) = (self.alerts, self.history);
+        let (advice, alerts, history) = (self.advice, self.alerts, self.history);
         let end = move || {
+            drop(advice);
             drop(alerts);
             drop(history);
         };
         let _ = tokio::task::spawn_blocking(end).await;
     }
+}
+
+/// Begins to look for advice, if it can be written down.
+fn advice(proxy: &Proxy, config: &Config) -> Option<Advice> {
+    let options = config.advice().clone();
+    let path = config.history().filter(|_| options.enabled)?.path.with_file_name(advice::FILE);
+    let started = Advice::start(proxy.observer(), path, options);
+    started.inspect_err(|error| tracing::warn!(%error, "there is no advice")).ok()
 }
 
 /// What fires is kept in the file of the history.

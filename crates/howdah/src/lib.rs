@@ -4,8 +4,10 @@
 //! Two doors, one engine: the PostgreSQL wire protocol on a socket, for every driver of every language, and
 //! [`Engine::connect`] inside this process. [`Config`] says what to do, [`Engine`] does it, [`Report`] tells.
 
+pub mod advice;
 pub mod config;
 mod engine;
+pub mod login;
 pub mod setup;
 mod trial;
 

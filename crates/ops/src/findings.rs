@@ -15,13 +15,17 @@ use crate::catalog::{Error, add_usage, read, upkeep, usage};
 ///
 /// # Errors
 /// A connection broke, or the catalog could not be read in time.
-pub async fn findings(primary: &Client, replicas: &[Client]) -> Result<Vec<Recommendation>, Error> {
+pub async fn findings(
+    primary: &Client,
+    replicas: &[Client],
+    options: &Options,
+) -> Result<Vec<Recommendation>, Error> {
     let mut catalog = read(primary).await?;
     for replica in replicas {
         add_usage(&mut catalog, &usage(replica).await?);
     }
     let upkeep = upkeep(primary, &catalog).await?;
-    let mut found = hygiene::look(&catalog, &Options::default());
+    let mut found = hygiene::look(&catalog, options);
     found.extend(schema::look(&catalog, &upkeep));
     found.sort_by(|a, b| b.impact.cmp(&a.impact).then_with(|| a.title.cmp(&b.title)));
     Ok(found)

@@ -7,12 +7,15 @@ pub mod apply;
 pub mod catalog;
 mod findings;
 pub mod journal;
+mod look;
+pub mod trial;
 pub mod verify;
 mod whatif;
 
 pub use findings::findings;
+pub use look::{Look, Subject, by_gain, impact_of, look};
 pub use whatif::{
-    Advice, Connect, Connecting, Error as AdviceError, Limits, Source, advise_indexes,
+    Advice, Connect, Connecting, Counted, Error as AdviceError, Limits, Source, advise_indexes,
 };
 
 /// The statements of a text, without the empty ones.

@@ -18,7 +18,8 @@ use howdah_advisor::{Access, Choice, Recommendation, Told, Verified, Workload};
 use tokio_postgres::Client;
 
 use hypopg::Hypothetical;
-use workload::{from_statistics, from_text};
+pub(crate) use workload::from_statistics;
+use workload::{from_counted, from_text};
 
 /// One part of so many of a budget is kept back: predicted sizes err by a few per cent.
 const RESERVE: u64 = 50;
@@ -73,6 +74,21 @@ pub enum Source {
     Text(String),
     /// `pg_stat_statements`, by time.
     Statistics,
+    /// Statements that somebody else has counted, by time.
+    Counted(Vec<Counted>),
+}
+
+/// A form of statements, as somebody has counted it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Counted {
+    /// Its identity, to be told to people.
+    pub fingerprint: String,
+    /// A text of it, best with its literals: it is planned.
+    pub sql: String,
+    /// How often it ran.
+    pub calls: f64,
+    /// The time of all calls, in seconds or any other unit.
+    pub time: f64,
 }
 
 /// Advice on indexes, and what it was made of.
@@ -114,7 +130,11 @@ pub async fn advise_indexes(
     say(&format!("{} tables, {} indexes", catalog.tables.len(), catalog.indexes.len()));
     let workload = match source {
         Source::Text(text) => from_text(&text),
-        Source::Statistics => from_statistics(&client, &catalog).await?,
+        Source::Statistics => {
+            let (counted, missing) = from_statistics(&client, catalog.version).await?;
+            Workload { missing, ..from_counted(counted) }
+        }
+        Source::Counted(counted) => from_counted(counted),
     };
     let schema = hypopg::schema(&client).await?;
     let accesses = howdah_advisor::accesses(&catalog, &workload);

@@ -14,7 +14,7 @@ use crate::normal::normalize;
 use crate::outline::{self, outline};
 use crate::parse::{fingerprint, parse};
 use crate::readable::readable;
-use crate::{Analysis, Class, Details, Effect, Fingerprint, MAX_ANALYSED, Statement};
+use crate::{Analysis, Class, Details, Effect, Example, Fingerprint, MAX_ANALYSED, Statement};
 
 type Map<Known> = Cache<Box<[u8]>, Known, Size, foldhash::quality::RandomState>;
 
@@ -127,7 +127,11 @@ impl Analyses {
             return Arc::clone(known);
         }
         let Ok(text) = std::str::from_utf8(sql) else { return Arc::clone(&self.unknown) };
-        let analysis = Arc::new(analyse(text, &self.form));
+        let mut analysis = analyse(text, &self.form);
+        if analysis.parsed {
+            analysis.example = Example::of(text, &analysis);
+        }
+        let analysis = Arc::new(analysis);
         if analysis.parsed {
             self.parsed.insert(self.form.as_slice().into(), Arc::clone(&analysis));
         } else {

@@ -2,6 +2,8 @@
 //!
 //! Invariant: [`Analysis::unknown`] is the most careful analysis there is; whoever treats it right treats every text safely.
 
+use std::fmt;
+
 use crate::{Act, MAX_TABLES, Uses};
 
 /// 64-bit identity of a statement form, for statistics and for people: `pg_query`'s fingerprint over the parse tree
@@ -161,7 +163,7 @@ impl Details {
     }
 }
 
-/// All static facts about a text. The same for every text of one normal form.
+/// All static facts about a text. The same for every text of one normal form, but for the example.
 #[derive(Clone, Eq, PartialEq, Debug)]
 pub struct Analysis {
     /// Identity of the form.
@@ -182,6 +184,42 @@ pub struct Analysis {
     pub text: Box<str>,
     /// What it names, and how it writes; `None`: cannot be told.
     pub details: Option<Details>,
+    /// The first text of the form that was seen, where it has literals.
+    pub example: Example,
+}
+
+/// A text with its literals, as somebody wrote it, to be planned with. It may hold what nobody else should see: it is neither written down nor
+/// shown, not even for debugging. All are equal: which text of a form came first makes no difference.
+#[derive(Clone, Default)]
+pub struct Example(Option<Box<str>>);
+
+impl Example {
+    /// Of a query that is not too long to be kept.
+    pub(crate) fn of(sql: &str, analysis: &Analysis) -> Self {
+        let query = matches!(analysis.class, Class::Read | Class::Write);
+        let kept = query && analysis.statements.len() == 1 && sql.len() <= Analysis::MAX_TEXT;
+        Self((kept && *sql != *analysis.text).then(|| sql.into()))
+    }
+
+    /// The text; `None`: there are no literals in it, it is no query, or it is too long.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+impl PartialEq for Example {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Example {}
+
+impl fmt::Debug for Example {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Example(…)" } else { "Example(none)" })
+    }
 }
 
 impl Analysis {
@@ -215,6 +253,7 @@ impl Analysis {
             calls_unknown_functions: false,
             text: Box::default(),
             details: None,
+            example: Example::default(),
         }
     }
 }

@@ -37,7 +37,9 @@ mod uses;
 
 pub use acts::Act;
 pub use analyses::Analyses;
-pub use analysis::{Analysis, Class, Details, Effect, Fingerprint, Function, Statement, Table};
+pub use analysis::{
+    Analysis, Class, Details, Effect, Example, Fingerprint, Function, Statement, Table,
+};
 pub use cacheable::{Equality, Given, Operand, Output, Reading, Shape, Unkept, says_now, shape};
 pub use functions::{BuiltIn, built_in};
 #[cfg(fuzzing)]

@@ -14,3 +14,4 @@ mod hygiene;
 mod plans;
 mod reader;
 mod rewrites;
+mod trial;

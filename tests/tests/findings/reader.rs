@@ -1,6 +1,7 @@
 //! The catalog as it is read: every kind of table and index, and what a role without rights sees.
 
 use howdah_advisor::catalog::{Catalog, Index, Table, TableKind};
+use howdah_advisor::hygiene::Options;
 use howdah_ops::catalog::{add_usage, read, usage};
 
 use crate::bed::{Bed, connect, run};
@@ -242,7 +243,7 @@ fn upkeep_is_read_and_all_findings_are_gathered() {
         );
         assert_eq!((b.last, b.column.clone().unwrap().0.as_str()), (None, "public.counted"));
         assert_eq!(upkeep.tables[0].options, ["autovacuum_enabled=off"]);
-        let titles: Vec<String> = howdah_ops::findings(&client, &[])
+        let titles: Vec<String> = howdah_ops::findings(&client, &[], &Options::default())
             .await
             .unwrap()
             .into_iter()
@@ -256,6 +257,6 @@ fn upkeep_is_read_and_all_findings_are_gathered() {
             ]
         );
         // Without rights less is seen, and nothing fails.
-        howdah_ops::findings(&bed.connect("app").await, &[]).await.unwrap();
+        howdah_ops::findings(&bed.connect("app").await, &[], &Options::default()).await.unwrap();
     });
 }

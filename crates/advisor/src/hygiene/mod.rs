@@ -194,5 +194,9 @@ pub(crate) fn bytes(count: u64) -> String {
 
 /// Seconds for people, in days.
 fn days(seconds: f64) -> String {
-    format!("{:.0} days", (seconds / 86_400.0).floor())
+    match seconds {
+        few if few < 7_200.0 => format!("{:.0} minutes", (few / 60.0).floor()),
+        some if some < 2.0 * 86_400.0 => format!("{:.0} hours", (some / 3_600.0).floor()),
+        many => format!("{:.0} days", (many / 86_400.0).floor()),
+    }
 }

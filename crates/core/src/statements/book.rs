@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use howdah_sql::{Analysis, Class};
+use howdah_sql::{Analysis, Class, Example};
 
 use super::facet::{FACETS, NameId, Names, OTHERS, Share, Shares};
 use super::histogram::{BUCKETS, Histogram};
@@ -69,6 +69,8 @@ pub struct Entry {
     pub kind: &'static str,
     /// The form, without literals; empty when it is not known.
     pub text: Arc<str>,
+    /// A text of the form with its literals, for planning it; neither shown nor written down.
+    pub example: Example,
     /// Counts since the start.
     pub sums: Sums,
     /// How long calls took, waiting included.
@@ -207,6 +209,7 @@ impl Book {
             },
             kind: kind(class),
             text: analysis.map(shown).unwrap_or_default(),
+            example: analysis.map(|it| it.example.clone()).unwrap_or_default(),
             sums: Sums::default(),
             times: Histogram::default(),
             overheads: Overheads::default(),
@@ -298,6 +301,7 @@ impl Book {
             let into = self.entries.entry(other).or_insert_with(|| Entry {
                 fingerprint: None,
                 text: Arc::default(),
+                example: Example::default(),
                 sums: Sums::default(),
                 times: Histogram::default(),
                 overheads: Overheads::default(),

@@ -6,6 +6,7 @@
 //!
 //! Invariant: a default is a text that its own kind accepts (tested), and a key that is not here is an error everywhere.
 
+mod advice;
 mod alerts;
 mod cache;
 mod ha;
@@ -14,6 +15,7 @@ mod rules;
 mod statements;
 mod web;
 
+pub(crate) use advice::ADVICE;
 pub(crate) use alerts::{ALERT_RULE, ALERT_SINK, ALERTS};
 pub(crate) use cache::{CACHE, DATABASE_CACHE, REDIS};
 pub(crate) use ha::HA;
@@ -170,6 +172,7 @@ pub(crate) static ROOT: Section = Section {
         &ADMIN,
         &WEB,
         &HISTORY,
+        &ADVICE,
         &ALERTS,
         &LOG,
     ],

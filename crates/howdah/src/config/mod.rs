@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 pub use howdah_proxy::settings;
 use serde::Serialize;
 
+mod advice;
 mod alert_sinks;
 mod alerts;
 mod auth;
@@ -44,6 +45,7 @@ mod users;
 mod validate;
 mod web;
 
+pub use advice::Advice;
 pub use document::Origin;
 pub use duration::{format as format_duration, parse as parse_duration};
 pub use error::{ConfigError, ConfigErrors, Mistake, Notice};
@@ -68,6 +70,7 @@ pub struct Config {
     ha: Ha,
     web: Option<Web>,
     history: Option<howdah_history::Options>,
+    advice: Advice,
     alerts: howdah_alerts::Configuration,
     log: Log,
     entries: Vec<Entry>,
@@ -263,6 +266,12 @@ impl Config {
     #[must_use]
     pub const fn history(&self) -> Option<&howdah_history::Options> {
         self.history.as_ref()
+    }
+
+    /// Whether it is looked for what would make the databases better. Without [`Self::history`] it is not.
+    #[must_use]
+    pub const fn advice(&self) -> &Advice {
+        &self.advice
     }
 
     /// When somebody is told that something is wrong.

@@ -18,8 +18,8 @@ use super::error::{ConfigError, Mistake, Notice};
 use super::keys::{ADMIN, HEALTH, LISTEN, LOG, POOL};
 use super::read::{Findings, Reader};
 use super::{
-    Config, Log, LogFormat, alerts, auth, cache, clusters, console, databases, ha, history, route,
-    rules, secret, statements, suggest, tls, users, web,
+    Config, Log, LogFormat, advice, alerts, auth, cache, clusters, console, databases, ha, history,
+    route, rules, secret, statements, suggest, tls, users, web,
 };
 
 /// Most workers when nobody says a number: one moves tens of thousands of statements a second.
@@ -62,17 +62,15 @@ pub(crate) fn config(
     let auth = logins.finish(root, &users, &mut databases, findings);
     certificates(root, &users, findings);
     let (admin_users, stats_users) = administrators(root, &users, looked_up, findings);
-    let mut reader = Reader::new(HEALTH.keys, root.single("health"), "health", findings);
-    let health = health(&mut reader);
-    let probe = probe(&mut reader, &users, environment);
+    let (health, probe) = watching(root, &users, environment, findings);
+    let statements = statements::read(root, findings);
     let (changes, shared_cache) = cache::changes(root, &users, environment, findings);
     let ha = ha::read(root, &users, environment, findings);
     let (rules, overrides) = (rules::read(root, findings), route::overrides(root, findings));
+    let alerts = alerts::read(root, environment, findings);
+    let (advice, log) = (advice::read(root, findings), log(root, findings));
     let web = web::read(root, environment, findings);
     let history = history::read(root, environment, findings);
-    let alerts = alerts::read(root, environment, findings);
-    let statements = statements::read(root, findings);
-    let log = log(root, findings);
     findings.entries.sort_by(|a, b| a.key.cmp(&b.key));
     Config {
         settings: Settings {
@@ -107,10 +105,22 @@ pub(crate) fn config(
         ha,
         web,
         history,
+        advice,
         alerts,
         log,
         entries: std::mem::take(&mut findings.entries),
     }
+}
+
+/// How nodes are watched, and as whom.
+fn watching(
+    root: &Table,
+    users: &[User],
+    environment: &HashMap<String, String>,
+    findings: &mut Findings,
+) -> (Health, Probe) {
+    let mut reader = Reader::new(HEALTH.keys, root.single("health"), "health", findings);
+    (health(&mut reader), probe(&mut reader, users, environment))
 }
 
 fn warn_of_clear_text(root: &Table, findings: &mut Findings) {

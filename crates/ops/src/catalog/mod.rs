@@ -16,7 +16,7 @@ pub use usage::{Usage, add_usage, usage};
 
 /// Bounds of the whole look, and names that are qualified whatever the role's search path: then definitions can be carried out by anybody.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-    SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '2s'; SET LOCAL search_path = ''";
+    SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '2s'; SET LOCAL search_path = ''; SET LOCAL jit = off";
 
 /// Why a catalog could not be read.
 #[derive(Debug, thiserror::Error)]

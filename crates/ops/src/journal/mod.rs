@@ -12,7 +12,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use howdah_advisor::Recommendation;
+use howdah_advisor::{Kind, Recommendation};
 use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
@@ -226,16 +226,17 @@ impl Journal {
     }
 
     /// Notes what is recommended now. What was carried out or taken back and is found again is open again, unless a person has decided
-    /// otherwise; open advice that was found so and is not any more is forgotten.
+    /// otherwise; open advice of these kinds that was found so and is not any more is forgotten.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn recommended(
         &self,
         place: &Place,
-        found: &[Recommendation],
+        (found, kinds): (&[Recommendation], &[Kind]),
         now: i64,
     ) -> Result<(), Error> {
+        let kinds = serde_json::to_string(kinds).unwrap_or_default();
         self.with(|file| {
             know(file, place)?;
             for one in found {
@@ -243,8 +244,9 @@ impl Journal {
                 again(file, &place.key, &one.id, now)?;
             }
             file.execute(
-                "DELETE FROM advice WHERE state = 'open' AND NOT brought AND place = ?1 AND seen < ?2 AND NOT EXISTS (SELECT 1 FROM run WHERE run.place = advice.place AND run.advice = advice.id)",
-                params![place.key, now],
+                "DELETE FROM advice WHERE state = 'open' AND NOT brought AND place = ?1 AND seen < ?2 AND NOT EXISTS (SELECT 1 FROM run WHERE run.place = advice.place AND run.advice = advice.id) \
+                 AND json_extract(advice.value, '$.kind') IN (SELECT json_each.value FROM json_each(?3))",
+                params![place.key, now, kinds],
             )?;
             file.execute(
                 "DELETE FROM advice WHERE state IN ('open', 'dismissed') AND seen < ?1",

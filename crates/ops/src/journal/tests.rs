@@ -4,6 +4,8 @@ use howdah_advisor::{Costs, Impact, Kind, Recommendation};
 
 use super::*;
 
+const ALL: &[Kind] = &[Kind::CreateIndex];
+
 fn advice(id: &str) -> Recommendation {
     Recommendation {
         id: id.to_owned(),
@@ -55,19 +57,21 @@ fn advice_that_is_not_found_any_more_is_forgotten_unless_somebody_acted() {
     let file = File::new("journal-forget");
     let journal = Journal::open(&file.0).unwrap();
     journal
-        .recommended(&place(), &[advice("a"), advice("b"), advice("c")], now_ms() - 1_000)
+        .recommended(&place(), (&[advice("a"), advice("b"), advice("c")], ALL), now_ms() - 1_000)
         .unwrap();
     journal.decide("1/shop", "b", State::Dismissed, ("me", "no")).unwrap();
     let run = journal.begin(&place(), &advice("c"), Direction::Apply, "me").unwrap();
     journal.finish(run, State::Open, "lock timeout").unwrap();
-    journal.recommended(&place(), &[], now_ms()).unwrap();
+    journal.recommended(&place(), (&[], &[Kind::Rewrite]), now_ms()).unwrap();
+    assert_eq!(state_of(&journal, "a"), Some(State::Open), "nobody looked for its kind");
+    journal.recommended(&place(), (&[], ALL), now_ms()).unwrap();
     assert_eq!(state_of(&journal, "a"), None);
     journal.take_in(&place(), &[advice("d")], now_ms() - 1_000).unwrap();
-    journal.recommended(&place(), &[], now_ms()).unwrap();
+    journal.recommended(&place(), (&[], ALL), now_ms()).unwrap();
     assert_eq!(state_of(&journal, "d"), Some(State::Open), "somebody brought it");
     assert_eq!(state_of(&journal, "b"), Some(State::Dismissed));
     assert_eq!(state_of(&journal, "c"), Some(State::Open));
-    journal.recommended(&place(), &[advice("b")], now_ms()).unwrap();
+    journal.recommended(&place(), (&[advice("b")], ALL), now_ms()).unwrap();
     assert_eq!(state_of(&journal, "b"), Some(State::Dismissed), "nobody is asked twice");
     let unknown = journal.decide("1/shop", "z", State::Dismissed, ("me", ""));
     assert!(matches!(unknown, Err(Error::Unknown(_))), "{unknown:?}");
@@ -80,9 +84,9 @@ fn what_is_wanted_again_later_is_open_again() {
     let run = journal.begin(&place(), &advice("a"), Direction::Apply, "me").unwrap();
     assert_eq!(state_of(&journal, "a"), Some(State::Applying));
     journal.finish(run, State::Applied, "").unwrap();
-    journal.recommended(&place(), &[advice("a")], now_ms()).unwrap();
+    journal.recommended(&place(), (&[advice("a")], ALL), now_ms()).unwrap();
     assert_eq!(state_of(&journal, "a"), Some(State::Applied), "counters are late");
-    journal.recommended(&place(), &[advice("a")], now_ms() + 2 * LATE).unwrap();
+    journal.recommended(&place(), (&[advice("a")], ALL), now_ms() + 2 * LATE).unwrap();
     assert_eq!(state_of(&journal, "a"), Some(State::Open));
     let words: Vec<_> =
         journal.events("1/shop", "a").unwrap().iter().map(|event| event.state.word()).collect();

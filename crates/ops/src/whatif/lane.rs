@@ -10,6 +10,7 @@ use howdah_advisor::{Candidate, Plan, Set};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::{Connect, Error};
+use crate::trial::parameters;
 
 /// A statement that takes longer to plan is left out.
 const SESSION: &str = "SET statement_timeout = '20s'; SET lock_timeout = '2s'; \
@@ -55,17 +56,6 @@ impl Statement {
             after: "DEALLOCATE howdah_advise",
         }
     }
-}
-
-/// The highest number of a parameter.
-fn parameters(sql: &str) -> usize {
-    let mut most = 0;
-    let normal = howdah_sql::scopes(sql).is_some();
-    for part in sql.split('$').skip(1).filter(|_| normal) {
-        let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
-        most = most.max(digits.parse().unwrap_or(0));
-    }
-    most.min(1000)
 }
 
 /// One connection.
@@ -303,11 +293,5 @@ mod tests {
         ];
         let plan = read(&lines, &with, &existing).unwrap();
         assert_eq!(plan, Plan { cost: 1234.75, used: Set::default().with(7) });
-    }
-
-    #[test]
-    fn the_highest_parameter_counts() {
-        assert_eq!(parameters("SELECT 1 FROM t WHERE a = $2 AND b = $11"), 11);
-        assert_eq!(parameters("SELECT 1"), 0);
     }
 }

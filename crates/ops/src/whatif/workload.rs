@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use howdah_advisor::catalog::Catalog;
 use howdah_advisor::{Asked, Workload};
 use tokio_postgres::Client;
 
-use super::Error;
+use super::Counted;
 
 /// Statements of one workload.
 const MAX_STATEMENTS: usize = 200;
@@ -57,24 +56,25 @@ fn starts_with(sql: &str, word: &str) -> bool {
     sql.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
 }
 
-/// What `pg_stat_statements` has counted in this database, the statements with the most time first. Their weights are times until
-/// [`weigh`] has made them weights of costs.
+/// What `pg_stat_statements` has counted in this database, and what it does not tell, in words.
 ///
 /// # Errors
 /// The connection broke.
-pub(super) async fn from_statistics(client: &Client, catalog: &Catalog) -> Result<Workload, Error> {
-    let mut workload = Workload::default();
+pub(crate) async fn from_statistics(
+    client: &Client,
+    version: u32,
+) -> Result<(Vec<Counted>, Vec<String>), tokio_postgres::Error> {
+    let none = |why: String| Ok((Vec::new(), vec![why]));
     let schema = "SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace \
                   WHERE e.extname = 'pg_stat_statements'";
     let Some(row) = client.query_opt(schema, &[]).await? else {
-        workload.missing.push(
+        return none(
             "the extension pg_stat_statements is not in this database: nobody has counted its statements; give a file of them, or add the extension (shared_preload_libraries, then CREATE EXTENSION pg_stat_statements)"
                 .to_owned(),
         );
-        return Ok(workload);
     };
     let schema: String = row.try_get(0)?;
-    let time = if catalog.version >= 130_000 { "total_exec_time" } else { "total_time" };
+    let time = if version >= 130_000 { "total_exec_time" } else { "total_time" };
     let sql = format!(
         "SELECT queryid::text, query, sum(calls)::float8, sum({time})::float8 FROM {schema}.pg_stat_statements \
          WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND query IS NOT NULL \
@@ -83,41 +83,44 @@ pub(super) async fn from_statistics(client: &Client, catalog: &Catalog) -> Resul
     let rows = match client.query(&sql, &[]).await {
         Ok(rows) => rows,
         Err(error) if error.as_db_error().is_some() => {
-            workload.missing.push(format!("pg_stat_statements cannot be read: {error}"));
-            return Ok(workload);
+            return none(format!("pg_stat_statements cannot be read: {error}"));
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(error),
     };
-    let mut found: Vec<(Asked, f64)> = Vec::new();
-    let (mut hidden, mut all) = (0, 0.0);
+    let (mut found, mut missing, mut hidden) = (Vec::new(), Vec::new(), 0);
     for row in rows {
         let (id, sql, calls, time): (String, String, f64, f64) =
             (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
         if sql == "<insufficient privilege>" {
             hidden += 1;
-        } else if reads(&sql) && !is_about_catalogs(&sql) {
-            all += time;
-            found.push((
-                Asked { sql, fingerprint: format!("query {id}"), weight: time, calls },
-                time,
-            ));
+        } else {
+            found.push(Counted { fingerprint: format!("query {id}"), sql, calls, time });
         }
     }
     if hidden > 0 {
-        workload.missing.push(format!(
+        missing.push(format!(
             "{hidden} statements of other roles are hidden: the role needs pg_read_all_stats (or pg_monitor)"
         ));
     }
+    Ok((found, missing))
+}
+
+/// The statements that take most of the time. Their weights are times until [`weigh`] has made them weights of costs.
+pub(super) fn from_counted(counted: Vec<Counted>) -> Workload {
+    let mut counted = counted;
+    counted.retain(|one| reads(&one.sql) && !is_about_catalogs(&one.sql));
+    counted.sort_by(|a, b| b.time.total_cmp(&a.time));
+    let all: f64 = counted.iter().map(|one| one.time).sum();
+    let mut workload = Workload { unit: Some(1.0), ..Workload::default() };
     let mut sum = 0.0;
-    for (asked, time) in found {
+    for Counted { fingerprint, sql, calls, time } in counted {
         if sum >= all * ENOUGH || workload.statements.len() >= MAX_STATEMENTS {
             break;
         }
         sum += time;
-        workload.statements.push(asked);
+        workload.statements.push(Asked { sql, fingerprint, weight: time, calls });
     }
-    workload.unit = Some(1.0);
-    Ok(workload)
+    workload
 }
 
 /// Questions about PostgreSQL itself are not the application's.

@@ -19,6 +19,7 @@ mod or_union;
 mod query;
 mod scalar_join;
 mod select_star;
+mod values;
 mod wildcard;
 
 use serde::Serialize;
@@ -26,6 +27,7 @@ use serde::Serialize;
 use crate::parse::{NodeEnum, parse, tree};
 
 pub use query::Relation;
+pub use values::{Purpose, purposes};
 
 /// Which rule. The words are part of the interface: they do not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]

@@ -16,7 +16,7 @@ use crate::probe;
 /// How long a client waits before it connects again.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How often the one client that makes reports makes one.
-const REPORT_EVERY: Duration = Duration::from_secs(3);
+const REPORT_EVERY: Duration = Duration::from_secs(2);
 /// How long the clients have at the end.
 const LAST_WAIT: Duration = Duration::from_secs(2);
 
@@ -92,6 +92,7 @@ async fn work(config: &Config, number: u32, dice: &mut Dice, shared: &Shared) ->
         session.step(dice).await?;
         if number == 0 && Instant::now() >= next_report {
             session.client.query(&session.report, &[]).await?;
+            session.client.query(&session.untraded, &[&dice.any(USERS)]).await?;
             next_report = Instant::now() + REPORT_EVERY;
         }
     }
@@ -110,6 +111,7 @@ struct Session {
     instrument_by_id: Statement,
     open_orders: Statement,
     report: Statement,
+    untraded: Statement,
     place: Statement,
     fill: Statement,
     pay: Statement,
@@ -124,6 +126,7 @@ impl Session {
             instrument_by_id: client.prepare(TEXTS.instrument_by_id).await?,
             open_orders: client.prepare(TEXTS.open_orders).await?,
             report: client.prepare(TEXTS.report).await?,
+            untraded: client.prepare(TEXTS.untraded).await?,
             place: client.prepare(TEXTS.place).await?,
             fill: client.prepare(TEXTS.fill).await?,
             pay: client.prepare(TEXTS.pay).await?,
@@ -197,6 +200,12 @@ impl Dice {
     /// From 0 to one less.
     fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
+    }
+
+    /// An id from 1 to `count`.
+    fn any(&mut self, count: i32) -> i32 {
+        let bound = u64::try_from(count).unwrap_or(1);
+        i32::try_from(1 + self.below(bound)).unwrap_or(1)
     }
 
     /// An id from 1 to `count`, the low ones much more often: everybody looks at the same few.

@@ -11,6 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
+use howdah::advice::FILE as ADVICE;
 use howdah::config::Config;
 use howdah::web::{DASHBOARD, Listening};
 use howdah::{Engine, ListenAddress};
@@ -49,6 +50,8 @@ const WEB_PORT: u16 = 9640;
 const SERVERS: u32 = 8;
 /// How long transactions of the load may go on at the end.
 const GRACE: Duration = Duration::from_secs(2);
+/// Counts statements, so that it can be measured what advice does to them.
+const PRELOAD: (&str, &str) = ("shared_preload_libraries", "pg_stat_statements");
 /// Database, and user without a password, of the demo.
 const NAME: &str = "demo";
 
@@ -116,7 +119,9 @@ impl Demo {
         let replicas = args.replicas;
         let clients = args.clients;
         let cluster = blocking(move || {
-            Cluster::builder().binaries(binaries).replicas(replicas).sql(data::ROLE).start()
+            let counts = has_statement_counts(&binaries);
+            let builder = Cluster::builder().binaries(binaries).replicas(replicas).sql(data::ROLE);
+            if counts { builder.setting(PRELOAD.0, PRELOAD.1) } else { builder }.start()
         })
         .await??;
         let with = match replicas {
@@ -177,6 +182,12 @@ impl Demo {
         talk.hint("try it", &psql(NAME));
         talk.hint("console", &format!("{} -c 'SHOW POOLS'", psql("howdah")));
         talk.hint("in the load", data::TROUBLES);
+        let advice = format!(
+            "howdah recommendations list --known --url {} --journal {}",
+            self.cluster.primary().url(NAME, NAME),
+            self.cluster.directory().path().join(ADVICE).display()
+        );
+        talk.hint("what to do", &format!("{}  (after a minute)", talk.paint.bold(&advice)));
         talk.line("");
     }
 
@@ -185,6 +196,12 @@ impl Demo {
         blocking(move || drop(self.cluster)).await?;
         Ok(())
     }
+}
+
+/// Whether PostgreSQL comes with the library that counts statements: some packages leave it out.
+fn has_statement_counts(binaries: &Binaries) -> bool {
+    let root = binaries.directory().parent();
+    root.is_some_and(|root| root.join(format!("lib/{}.so", PRELOAD.1)).exists())
 }
 
 /// Runs something slow beside the runtime.
@@ -214,7 +231,7 @@ fn configuration(cluster: &Cluster, port: u16, clients: u32) -> String {
         format!("[[cluster.node]]\nhost = \"127.0.0.1\"\nport = {port}\nrole = \"{role}\"\n")
     };
     let mut text = format!(
-        "[listen]\nport = {port}\nmax_clients = {}\n[web]\nlisten = \"127.0.0.1:{}\"\n[history]\npath = \"{}\"\n[log]\nlevel = \"warn\"\n[pool]\nmax_size = {SERVERS}\n[[database]]\nname = \"{NAME}\"\n[[user]]\nname = \"{NAME}\"\nauth = \"trust\"\n[[cluster]]\nname = \"{NAME}\"\n",
+        "[listen]\nport = {port}\nmax_clients = {}\n[web]\nlisten = \"127.0.0.1:{}\"\n[history]\npath = \"{}\"\n[advice]\nevery = \"15s\"\nunused_after = \"10s\"\n[log]\nlevel = \"warn\"\n[pool]\nmax_size = {SERVERS}\n[[database]]\nname = \"{NAME}\"\n[[user]]\nname = \"{NAME}\"\nauth = \"trust\"\n[[cluster]]\nname = \"{NAME}\"\n",
         clients.saturating_add(100),
         TcpListener::bind((Ipv4Addr::LOCALHOST, WEB_PORT)).map_or(0, |_| WEB_PORT),
         cluster.directory().path().join("history.db").display(),

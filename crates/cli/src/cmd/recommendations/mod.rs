@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, anyhow};
 use howdah::advisor::Recommendation;
 use howdah::ops::apply::Window;
+use howdah::ops::by_gain;
 use howdah::ops::journal::{Entry, Journal, State, now_ms};
 use serde_json::json;
 
@@ -175,9 +176,10 @@ async fn look(reach: &Reach, now: bool) -> Result<(Journal, Vec<Entry>), Failure
     let journal = reach.journal()?;
     let mut entries = Vec::new();
     for door in reach.doors().await? {
-        match if now { Some(door.findings(Talk::new()).await) } else { None } {
-            Some(Ok(found)) => {
-                journal.recommended(&door.place, &found, now_ms()).context("the journal")?;
+        match if now { Some(reach.look(&door, Talk::new()).await) } else { None } {
+            Some(Ok(look)) => {
+                let found = (look.found.as_slice(), look.kinds.as_slice());
+                journal.recommended(&door.place, found, now_ms()).context("the journal")?;
             }
             // What is known stays.
             Some(Err(failure)) => {
@@ -197,12 +199,7 @@ async fn list(args: &List) -> Outcome {
     if !args.all {
         entries.retain(|entry| !hidden(entry));
     }
-    entries.sort_by(|a, b| {
-        let key = |entry: &Entry| (entry.state, std::cmp::Reverse(entry.advice.impact));
-        key(a)
-            .cmp(&key(b))
-            .then(b.advice.saves.unwrap_or(0.0).total_cmp(&a.advice.saves.unwrap_or(0.0)))
-    });
+    entries.sort_by(|a, b| a.state.cmp(&b.state).then(by_gain(&a.advice, &b.advice)));
     if args.json {
         terminal::json(
             &json!({ "schema": "howdah.recommendations/1", "recommendations": entries }),

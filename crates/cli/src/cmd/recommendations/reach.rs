@@ -3,26 +3,28 @@
 //! Invariant: connections go directly to PostgreSQL, never through a pool, and only to a server that is no replica.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use howdah::advisor::{Kind, Recommendation};
+use howdah::advice::{self, As, told};
+use howdah::advisor::Recommendation;
+use howdah::advisor::hygiene::Options;
 use howdah::config::Config;
-use howdah::config::settings::{Database, Node, Settings};
+use howdah::config::settings::{Database, Settings};
+use howdah::history::{Reader, now_ms};
+use howdah::login::Refused;
 use howdah::ops::apply::{Connect, Connecting, place_of};
 use howdah::ops::journal::{Journal, Place};
-use tokio_postgres::Client;
+use howdah::ops::{Counted, Limits, Look};
 
 use crate::configuration::{self, Sources};
 use crate::exit::{Exit, Failure};
-use crate::probe::{self, Login, Refused};
 use crate::terminal::Talk;
 
-/// A login may take this long.
-const LIMIT: Duration = Duration::from_secs(10);
-/// The journal's name beside the file of the past.
-const FILE: &str = "advice.db";
+/// The search for indexes may take so long.
+const SEARCH: Duration = Duration::from_secs(30);
+/// Statements of so many seconds count.
+const DAY: u64 = 86_400;
 
 /// Which databases, as whom, and where the journal is.
 #[derive(Debug, clap::Args)]
@@ -46,8 +48,7 @@ pub(crate) struct Reach {
 
 /// A database that can be reached.
 pub(crate) struct Door {
-    /// The nodes that may be its primary, the likeliest first.
-    logins: Vec<Login>,
+    door: advice::Door,
     /// Which database it is.
     pub(crate) place: Place,
 }
@@ -106,148 +107,79 @@ impl Reach {
     }
 
     async fn open(&self, settings: &Settings, database: &Database) -> Result<Door, Failure> {
-        let mut nodes = vec![database.primary];
-        let cluster = settings.clusters.iter().find(|it| it.nodes.contains(&database.primary));
-        nodes.extend(
-            cluster.iter().flat_map(|it| it.nodes.clone()).filter(|at| *at != database.primary),
-        );
-        let nodes = nodes.into_iter().filter_map(|at| settings.nodes.get(at));
-        let logins: Vec<Login> =
-            nodes.map(|node| self.login(settings, node, database)).collect::<Result<_, _>>()?;
+        let whose = match &self.user {
+            Some(user) => As::Role(user.clone(), std::env::var("PGPASSWORD").ok()),
+            None => As::Howdah,
+        };
+        let door = advice::Door::of(settings, database, &whose).ok_or_else(|| {
+            let error = anyhow!("nobody is known who can log in without a client: --user ROLE");
+            Failure::new(Exit::Usage, error)
+        })?;
         let unreached = |refused: Refused| {
             Failure::new(Exit::Unreachable, anyhow!(told(&database.name, &refused)))
         };
-        let client = primary(&logins).await.map_err(unreached)?;
+        let client = door.primary().await.map_err(unreached)?;
         let place = place_of(&client).await.context("PostgreSQL does not tell who it is")?;
-        Ok(Door { logins, place })
+        Ok(Door { door, place })
     }
 
-    fn login(
-        &self,
-        settings: &Settings,
-        node: &Node,
-        database: &Database,
-    ) -> Result<Login, Failure> {
-        let own = settings.users.iter().find(|user| user.logs_in_alone());
-        match (&self.user, own) {
-            (Some(user), _) => Ok(Login {
-                address: node.address.clone(),
-                tls: node.tls.clone(),
-                database: database.on_server(&database.name).to_owned(),
-                user: user.clone(),
-                password: std::env::var("PGPASSWORD").ok(),
-            }),
-            (None, Some(user)) => Ok(Login::of(node, database, user)),
-            (None, None) => {
-                let error = anyhow!("nobody is known who can log in without a client: --user ROLE");
-                Err(Failure::new(Exit::Usage, error))
-            }
-        }
+    /// What the file of the past knows of the statements of a database; `None`: there is no such file.
+    fn remembered(&self, database: &str) -> Option<Vec<Counted>> {
+        let config = self.config().ok()?;
+        let reader = Reader::open(&config.history()?.path).ok()?;
+        let now = now_ms() / 1_000;
+        let all = reader.statements(now.saturating_sub(DAY), now).ok()?;
+        let of = all.into_iter().filter(|one| one.database == database);
+        let counted: Vec<Counted> = of
+            .map(|one| Counted {
+                calls: one.calls() as f64,
+                time: one.time_us() as f64,
+                fingerprint: one.fingerprint,
+                sql: one.text,
+            })
+            .collect();
+        Some(counted).filter(|all| !all.is_empty())
+    }
+
+    /// Looks at a database as a whole, with what it was asked, as far as that is known.
+    pub(crate) async fn look(&self, door: &Door, talk: Talk) -> Result<Look, Failure> {
+        let remembered = self.remembered(door.door.name());
+        door.look(remembered.as_deref(), talk).await
     }
 }
 
 impl Door {
-    /// Connections to the other nodes that answer and are replicas.
-    async fn replicas(&self) -> Vec<Client> {
-        let mut found = Vec::new();
-        for login in &self.logins {
-            let Ok((client, _)) = probe::connect(login, LIMIT).await else { continue };
-            let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await;
-            if row.is_ok_and(|row| row.get::<_, bool>(0)) {
-                found.push(client);
-            }
-        }
-        found
-    }
-}
-
-/// Logs in to the first node that is a primary; if there is none, to the first that answers, which will say what it is.
-async fn primary(logins: &[Login]) -> Result<Client, Refused> {
-    let mut refused = None;
-    let mut replica = None;
-    for login in logins {
-        match probe::connect(login, LIMIT).await {
-            Ok((client, _)) => {
-                let row = client.query_one("SELECT pg_is_in_recovery()", &[]).await?;
-                if !row.get::<_, bool>(0) {
-                    return Ok(client);
-                }
-                replica.get_or_insert(client);
-            }
-            Err(error) => refused = refused.or(Some(error)),
-        }
-    }
-    replica.ok_or_else(|| {
-        refused.unwrap_or_else(|| Refused {
-            reason: "no node".to_owned(),
-            fix: "[[cluster.node]]".to_owned(),
-            unreachable: true,
-        })
-    })
-}
-
-impl Door {
-    /// Looks at the database now.
+    /// What the catalog alone shows.
     pub(crate) async fn findings(&self, talk: Talk) -> Result<Vec<Recommendation>, Failure> {
-        let primary = self.connect().await;
-        let primary = primary.map_err(|why| Failure::new(Exit::Unreachable, anyhow!(why)))?;
-        let replicas = self.replicas().await;
-        let complete = self.are_all(&primary, replicas.len()).await;
-        let found = howdah::ops::findings(&primary, &replicas).await;
-        let mut found = found.map_err(|error| Failure::new(Exit::Failed, anyhow!(error)))?;
-        if !complete {
-            // Somebody whom we cannot ask may use it.
-            found.retain(|one| one.kind != Kind::DropUnusedIndex);
-            talk.warn("replicas", "not all of them can be asked: no index is called unused");
+        Ok(self.look(Some(&[]), talk).await?.found)
+    }
+
+    async fn look(&self, statements: Option<&[Counted]>, talk: Talk) -> Result<Look, Failure> {
+        let how = (Options::default(), Limits { time: SEARCH, ..Limits::default() });
+        let look = self.door.look(statements, how, |_| ()).await;
+        let look = look.map_err(|why| Failure::new(Exit::Unreachable, anyhow!(why)))?;
+        for missing in &look.missing {
+            talk.warn("missing", missing);
         }
-        Ok(found)
+        Ok(look)
     }
 
-    /// Whether these replicas are all: those of the configuration, and those that follow the primary.
-    async fn are_all(&self, primary: &Client, replicas: usize) -> bool {
-        const FOLLOW: &str = "SELECT count(*) FROM pg_stat_replication r WHERE state <> 'backup' \
-            AND NOT EXISTS (SELECT FROM pg_replication_slots s WHERE s.active_pid = r.pid AND s.slot_type = 'logical')";
-        let follow = primary.query_one(FOLLOW, &[]).await.map(|row| row.get::<_, i64>(0));
-        let asked = i64::try_from(replicas).unwrap_or(i64::MAX);
-        follow.is_ok_and(|follow| follow <= asked) && replicas + 1 >= self.logins.len()
-    }
-}
-
-impl Door {
     /// A way to connections for work on several threads.
     pub(crate) fn lanes(&self) -> howdah::ops::Connect {
-        let door = (self.logins.clone(), self.place.name.clone());
-        Arc::new(move || -> howdah::ops::Connecting {
-            let (logins, name) = door.clone();
-            Box::pin(async move {
-                // Logging in is not for other threads, its result is.
-                let here = tokio::runtime::Handle::current();
-                let attempt = tokio::task::spawn_blocking(move || {
-                    here.block_on(primary(&logins)).map_err(|refused| told(&name, &refused))
-                });
-                attempt.await.map_err(|error| error.to_string())?
-            })
-        })
+        self.door.connections()
     }
 }
 
 impl Connect for Door {
     fn connect(&self) -> Connecting<'_> {
-        Box::pin(async {
-            primary(&self.logins).await.map_err(|refused| told(&self.place.name, &refused))
-        })
+        self.door.connect()
     }
-}
-
-/// Why a database cannot be reached, and what to do about it.
-fn told(name: &str, refused: &Refused) -> String {
-    format!("{name}: {}\n    {}", refused.reason, refused.fix)
 }
 
 /// Beside the file of the past; else where programs of this user keep such things.
 fn default_journal(config: &Config) -> Result<PathBuf, Failure> {
     if let Some(history) = config.history() {
-        return Ok(history.path.with_file_name(FILE));
+        return Ok(history.path.with_file_name(advice::FILE));
     }
     let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
@@ -257,7 +189,7 @@ fn default_journal(config: &Config) -> Result<PathBuf, Failure> {
     };
     let directory = state.join("howdah");
     make(&directory)?;
-    Ok(directory.join(FILE))
+    Ok(directory.join(advice::FILE))
 }
 
 fn make(directory: &Path) -> anyhow::Result<()> {
