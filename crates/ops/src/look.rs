@@ -16,6 +16,8 @@ use crate::{catalog, findings};
 const STATEMENTS: usize = 200;
 /// Another text has to be expected to cost less than this share of what the statement costs.
 const CHEAPER: f64 = 0.9;
+/// What stands for a text that cannot be shown without its literals.
+const HIDDEN: &str = "…";
 /// Shares of the time of all statements that count as much, and as something.
 const HIGH: f64 = 0.2;
 const MEDIUM: f64 = 0.05;
@@ -135,8 +137,15 @@ fn without_literals(mut advice: Recommendation) -> Recommendation {
     advice
 }
 
+/// A statement as it may be shown.
 fn shown(sql: &str) -> String {
-    howdah_sql::normal_text(sql.as_bytes()).text
+    let normal = howdah_sql::normal_text(sql.as_bytes());
+    if normal.is_normal { normal.text } else { HIDDEN.to_owned() }
+}
+
+/// A part of a statement as it may be shown.
+fn shown_part(part: &str) -> String {
+    howdah_sql::redact(part).unwrap_or_else(|| HIDDEN.to_owned())
 }
 
 /// Statements that would be better written differently, by what that saves.
@@ -157,9 +166,12 @@ async fn rewritten(
                 None => None,
             };
             let mut advice = suggestion.recommendation(&one.fingerprint);
-            advice.title = shown_in(&advice.title, &suggestion.part);
+            advice.title = advice.title.replace(&suggestion.part, &shown_part(&suggestion.part));
             for evidence in &mut advice.evidence {
-                (evidence.now, evidence.then) = (shown(&evidence.now), shown(&evidence.then));
+                evidence.now = shown_part(&evidence.now);
+                if !evidence.then.is_empty() {
+                    evidence.then = shown(&evidence.then);
+                }
             }
             if judged(&mut advice, suggestion.text.is_some(), trial, share) {
                 found.push(advice);
@@ -167,11 +179,6 @@ async fn rewritten(
         }
     }
     Ok(found)
-}
-
-/// A title names a part of the statement.
-fn shown_in(title: &str, part: &str) -> String {
-    title.replace(part, &shown(part))
 }
 
 /// Puts what was tried into the advice. `false`: it is none.
