@@ -11,7 +11,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::bed::{Bed, POOL, Transport, USER};
-use crate::plan::Variant;
+use crate::plan::{Sight, Variant};
 use crate::proxy::Proxy;
 
 /// Starts it as the last argument of `wrapper`, or by itself when that is empty.
@@ -88,7 +88,7 @@ fn configuration(bed: &Bed, port: u16, variant: Variant) -> String {
         }
         nodes.push_str(&format!("[route]\npolicy = {policy:?}\n\n"));
     }
-    let sees = telemetry.map_or_else(String::new, |on| sees(bed, port, on));
+    let sees = telemetry.map_or_else(String::new, |sight| sees(bed, port, sight));
     let cache = if cache { CACHE } else { "" };
     format!(
         "[listen]\naddress = \"127.0.0.1\"\nport = {port}\nworkers = {workers}\n{socket}\n\
@@ -103,10 +103,14 @@ fn configuration(bed: &Bed, port: u16, variant: Variant) -> String {
 const CACHE: &str = "[cache]\nmode = \"on\"\nsize = 1024\npublication = \"howdah\"\n[[database]]\nname = \"bench\"\n";
 
 /// Everything that sees, or nothing.
-fn sees(bed: &Bed, port: u16, on: bool) -> String {
-    if !on {
+fn sees(bed: &Bed, port: u16, sight: Sight) -> String {
+    if sight == Sight::Nothing {
         return "[web]\nlisten = \"off\"\n[alerts]\nenabled = false\n[statements]\ncount = \"off\"\nexplain = \"off\"\nserver_statistics = \"off\"\n".to_owned();
     }
     let file = bed.directory().join(format!("history-{port}.sqlite"));
-    format!("[history]\npath = {file:?}\n")
+    let advice = match sight {
+        Sight::Advice => "[advice]\nevery = \"3s\"\n[[database]]\nname = \"bench\"\n",
+        Sight::All | Sight::Nothing => "",
+    };
+    format!("[history]\npath = {file:?}\n{advice}")
 }

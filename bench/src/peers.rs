@@ -38,6 +38,7 @@ impl Pooling {
             | Peer::Primary
             | Peer::Seeing
             | Peer::Blind
+            | Peer::Advised
             | Peer::Caching
             | Peer::PgBouncer
             | Peer::PgBouncerSocket => Self::Transaction,
@@ -70,6 +71,7 @@ impl<'a> PeerSet<'a> {
                 | Peer::Primary
                 | Peer::Seeing
                 | Peer::Blind
+                | Peer::Advised
                 | Peer::Caching => {}
                 Peer::PgPool => proxies.push((peer, pgpool::start(bed)?)),
                 Peer::HaProxy => proxies.push((peer, haproxy::start(bed)?)),

@@ -27,6 +27,8 @@ pub(crate) enum Peer {
     Seeing,
     /// The same, and nothing is counted, kept or shown.
     Blind,
+    /// Like the former, and advice is looked for every three seconds, which otherwise is once an hour.
+    Advised,
     /// Howdah, a server for each request, and answers come from the cache; PostgreSQL has to tell of changes (`zipf`).
     #[value(skip)]
     Caching,
@@ -57,6 +59,7 @@ impl Peer {
             Self::Primary => "Howdah, primary of three",
             Self::Seeing => "Howdah, telemetry",
             Self::Blind => "Howdah, no telemetry",
+            Self::Advised => "Howdah, advice every 3 s",
             Self::Caching => "Howdah, cache",
             Self::PgBouncer => "PgBouncer",
             Self::PgBouncerSocket => "PgBouncer, socket",
@@ -74,8 +77,9 @@ impl Peer {
             Self::Howdah2 => Some(Variant { workers: 2, ..Variant::PLAIN }),
             Self::Replicas => Some(Variant { policy: Some("prefer_replica"), ..Variant::PLAIN }),
             Self::Primary => Some(Variant { policy: Some("primary"), ..Variant::PLAIN }),
-            Self::Seeing => Some(Variant { telemetry: Some(true), ..Variant::PLAIN }),
-            Self::Blind => Some(Variant { telemetry: Some(false), ..Variant::PLAIN }),
+            Self::Seeing => Some(Variant { telemetry: Some(Sight::All), ..Variant::PLAIN }),
+            Self::Blind => Some(Variant { telemetry: Some(Sight::Nothing), ..Variant::PLAIN }),
+            Self::Advised => Some(Variant { telemetry: Some(Sight::Advice), ..Variant::PLAIN }),
             Self::Caching => Some(Variant { cache: true, share: "reads", ..Variant::PLAIN }),
             Self::Direct
             | Self::PgBouncer
@@ -99,6 +103,7 @@ impl Peer {
             | Self::Primary
             | Self::Seeing
             | Self::Blind
+            | Self::Advised
             | Self::Caching
             | Self::PgPool
             | Self::HaProxy => None,
@@ -109,6 +114,17 @@ impl Peer {
     pub(crate) const fn shares_servers(self) -> bool {
         self.howdah().is_some() || self.pgbouncer().is_some()
     }
+}
+
+/// How much of Howdah looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// Nothing.
+    Nothing,
+    /// Everything, but for advice, whose first look comes after the run.
+    All,
+    /// Everything, and advice all the time.
+    Advice,
 }
 
 /// What a run changes in Howdah's configuration.
@@ -122,8 +138,8 @@ pub(crate) struct Variant {
     pub(crate) socket: &'static str,
     /// `route.policy`, with two replicas; `None`: there is one node.
     pub(crate) policy: Option<&'static str>,
-    /// Everything that sees, or nothing; `None`: as it comes, without a file for the past.
-    pub(crate) telemetry: Option<bool>,
+    /// What sees; `None`: as it comes, without a file for the past.
+    pub(crate) telemetry: Option<Sight>,
     /// `cache.mode`, with a publication of this name in the database: `howdah`.
     pub(crate) cache: bool,
 }

@@ -195,7 +195,8 @@ pub(crate) fn bytes(count: u64) -> String {
 /// Seconds for people, in days.
 fn days(seconds: f64) -> String {
     match seconds {
-        few if few < 7_200.0 => format!("{:.0} minutes", (few / 60.0).floor()),
+        few if few < 120.0 => format!("{few:.0} seconds"),
+        some if some < 7_200.0 => format!("{:.0} minutes", (some / 60.0).floor()),
         some if some < 2.0 * 86_400.0 => format!("{:.0} hours", (some / 3_600.0).floor()),
         many => format!("{:.0} days", (many / 86_400.0).floor()),
     }
