@@ -2,7 +2,8 @@
 //! worker's tally is told (`howdah_core::statements`). Without waiting.
 //!
 //! Invariant: a call is counted once, when it is answered; what was skipped after an error, or was lost with its server, is not one.
-//! Nothing is allocated for the usual call, and no clock is read.
+//! Nothing is allocated for the usual call, and no clock is read. Values are looked at only where statements repeat, answers listened to only after one form was
+//! suspected to run for each row of another.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use howdah_core::reply::Serial;
 use howdah_core::session::Context;
-use howdah_core::statements::{Call, NameId, Recent, ScopeId, Visits};
+use howdah_core::statements::{
+    Asked, Call, Given, Heard, Listening, NameId, Recent, ScopeId, Visits,
+};
 use howdah_sql::{Analysis, Class};
 use howdah_wire::backend::{self, tag};
 use howdah_wire::sqlstate::SqlState;
@@ -41,7 +44,20 @@ struct Sent {
 struct Runs {
     analysis: Arc<Analysis>,
     route: NameId,
+    /// What it asks with, if that is wanted.
+    asked: Asked,
+    /// Its answer should be listened to.
+    listen: bool,
 }
+
+impl Runs {
+    fn of(analysis: Arc<Analysis>, route: NameId) -> Self {
+        Self { analysis, route, asked: Asked::NONE, listen: false }
+    }
+}
+
+/// What of a request and its answer is wanted: what it asked with, and what it gave.
+pub(crate) type Overheard = (Asked, Option<Box<Given>>);
 
 /// Calls of one session.
 #[derive(Debug)]
@@ -60,6 +76,8 @@ pub(crate) struct Calls {
     pub(crate) came: Option<Instant>,
     /// What it ran last.
     recent: Recent,
+    /// The answer to this message is listened to.
+    listening: Option<(Serial, Box<Listening>)>,
     /// What the transaction at hand has asked.
     visits: Visits,
     /// What the unnamed portal runs.
@@ -90,7 +108,8 @@ impl Calls {
             sent: VecDeque::new(),
             written: None,
             came: None,
-            recent: Recent::NONE,
+            recent: Recent::default(),
+            listening: None,
             visits: Visits::default(),
             portal: None,
             portals: Vec::new(),
@@ -103,8 +122,40 @@ impl Calls {
         if !self.counted {
             return;
         }
-        let runs = Runs { analysis: Arc::clone(analysis), route: self.route };
+        let runs = Runs::of(Arc::clone(analysis), self.route);
+        self.push(serial, runs);
+    }
+
+    /// A call of a text is sent as message `serial`.
+    pub(crate) fn on_query_sent(
+        &mut self,
+        serial: Serial,
+        (analysis, sql): (&Arc<Analysis>, &[u8]),
+        listen: bool,
+    ) {
+        if !self.counted {
+            return;
+        }
+        let mut runs = Runs { listen, ..Runs::of(Arc::clone(analysis), self.route) };
+        if self.recent.wants(analysis.fingerprint.0) {
+            runs.asked = Asked::of_text(sql);
+        }
+        self.push(serial, runs);
+    }
+
+    fn push(&mut self, serial: Serial, runs: Runs) {
+        if runs.listen && self.sent.is_empty() {
+            self.listening = Some((serial, Box::default()));
+        }
         self.sent.push_back(Sent { serial, runs, rows: 0, error: None });
+    }
+
+    /// Bytes of an answer are passed on.
+    #[inline]
+    pub(crate) fn on_passed(&mut self, bytes: &[u8]) {
+        if let Some((_, listening)) = &mut self.listening {
+            listening.take(bytes);
+        }
     }
 
     /// A call of something that was not looked at is sent as message `serial`.
@@ -113,12 +164,23 @@ impl Calls {
         self.on_sent(serial, &Arc::clone(&self.unknown));
     }
 
-    /// A portal is made.
-    pub(crate) fn on_bind(&mut self, portal: &[u8], analysis: Option<&Arc<Analysis>>) {
+    /// A portal is made. `bound` is what follows the names in its Bind.
+    pub(crate) fn on_bind(
+        &mut self,
+        portal: &[u8],
+        analysis: Option<&Arc<Analysis>>,
+        (bound, listen): (&[u8], bool),
+    ) {
         if !self.counted {
             return;
         }
-        let runs = analysis.map(|of| Runs { analysis: Arc::clone(of), route: self.route });
+        let runs = analysis.map(|of| {
+            let mut runs = Runs { listen, ..Runs::of(Arc::clone(of), self.route) };
+            if listen || self.recent.wants(of.fingerprint.0) {
+                runs.asked = Asked::of_bound(bound);
+            }
+            runs
+        });
         if portal.is_empty() {
             self.portal = runs;
             return;
@@ -141,9 +203,9 @@ impl Calls {
             let named = self.portals.iter().find(|(portal, _)| **portal == *name);
             named.map(|(_, runs)| runs)
         };
-        let unknown = || Runs { analysis: Arc::clone(&self.unknown), route: NameId::default() };
+        let unknown = || Runs::of(Arc::clone(&self.unknown), NameId::default());
         let runs = runs.map_or_else(unknown, Runs::clone);
-        self.sent.push_back(Sent { serial, runs, rows: 0, error: None });
+        self.push(serial, runs);
     }
 
     /// A statement of message `serial` has ended.
@@ -173,11 +235,13 @@ impl Calls {
 
     /// What was sent is not answered: it will be sent again, or its server is gone.
     pub(crate) fn forget(&mut self) {
+        self.listening = None;
         self.sent.clear();
     }
 
     /// The session has no server, and so no portals.
     pub(crate) fn on_released(&mut self) {
+        self.listening = None;
         self.sent.clear();
         self.portals.clear();
         self.portal = None;
@@ -221,12 +285,13 @@ impl Session {
         before.unwrap_or_default() + after.unwrap_or_default()
     }
 
-    /// The requests before message `until` are answered: their calls waited for a server and were served so long, of which Howdah itself
-    /// took a part. Calls of one request share its time, as which of them took it cannot be seen from here; BEGIN and its like take
+    /// The requests before message `until`, which came and were answered then, are done: their calls waited for a server and were served so
+    /// long, of which Howdah itself took a part. Calls of one request share its time, as which of them took it cannot be seen from here; BEGIN and its like take
     /// none.
     pub(crate) fn count_calls(
         &mut self,
         until: Serial,
+        times: (Instant, Instant),
         (wait, served): (Duration, Duration),
         overhead: Duration,
     ) {
@@ -256,9 +321,19 @@ impl Session {
             let analysis = &sent.runs.analysis;
             tally.on_call(self.calls.scope, analysis, &call);
             self.calls.visits.on_call(analysis);
-            if let Some(chain) = self.calls.recent.on_call(analysis, sent.rows) {
-                tally.on_chain(self.calls.scope, chain);
-            }
+            let listened = self.calls.listening.take_if(|(serial, _)| *serial == sent.serial);
+            let asked = sent.runs.asked;
+            let heard = Heard {
+                form: analysis.fingerprint.0,
+                class: analysis.class,
+                rows: sent.rows,
+                asked,
+                given: listened.map(|(_, listening)| Box::new(listening.end(&asked))),
+                times,
+                origin,
+            };
+            let (scope, session) = (self.calls.scope, self.entry.id);
+            self.calls.recent.on_call(heard, &mut |chain| tally.on_chain(scope, session, &chain));
             if call.wait_us + call.server_us >= slow_us {
                 slow.push((sent.runs.analysis, call));
             }
@@ -286,6 +361,7 @@ impl Session {
         analysis: &Arc<Analysis>,
         (wait, served): (Duration, Duration),
         (rows, error): (u64, Option<AnswerError>),
+        overheard: (Overheard, (Instant, Instant)),
     ) {
         let call = Call {
             rows,
@@ -296,7 +372,7 @@ impl Session {
             shared: true,
             ..Call::default()
         };
-        self.count_alone(analysis, call);
+        self.count_alone(analysis, call, overheard);
         if !self.calls.counted {
             return;
         }
@@ -307,13 +383,23 @@ impl Session {
     }
 
     /// The result cache has answered a request, in so much time.
-    pub(crate) fn count_cached(&mut self, analysis: &Arc<Analysis>, rows: u64, time: Duration) {
+    pub(crate) fn count_cached(
+        &mut self,
+        analysis: &Arc<Analysis>,
+        (rows, time): (u64, Duration),
+        overheard: (Overheard, (Instant, Instant)),
+    ) {
         let call = Call { rows, server_us: micros(time), cached: true, ..Call::default() };
-        self.count_alone(analysis, call);
+        self.count_alone(analysis, call, overheard);
     }
 
     /// A request of one call was answered, whose route was set.
-    fn count_alone(&mut self, analysis: &Arc<Analysis>, call: Call) {
+    fn count_alone(
+        &mut self,
+        analysis: &Arc<Analysis>,
+        call: Call,
+        ((asked, given), times): (Overheard, (Instant, Instant)),
+    ) {
         let calls = &mut self.calls;
         if !calls.counted {
             return;
@@ -321,8 +407,41 @@ impl Session {
         let origin = [calls.application, calls.address, calls.route];
         let mut tally = self.worker.statements.borrow_mut();
         tally.on_call(calls.scope, analysis, &Call { origin, ..call });
-        if let Some(chain) = calls.recent.on_call(analysis, call.rows) {
-            tally.on_chain(calls.scope, chain);
+        let heard = Heard {
+            form: analysis.fingerprint.0,
+            class: analysis.class,
+            rows: call.rows,
+            asked,
+            given,
+            times,
+            origin,
+        };
+        let (scope, session) = (calls.scope, self.entry.id);
+        calls.recent.on_call(heard, &mut |chain| tally.on_chain(scope, session, &chain));
+    }
+
+    /// Of a request of one call, `length` bytes at the beginning of the inbox, and its whole answer.
+    pub(crate) fn overhear(&self, analysis: &Analysis, length: usize, answer: &[u8]) -> Overheard {
+        let listen = self.calls.counted && self.listens_to(analysis);
+        if !listen && !self.calls.recent.wants(analysis.fingerprint.0) {
+            return (Asked::NONE, None);
+        }
+        let request = self.inbox.unread().get(..length).unwrap_or_default();
+        let asked = Asked::of_request(request);
+        (asked, listen.then(|| Box::new(Given::of_answer(answer, &asked))))
+    }
+
+    /// Whether the answer of a form that is sent now should be listened to.
+    pub(crate) fn listens_to(&self, analysis: &Analysis) -> bool {
+        self.worker.statements.borrow_mut().listen(analysis.fingerprint.0)
+    }
+
+    /// What repeats in what the session ran last is complete: it ends.
+    pub(crate) fn end_calls(&mut self) {
+        if self.calls.counted {
+            let (scope, session) = (self.calls.scope, self.entry.id);
+            let mut tally = self.worker.statements.borrow_mut();
+            self.calls.recent.end(&mut |chain| tally.on_chain(scope, session, &chain));
         }
     }
 
@@ -380,11 +499,11 @@ mod tests {
             analysis.fingerprint = howdah_sql::Fingerprint(number);
             Arc::new(analysis)
         };
-        calls.on_bind(b"", Some(&form(1)));
-        calls.on_bind(b"c", Some(&form(2)));
+        calls.on_bind(b"", Some(&form(1)), (b"", false));
+        calls.on_bind(b"c", Some(&form(2)), (b"", false));
         calls.on_execute(1, b"\0\0\0\0\0");
         calls.on_execute(2, b"c\0\0\0\0\0");
-        calls.on_bind(b"c", Some(&form(3)));
+        calls.on_bind(b"c", Some(&form(3)), (b"", false));
         calls.on_execute(3, b"c\0\0\0\0\0");
         calls.on_execute(4, b"who\0\0\0\0\0");
         let forms: Vec<u64> =

@@ -285,7 +285,8 @@ impl Session {
             }
             server.queue.push(self.entry.id, Kind::Query, Disposition::Forward)
         };
-        self.calls.on_sent(serial, &analysis);
+        let listen = self.listens_to(&analysis);
+        self.calls.on_query_sent(serial, (&analysis, sql), listen);
         self.entry.form.set(analysis.fingerprint.0);
         self.on_query_sent(serial, renamed, &analysis, sql);
         Ok(Fed::Used(frame.bytes.len()))

@@ -184,6 +184,7 @@ impl Session {
     pub(crate) async fn close(mut self, end: End) {
         // Others may wait for its answer.
         self.caching.filling = None;
+        self.end_calls();
         self.return_grant();
         self.inbox.discard(&self.worker.shelf);
         *self.entry.cancel.borrow_mut() = None;

@@ -268,7 +268,8 @@ impl Session {
         };
         let session = self.entry.id;
         if names.statement.is_empty() {
-            return Ok(self.bind_unnamed(server, header, names.portal, unread));
+            let bound = body.get(names.rest_at..).unwrap_or_default();
+            return Ok(self.bind_unnamed(server, header, (names.portal, bound), unread));
         }
         if let Some(serial) = self.undecided(server, names.statement) {
             return Ok(self.wait_for(server, serial));
@@ -276,6 +277,7 @@ impl Session {
         if let Some(refusal) = self.refused_to_bind(names.statement) {
             return Ok(self.refuse_bind(server, &refusal, header, unread));
         }
+        let bound = body.get(names.rest_at..).unwrap_or_default();
         let prepared = self.statements.get(names.statement).map(Arc::clone);
         let source = prepared
             .as_ref()
@@ -290,14 +292,13 @@ impl Session {
         self.calls.route = self.route_of(prepared.as_ref().map_or(&[], |found| found.body()));
         let Some(prepared) = prepared.filter(|_| self.renames()) else {
             // In session pooling as it is; otherwise not a statement of this session: the server says so.
-            self.on_bind(server, names.portal, analysis.as_ref(), source);
+            self.on_bind(server, (names.portal, bound), analysis.as_ref(), source);
             server.queue.push(session, Kind::Bind, Disposition::Forward);
             if !self.may_be_anothers(names.statement) {
                 return Ok(self.pass(server, header, unread));
             }
-            let (out, rest) = (server.outbox.bytes(&self.worker.shelf), names.rest_at);
-            let rest = body.get(rest..).unwrap_or_default();
-            frontend::bind_renamed(out, header, &names, NO_STATEMENT.as_bytes(), rest)
+            let out = server.outbox.bytes(&self.worker.shelf);
+            frontend::bind_renamed(out, header, &names, NO_STATEMENT.as_bytes(), bound)
                 .map_err(protocol)?;
             return Ok(self.expect_rest(header, header.frame_len().min(unread.len()), false));
         };
@@ -314,10 +315,9 @@ impl Session {
             }
         };
         self.pool.traffic.on_bind();
-        let rest = body.get(names.rest_at..).unwrap_or_default();
-        frontend::bind_renamed(server.outbox.bytes(shelf), header, &names, name.as_bytes(), rest)
+        frontend::bind_renamed(server.outbox.bytes(shelf), header, &names, name.as_bytes(), bound)
             .map_err(protocol)?;
-        self.on_bind(server, names.portal, analysis.as_ref(), source);
+        self.on_bind(server, (names.portal, bound), analysis.as_ref(), source);
         server.queue.push(session, Kind::Bind, Disposition::Forward);
         Ok(self.expect_rest(header, header.frame_len().min(unread.len()), false))
     }
@@ -327,7 +327,7 @@ impl Session {
         &mut self,
         server: &mut Server,
         header: Header,
-        portal: &[u8],
+        (portal, bound): (&[u8], &[u8]),
         unread: &[u8],
     ) -> Fed {
         if let Some(refusal) = self.refused_to_bind(b"") {
@@ -350,7 +350,7 @@ impl Session {
         {
             return self.wait_for(server, serial);
         }
-        self.on_bind(server, portal, analysis.as_ref(), source);
+        self.on_bind(server, (portal, bound), analysis.as_ref(), source);
         server.queue.push(self.entry.id, Kind::Bind, Disposition::Forward);
         self.pass(server, header, unread)
     }
@@ -359,12 +359,13 @@ impl Session {
     fn on_bind(
         &mut self,
         server: &mut Server,
-        name: &[u8],
+        (name, bound): (&[u8], &[u8]),
         analysis: Option<&Arc<Analysis>>,
         source: Option<(Arc<Analysis>, Box<[u8]>)>,
     ) {
         self.on_portal(name);
-        self.calls.on_bind(name, analysis);
+        let listen = analysis.is_some_and(|analysis| self.listens_to(analysis));
+        self.calls.on_bind(name, analysis, (bound, listen));
         if let Some(analysis) = analysis {
             self.entry.form.set(analysis.fingerprint.0);
             self.on_run_begins(server, analysis);

@@ -158,6 +158,7 @@ impl Session {
     fn send(&mut self, bytes: &[u8], from: usize, to: usize) -> Result<(), End> {
         let range = bytes.get(from..to).unwrap_or_default();
         self.relayed += range.len();
+        self.calls.on_passed(range);
         if let Some(filling) = &mut self.caching.filling {
             filling.take(range);
         }
@@ -418,7 +419,7 @@ impl Session {
             let served = self.served_since(started);
             let overhead = self.overhead(served, now, false);
             let times = (served - started, now.saturating_duration_since(served));
-            self.count_calls(until, times, overhead);
+            self.count_calls(until, (started, now), times, overhead);
             return Err(End::ServerGone);
         }
         Ok(self.in_the_clients_words(server, from, body).map_or(Fate::Forward, Fate::Replace))
@@ -488,7 +489,8 @@ impl Session {
         let transaction = idle.then(|| now - begun);
         self.pool.traffic.on_request(now - served, transaction);
         let overhead = self.overhead(served, now, behind);
-        self.count_calls(until, (served - started, now - served), overhead);
+        let times = (served - started, now - served);
+        self.count_calls(until, (started, now), times, overhead);
         self.count_visit(now - served, transaction);
         if idle {
             self.in_transaction = None;

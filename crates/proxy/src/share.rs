@@ -357,7 +357,9 @@ impl Session {
         self.fill_from_flight(&answer);
         self.on_bound();
         let times = self.times_of_flight(since);
-        self.count_shared(&analysis, times, (rows, error));
+        let overheard = self.overhear(&analysis, length, &answer);
+        let overheard = (overheard, (since, self.entry.landed.get()));
+        self.count_shared(&analysis, times, (rows, error), overheard);
         self.after_unnamed(length, &answer, analysis);
         self.inbox.consume(length);
         self.inbox.rest(&self.worker.shelf);

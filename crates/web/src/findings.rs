@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use howdah_core::statements::{ChainTotal, ChattyTotal, Entry};
+use howdah_core::statements::{ChainTotal, ChattyTotal, Entry, Sureness};
 use howdah_proxy::observe::Observer;
 use howdah_proxy::report::{LockReport, NodeReport, PoolReport, SessionReport};
 use serde::Serialize;
@@ -295,21 +295,23 @@ fn slow(entries: &[&Entry], now: u64) -> Option<Finding> {
 
 fn chain(snapshot: &Snapshot, entries: &[&Entry], now: u64) -> Option<Finding> {
     let fresh = |chain: &&ChainTotal| {
-        chain.times >= REPEATED && now.saturating_sub(chain.seen) <= 60 * MINUTES
+        chain.seen.times >= REPEATED
+            && chain.seen.sureness() >= Sureness::Likely
+            && now.saturating_sub(chain.last) <= 60 * MINUTES
     };
-    let chain = snapshot.chains.iter().filter(fresh).max_by_key(|chain| chain.calls)?;
+    let chain = snapshot.chains.iter().filter(fresh).max_by_key(|chain| chain.seen.calls)?;
     let text = |fingerprint| text(entries, fingerprint);
     Some(Finding {
         severity: "warn",
         title: "A statement runs once for every row of another (N+1)".to_owned(),
         evidence: format!(
             "{} times, {} calls each, user {} on {}: {} — once for every row of: {}",
-            chain.times,
-            chain.calls / chain.times.max(1),
+            chain.seen.times,
+            chain.seen.calls / chain.seen.times.max(1),
             chain.user,
             chain.database,
             text(chain.child),
-            text(chain.parent)
+            chain.parent.map_or_else(|| "something that was not seen".to_owned(), text)
         ),
         action: "Ask once for all of them: WHERE … = ANY($1), or a join".to_owned(),
         link: format!("#/queries/{:016x}", chain.child),

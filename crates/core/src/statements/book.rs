@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use howdah_sql::{Analysis, Class, Example};
 
+use super::chains::{ChainTotal, Sightings};
 use super::facet::{FACETS, NameId, Names, OTHERS, Share, Shares};
 use super::histogram::{BUCKETS, Histogram};
 use super::overhead::{OVERHEADS, Overheads};
@@ -96,24 +97,8 @@ pub struct Total {
     pub overheads: Overheads,
 }
 
-/// Statements that ran once for every row of others.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChainTotal {
-    /// The name clients use.
-    pub database: Arc<str>,
-    /// The name clients use.
-    pub user: Arc<str>,
-    /// Fingerprint of the statement that gave the rows.
-    pub parent: u64,
-    /// Fingerprint of the one that ran for each of them.
-    pub child: u64,
-    /// How often that happened.
-    pub times: u64,
-    /// Calls of the child in all.
-    pub calls: u64,
-    /// When it was seen last, in seconds.
-    pub seen: u64,
-}
+/// Whose statements belong together: the scope, the form that gave rows, the one that ran for each of them.
+pub(super) type ChainOf = (ScopeId, Option<u64>, u64);
 
 /// Transactions of many round trips that begin with the same form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +123,7 @@ pub struct Book {
     entries: HashMap<Of, Entry, foldhash::fast::RandomState>,
     totals: BTreeMap<(Arc<str>, &'static str), Total>,
     errors: BTreeMap<(Arc<str>, [u8; 2]), u64>,
-    chains: HashMap<(ScopeId, u64, u64), ChainTotal>,
+    chains: HashMap<ChainOf, ChainTotal>,
     chatty: HashMap<(ScopeId, u64), ChattyTotal>,
     capacity: usize,
     forgotten: u64,
@@ -239,20 +224,27 @@ impl Book {
         *self.errors.entry((database, class)).or_default() += count;
     }
 
-    pub(super) fn add_chain(
-        &mut self,
-        of: (ScopeId, u64, u64),
-        (times, calls): (u64, u64),
-        now: u64,
-    ) {
-        forget_oldest(&mut self.chains, &of, |chain| chain.seen);
+    pub(super) fn add_chain(&mut self, of: ChainOf, seen: &Sightings, names: &Names, now: u64) {
+        forget_oldest(&mut self.chains, &of, |chain| chain.last);
         let (scope, parent, child) = of;
         let (database, user) = self.names(scope);
-        let new = ChainTotal { database, user, parent, child, times: 0, calls: 0, seen: now };
-        let chain = self.chains.entry(of).or_insert(new);
-        chain.times += times;
-        chain.calls += calls;
-        chain.seen = now;
+        let (none, new) = (Arc::<str>::default(), Sightings::default());
+        let chain = self.chains.entry(of).or_insert_with(|| ChainTotal {
+            database,
+            user,
+            parent,
+            child,
+            seen: new,
+            application: Arc::clone(&none),
+            route: none,
+            last: now,
+        });
+        chain.seen.add(seen);
+        chain.last = now;
+        if seen.times > 0 {
+            let [application, _, route] = seen.origin;
+            (chain.application, chain.route) = (names.name(application), names.name(route));
+        }
     }
 
     pub(super) fn add_chatty(&mut self, scope: ScopeId, (times, sum): (u64, &Chatty), now: u64) {

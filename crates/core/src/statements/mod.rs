@@ -6,18 +6,22 @@
 
 mod book;
 mod chain;
+mod chains;
 mod facet;
 mod histogram;
 mod overhead;
 mod tally;
+mod values;
 mod visits;
 
-pub use book::{Book, ChainTotal, ChattyTotal, Entry, Minute, ScopeId, Total};
-pub use chain::{Chain, Recent};
+pub use book::{Book, ChattyTotal, Entry, Minute, ScopeId, Total};
+pub use chain::{Bond, Chain, Heard, Recent};
+pub use chains::{ChainTotal, Sightings, Sureness};
 pub use facet::{FACETS, Facet, NameId, OTHERS, Origin, Parts, Share, Shares, origins};
 pub use histogram::{BUCKETS, Histogram};
 pub use overhead::Overheads;
 pub use tally::{Call, Tally};
+pub use values::{Asked, Given, Listening};
 pub use visits::{Chatty, Visits};
 
 use howdah_sql::{Analysis, Class};

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use howdah_sql::{Analysis, Class};
 use howdah_wire::sqlstate::SqlState;
 
-use super::book::{Book, Counted, Form, Of, ScopeId};
+use super::book::{Book, ChainOf, Counted, Form, Of, ScopeId};
+use super::chains::{Sightings, Suspects};
 use super::facet::{self, FACETS, NameId, Names, Origin, Shares};
 use super::histogram::{BUCKETS, bucket};
 use super::overhead::{OVERHEADS, overhead_bucket};
@@ -63,8 +64,8 @@ pub struct Tally {
     names: Names,
     /// Errors by the first two characters of their SQLSTATE, also of what was no call: a Parse that failed.
     errors: HashMap<(ScopeId, [u8; 2]), u64>,
-    /// Chains: how many, and calls in them.
-    chains: HashMap<(ScopeId, u64, u64), (u64, u64)>,
+    chains: HashMap<ChainOf, Sightings>,
+    suspects: Suspects,
     /// Transactions of many round trips, by the form that they begin with: how many, and what they did together.
     chatty: HashMap<(ScopeId, u64), (u64, Chatty)>,
     capacity: usize,
@@ -80,6 +81,7 @@ impl Tally {
             names: Names::default(),
             errors: HashMap::new(),
             chains: HashMap::new(),
+            suspects: Suspects::default(),
             chatty: HashMap::new(),
             capacity,
         }
@@ -138,13 +140,17 @@ impl Tally {
     }
 
     /// A session has run a statement once for every row of another. Beyond [`limits::STATEMENT_CHAINS`] it is not noted.
-    pub fn on_chain(&mut self, scope: ScopeId, chain: Chain) {
+    pub fn on_chain(&mut self, scope: ScopeId, session: u64, chain: &Chain) {
         let of = (scope, chain.parent, chain.child);
+        self.suspects.on_chain(chain);
         if self.chains.len() < limits::STATEMENT_CHAINS || self.chains.contains_key(&of) {
-            let (times, calls) = self.chains.entry(of).or_default();
-            *times += 1;
-            *calls += chain.calls;
+            self.chains.entry(of).or_default().see(chain, session);
         }
+    }
+
+    /// Whether the answer of a form that is sent now should be listened to: others may ask for what it gives.
+    pub fn listen(&mut self, form: u64) -> bool {
+        self.suspects.listen(form)
     }
 
     /// A session has ended a transaction of many round trips. Beyond [`limits::STATEMENT_CHAINS`] it is not noted.
@@ -193,8 +199,8 @@ impl Tally {
         for ((scope, class), count) in self.errors.drain() {
             book.add_errors(scope, class, count);
         }
-        for (of, counts) in self.chains.drain() {
-            book.add_chain(of, counts, now);
+        for (of, seen) in self.chains.drain() {
+            book.add_chain(of, &seen, &self.names, now);
         }
         for ((scope, _), (times, sum)) in self.chatty.drain() {
             book.add_chatty(scope, (times, &sum), now);

@@ -436,6 +436,7 @@ impl Session {
         let (mut out, length) = (self.worker.shelf.take_outbox(), wanted.length);
         entry.answer.write(wanted.around, &mut out);
         self.after_unnamed(length, &out, Arc::clone(&entry.analysis));
+        let overheard = self.overhear(&entry.analysis, length, &out);
         self.inbox.consume(length);
         self.inbox.rest(&self.worker.shelf);
         let sent = self.outbox.send(&mut self.stream, &self.worker.shelf, &out);
@@ -447,12 +448,14 @@ impl Session {
         }
         self.on_answered_from_cache(is_told.then_some(entry.seen.v));
         self.worker.shelf.put_outbox(out);
-        let time = clock::now().saturating_duration_since(since);
+        let now = clock::now();
+        let time = now.saturating_duration_since(since);
         self.worker.stats.on_request(time);
         self.pool.traffic.on_request(time, Some(time));
         self.entry.requests.set(self.entry.requests.get() + 1);
         self.calls.route = wanted.route;
-        self.count_cached(&entry.analysis, entry.answer.row_count(), time);
+        let rows = entry.answer.row_count();
+        self.count_cached(&entry.analysis, (rows, time), (overheard, (since, now)));
         self.started = None;
         sent.map_err(|_| End::ClientGone)
     }

@@ -1,10 +1,33 @@
 //! Traces of which it is known whether they are N+1: what is found is counted against that.
 
-use super::{Call, Confidence, Pattern, look};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use howdah_sql::Class;
+
+use super::super::chains::{Sightings, Sureness, Suspects};
+use super::super::values::{Asked, Given};
+use super::{Heard, Recent};
 
 const PARENT: u64 = 1;
 const CHILD: u64 = 2;
 const OTHER: u64 = 3;
+
+/// A call, as it was recorded. Values are hashes.
+#[derive(Debug, Clone, Default)]
+struct Call {
+    session: u64,
+    database: u64,
+    form: u64,
+    reads: bool,
+    asked: Vec<u64>,
+    /// The values of its answer, where they are known.
+    given: Vec<u64>,
+    rows: u64,
+    /// Microseconds: when it came, how long it took.
+    at: u64,
+    took: u64,
+}
 
 /// Writes a trace call by call.
 #[derive(Default)]
@@ -12,7 +35,6 @@ struct Trace {
     calls: Vec<Call>,
     now: u64,
     session: u64,
-    unit: u64,
     database: u64,
     pause: u64,
 }
@@ -28,7 +50,6 @@ impl Trace {
 
     /// Another unit of this session.
     fn unit(&mut self, session: u64) -> &mut Self {
-        self.unit += 1;
         self.session = session;
         self.now += 1_000_000;
         self
@@ -38,7 +59,6 @@ impl Trace {
         self.now += self.pause;
         let call = Call {
             session: self.session,
-            unit: self.unit,
             database: self.database,
             form,
             reads: true,
@@ -417,22 +437,72 @@ fn negative() -> Vec<Named> {
     ]
 }
 
-fn found(calls: &[Call]) -> Vec<Pattern> {
-    look(calls).into_iter().filter(|pattern| pattern.confidence >= Confidence::Medium).collect()
+type Pair = (Option<u64>, u64);
+
+/// What is found of a trace when it is traffic: values are looked at, and answers listened to, only when the detector asks for it.
+fn live(calls: &[Call]) -> BTreeMap<Pair, Sightings> {
+    let start = Instant::now();
+    let (mut sessions, mut suspects) = (BTreeMap::<(u64, u64), Recent>::new(), Suspects::default());
+    let mut found = BTreeMap::<Pair, Sightings>::new();
+    let hashes = |values: &[u64]| -> Vec<u32> {
+        values.iter().map(|it| u32::try_from(*it).unwrap() * 2 + 1).collect()
+    };
+    for call in calls {
+        let who = (call.database, call.session);
+        let recent = sessions.entry(who).or_default();
+        let mut asked = Asked::NONE;
+        if recent.wants(call.form) {
+            hashes(&call.asked).into_iter().for_each(|hash| asked.add(hash));
+        }
+        let listened = call.reads && suspects.listen(call.form) && !call.given.is_empty();
+        let given = listened.then(|| Box::new(Given::of_hashes(hashes(&call.given))));
+        let at = start + Duration::from_micros(call.at);
+        let heard = Heard {
+            form: call.form,
+            class: if call.reads { Class::Read } else { Class::Write },
+            rows: call.rows,
+            asked,
+            given,
+            times: (at, at + Duration::from_micros(call.took)),
+            origin: Default::default(),
+        };
+        recent.on_call(heard, &mut |chain| note(&mut found, &mut suspects, who, &chain));
+    }
+    for (who, mut recent) in sessions {
+        recent.end(&mut |chain| note(&mut found, &mut suspects, who, &chain));
+    }
+    found
+}
+
+fn note(
+    found: &mut BTreeMap<Pair, Sightings>,
+    suspects: &mut Suspects,
+    (database, session): (u64, u64),
+    chain: &super::Chain,
+) {
+    suspects.on_chain(chain);
+    let seen = found.entry((chain.parent, chain.child)).or_default();
+    seen.see(chain, database * 32 + session);
+}
+
+fn told(calls: &[Call]) -> BTreeMap<Pair, Sightings> {
+    let mut found = live(calls);
+    found.retain(|_, seen| seen.sureness() >= Sureness::Likely);
+    found
 }
 
 #[test]
-fn known_traces_are_told_apart() {
+fn known_traces_are_told_apart_as_they_pass() {
     let (positive, negative) = (positive(), negative());
     assert!(positive.len() >= 20 && negative.len() >= 20);
     let missed: Vec<&str> = positive
         .iter()
-        .filter(|(_, calls)| found(calls).is_empty())
+        .filter(|(_, calls)| told(calls).is_empty())
         .map(|(name, _)| *name)
         .collect();
     let wrong: Vec<&str> = negative
         .iter()
-        .filter(|(_, calls)| !found(calls).is_empty())
+        .filter(|(_, calls)| !told(calls).is_empty())
         .map(|(name, _)| *name)
         .collect();
     let hits = positive.len() - missed.len();
@@ -443,18 +513,67 @@ fn known_traces_are_told_apart() {
 
 #[test]
 fn values_that_match_again_and_again_leave_no_doubt() {
-    let calls = units(6, 3, |t, _| {
+    let calls = units(18, 3, |t, _| {
         t.list(10..30, true).children(10..30);
     });
-    let [pattern] = found(&calls).try_into().unwrap();
-    assert_eq!((pattern.parent, pattern.child, pattern.varying), (Some(PARENT), CHILD, 1));
-    assert_eq!(
-        (pattern.units, pattern.sessions, pattern.calls, pattern.confidence),
-        (6, 3, 120, Confidence::High)
-    );
+    let all = told(&calls);
+    assert_eq!(all.len(), 1);
+    let seen = all[&(Some(PARENT), CHILD)];
+    assert_eq!((seen.times, seen.calls, seen.varying, seen.sessions()), (18, 360, 1, 3));
+    assert_eq!(seen.sureness(), Sureness::Certain);
     // 19 of 20 calls in each unit: 200 µs of work, and 300 µs on the way.
-    assert_eq!(pattern.wasted, 6 * 19 * 500);
-    let advice = pattern.recommendation("SELECT a FROM t WHERE id = $1", "rails");
-    assert_eq!(advice.evidence[1].then, "SELECT a FROM t WHERE id = ANY($1)");
-    assert!(advice.cautions.iter().any(|caution| caution.contains("preload")));
+    assert_eq!(seen.wasted_us, 18 * 19 * 485);
+}
+
+#[test]
+fn lists_that_follow_each_other_without_a_pause_are_told_apart() {
+    let calls = units(1, 1, |t, _| {
+        for n in 1..4 {
+            t.list(10 * n..10 * n + 7, true).children(10 * n..10 * n + 7);
+        }
+        t.list(0..7, true);
+    });
+    let seen = told(&calls)[&(Some(PARENT), CHILD)];
+    assert_eq!((seen.times, seen.calls), (3, 21));
+}
+
+#[test]
+fn a_suspicion_is_dropped_when_the_values_are_others() {
+    let once = units(1, 1, |t, _| {
+        t.list(10..30, true).children(500..520);
+    });
+    assert_eq!(live(&once)[&(Some(PARENT), CHILD)].sureness(), Sureness::Likely);
+    // Units are looked at when the session goes on, answers are listened to from then on.
+    let again = units(6, 2, |t, _| {
+        t.list(10..30, true).children(500..520);
+    });
+    assert_eq!(live(&again)[&(Some(PARENT), CHILD)].sureness(), Sureness::Refuted);
+}
+
+#[test]
+fn after_a_few_calls_of_a_run_their_values_are_not_wanted_any_more() {
+    let mut recent = Recent::default();
+    let now = Instant::now();
+    let mut wanted = 0;
+    for at in 0..10_000_u32 {
+        let mut asked = Asked::NONE;
+        if recent.wants(7) {
+            wanted += 1;
+            asked.add(at * 2 + 1);
+        }
+        let began = now + Duration::from_micros(u64::from(at) * 10 + 1);
+        let times = (began, began + Duration::from_micros(5));
+        let heard = Heard {
+            form: 7,
+            class: Class::Read,
+            rows: 1,
+            asked,
+            given: None,
+            times,
+            origin: Default::default(),
+        };
+        recent.on_call(heard, &mut |_| panic!("not over yet"));
+    }
+    assert_eq!(wanted, 32);
+    recent.end(&mut |chain| panic!("a loop without an end is something else: {chain:?}"));
 }
