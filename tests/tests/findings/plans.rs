@@ -219,6 +219,12 @@ fn statistics_on_columns_together_are_advised_and_mend_the_estimate() {
         }
         let findings = look(&explain(&client, "", ", ANALYZE", statement).await, Some(&catalog));
         assert!(!kinds(&findings).contains(&What::BadEstimate), "{findings:#?}");
+        let made = "SELECT count(*) FROM pg_statistic_ext WHERE stxrelid = 'orders'::regclass";
+        let count = async || client.query_one(made, &[]).await.unwrap().get::<_, i64>(0);
+        assert_eq!(count().await, 1);
+        assert_eq!(bad.undo.len(), 1);
+        client.batch_execute(&bad.undo[0]).await.unwrap();
+        assert_eq!(count().await, 0);
     });
 }
 

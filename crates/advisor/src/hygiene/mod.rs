@@ -138,7 +138,10 @@ impl<'a> State<'a> {
             impact: words.impact,
             confidence: words.confidence,
             saves: None,
-            costs: Costs { bytes: -signed(size(self.catalog, index)), writes: 0.0 },
+            costs: Costs {
+                bytes: -signed(size(self.catalog, index)),
+                writes: crate::writes::relief(self.catalog, table, index),
+            },
             apply: if partitioned {
                 Vec::new()
             } else {

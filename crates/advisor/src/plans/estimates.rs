@@ -65,6 +65,9 @@ pub(super) fn bad(step: &Step<'_>) -> Option<Finding> {
         &[("rows expected", node.expected), ("rows", rows)],
         advice,
     );
+    if statements.first().is_some_and(|first| first.starts_with("CREATE STATISTICS")) {
+        finding.undo = vec![format!("DROP STATISTICS {}", step.new_statistics())];
+    }
     finding.statements = statements;
     Some(finding)
 }

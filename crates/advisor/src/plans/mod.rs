@@ -76,6 +76,8 @@ pub struct Finding {
     pub advice: String,
     /// Statements that do it, where they are known.
     pub statements: Vec<String>,
+    /// Statements that take that back, where there is something to take back.
+    pub undo: Vec<String>,
     /// Share of the time of the statement that the step takes with all below it, if the plan was executed.
     pub share: Option<f64>,
 }
@@ -164,6 +166,7 @@ impl Step<'_> {
             numbers: numbers.iter().map(|(what, value)| ((*what).to_owned(), *value)).collect(),
             advice,
             statements: Vec::new(),
+            undo: Vec::new(),
             share: self.share(),
         }
     }

@@ -277,3 +277,27 @@ pub fn is_regression(before: &Measured, after: &Measured) -> bool {
         && after.blocks >= 2.0 * before.blocks.max(1.0)
         && after.mean >= 1.5 * before.mean
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_regression_is_another_plan_that_reads_and_takes_more_over_enough_calls() {
+        let before = Measured { shape: 1, calls: 50, mean: 10.0, blocks: 100.0 };
+        let worse = Measured { shape: 2, calls: 20, mean: 15.0, blocks: 200.0 };
+        assert!(is_regression(&before, &worse));
+        for (why, before, after) in [
+            ("the same plan", before, Measured { shape: 1, ..worse }),
+            ("too few calls", before, Measured { calls: 19, ..worse }),
+            ("too few before", Measured { calls: 19, ..before }, worse),
+            ("not slower", before, Measured { mean: 14.9, ..worse }),
+            ("no more blocks", before, Measured { blocks: 199.0, ..worse }),
+        ] {
+            assert!(!is_regression(&before, &after), "{why}");
+        }
+        // Of nothing twice as much is nothing: one block more is no regression.
+        let none = Measured { blocks: 0.0, ..before };
+        assert!(!is_regression(&none, &Measured { blocks: 1.0, ..worse }));
+    }
+}

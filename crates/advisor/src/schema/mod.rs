@@ -4,11 +4,13 @@
 //! Invariant: what changes how a table is stored is never a statement to carry out: a person chooses when.
 
 mod freezing;
+mod identity;
 mod keys;
 mod sequences;
 mod statistics;
 mod vacuum;
 
+pub use identity::{Cached, Identity, identities};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Catalog;

@@ -87,6 +87,9 @@ fn page(found: &[Finding], comparison: Option<&Comparison>) -> String {
         for statement in &finding.statements {
             let _ = writeln!(text, "  {statement};");
         }
+        for statement in &finding.undo {
+            let _ = writeln!(text, "  take it back:  {statement};");
+        }
         text.push('\n');
     }
     text
