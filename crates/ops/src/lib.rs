@@ -8,12 +8,14 @@ pub mod catalog;
 mod findings;
 pub mod journal;
 mod look;
+mod settings;
 pub mod trial;
 pub mod verify;
 mod whatif;
 
 pub use findings::findings;
 pub use look::{Look, Subject, by_gain, impact_of, look};
+pub use settings::settings;
 pub use whatif::{
     Advice, Connect, Connecting, Counted, Error as AdviceError, Limits, Source, advise_indexes,
 };

@@ -1,4 +1,7 @@
-//! `howdah config`: write a commented file, show what is in force. Not the rules of the configuration, which are the library's.
+//! `howdah config`: write a commented file, show what is in force, say what of PostgreSQL's own settings should be different. Not the rules of the configuration, which are
+//! the library's.
+
+mod tune;
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -29,6 +32,8 @@ enum Verb {
     Show(Show),
     /// Make a howdah.toml from a pgbouncer.ini, and say what became of every line
     ImportPgbouncer(Import),
+    /// Which settings of PostgreSQL its machine and what was measured speak for, and why
+    Tune(tune::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -74,6 +79,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Verb::Init(args) => init(args),
         Verb::Show(args) => show(args),
         Verb::ImportPgbouncer(args) => import(args),
+        Verb::Tune(args) => tune::run(args),
     }
 }
 
