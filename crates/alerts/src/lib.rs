@@ -3,6 +3,7 @@
 //!
 //! Invariant: nothing here is in the way of a query, and no sink in that of another one.
 
+mod advice;
 mod courier;
 mod mail;
 mod observe;
@@ -20,8 +21,10 @@ use howdah_proxy::observe::Observer;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use crate::advice::Reader;
 use crate::courier::Courier;
 
+pub use crate::advice::Undecided;
 pub use crate::mail::{Mail, Part as MailPart};
 pub use crate::payload::Source;
 pub use crate::sink::{Hidden, Outcome, PAGERDUTY, Sink, Way};
@@ -63,7 +66,7 @@ pub struct Alerts {
 
 impl Alerts {
     /// Looks from now on. What fired when `memory` was written last is gone on with: nobody is told of it anew, and they are told
-    /// when it is over.
+    /// when it is over. `advice`: where open advice is read from.
     ///
     /// # Errors
     /// The thread cannot be started.
@@ -71,13 +74,14 @@ impl Alerts {
         observer: Observer,
         configuration: Configuration,
         memory: Option<Box<dyn Memory>>,
+        advice: Option<Arc<dyn Undecided>>,
     ) -> io::Result<Self> {
         let (stop, stopped) = oneshot::channel();
         let couriers = Arc::<Mutex<Vec<Courier>>>::default();
         let (looking, telling) = (observer.clone(), Arc::clone(&couriers));
         let thread = std::thread::Builder::new()
             .name("howdah-alerts".to_owned())
-            .spawn(move || run(&looking, &telling, memory.as_deref(), stopped))?;
+            .spawn(move || run(&looking, &telling, (memory.as_deref(), advice), stopped))?;
         let alerts = Self { observer, couriers, stop: Some(stop), thread: Some(thread) };
         alerts.reload(configuration);
         Ok(alerts)
@@ -128,7 +132,7 @@ impl Drop for Alerts {
 fn run(
     observer: &Observer,
     couriers: &Mutex<Vec<Courier>>,
-    memory: Option<&dyn Memory>,
+    (memory, advice): (Option<&dyn Memory>, Option<Arc<dyn Undecided>>),
     stopped: oneshot::Receiver<()>,
 ) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
@@ -137,11 +141,13 @@ fn run(
     };
     runtime.block_on(async {
         tokio::select! {
-            () = watch(observer, couriers, memory) => {}
+            () = watch(observer, couriers, memory, Reader::new(advice)) => {}
             // An error means that the sender is gone, which is how it is said.
             _ = stopped => {}
         }
     });
+    // Whoever reads the journal just now is not waited for.
+    runtime.shutdown_background();
 }
 
 /// Goes on from what was kept.
@@ -159,7 +165,12 @@ fn recall(observer: &Observer, memory: &dyn Memory) -> Option<Saved> {
     }
 }
 
-async fn watch(observer: &Observer, couriers: &Mutex<Vec<Courier>>, memory: Option<&dyn Memory>) {
+async fn watch(
+    observer: &Observer,
+    couriers: &Mutex<Vec<Courier>>,
+    memory: Option<&dyn Memory>,
+    mut advice: Reader,
+) {
     let mut kept = memory.and_then(|memory| recall(observer, memory)).unwrap_or_default();
     let mut numbers = Numbers::default();
     let mut pace = 1;
@@ -168,9 +179,10 @@ async fn watch(observer: &Observer, couriers: &Mutex<Vec<Courier>>, memory: Opti
         if !observer.alerts(|board| board.tuning().enabled) {
             continue;
         }
-        let seen = observe::observe(observer).await;
+        let mut seen = observe::observe(observer).await;
         pace = howdah_proxy::observe::pace(usize::try_from(seen.clients.0).unwrap_or(usize::MAX));
         let now = observer.uptime();
+        seen.advice = advice.look(now);
         let readings = numbers.read(now, &seen);
         let notices = observer.alerts(|board| board.step(now, &readings));
         for notice in notices {

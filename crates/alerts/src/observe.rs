@@ -49,6 +49,7 @@ pub(crate) async fn observe(observer: &Observer) -> Observation {
         workers: observer.heartbeats(),
         refused_reloads,
         forgotten: observer.statements(Book::forgotten),
+        advice: Vec::new(),
         sinks,
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use howdah_alerts::{Alerts, Memory};
+use howdah_alerts::{Alerts, Memory, Undecided};
 use howdah_core::cache::Freshness;
 use howdah_history::{Handle, History};
 use howdah_proxy::holds::{NotPaused, Scope};
@@ -21,6 +21,7 @@ use tokio_postgres::{Client, Connection, NoTls};
 
 use crate::advice::{self, Advice};
 use crate::config::{self, Change, Config};
+use crate::open_advice::OpenAdvice;
 use crate::{ListenAddress, Report};
 
 /// What can go wrong with an engine.
@@ -105,7 +106,8 @@ impl Engine {
             let kept: Box<dyn Memory> = Box::new(Fired(history.handle()));
             kept
         });
-        let alerts = Alerts::start(proxy.observer(), config.alerts().clone(), memory);
+        let open = OpenAdvice::of(&config).map(|journal| Arc::new(journal) as Arc<dyn Undecided>);
+        let alerts = Alerts::start(proxy.observer(), config.alerts().clone(), memory, open);
         Self {
             proxy,
             alerts: alerts.inspect_err(|error| tracing::error!(%error, "there are no alerts")).ok(),

@@ -8,6 +8,7 @@ pub mod advice;
 pub mod config;
 mod engine;
 pub mod login;
+mod open_advice;
 pub mod setup;
 mod trial;
 

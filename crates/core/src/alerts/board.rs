@@ -268,7 +268,9 @@ impl Board {
                 effects.iter().map(|(_, severity)| *severity).fold(tuned.severity, Severity::max);
             let repeat = match severity {
                 Severity::Critical => self.tuning.repeat_critical,
-                Severity::Warning | Severity::Info => self.tuning.repeat,
+                Severity::Warning => self.tuning.repeat,
+                // Worth knowing is worth saying once.
+                Severity::Info => Duration::MAX,
             };
             let occasion = match &one.told {
                 None if one.changes_often(now) => Occasion::Flapping,

@@ -22,7 +22,7 @@ mod window;
 pub use board::{Alert, Board, Delivery, Past, Silence, SilenceId};
 pub use notice::{Notice, Occasion};
 pub use numbers::{Number, Numbers, Reading};
-pub use observation::{CacheSeen, DatabaseSeen, NodeSeen, Observation, PoolSeen};
+pub use observation::{AdviceSeen, CacheSeen, DatabaseSeen, NodeSeen, Observation, PoolSeen};
 pub use prometheus::{alert_name, prometheus};
 pub use registry::{Bound, Page, RULES, Rule, Unit, rule};
 pub use saved::Saved;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Subject;
-use super::observation::{CacheSeen, DatabaseSeen, NodeSeen, Observation, PoolSeen};
+use super::observation::{AdviceSeen, CacheSeen, DatabaseSeen, NodeSeen, Observation, PoolSeen};
 use super::window::Window;
 use crate::limits;
 
@@ -40,6 +40,7 @@ pub enum Number {
     RefusedReloads,
     SinkFailures,
     FormsForgotten,
+    OpenAdvice,
 }
 
 /// A number about a subject, now.
@@ -121,6 +122,7 @@ impl Numbers {
             self.cache(now, cache, &mut readings);
         }
         self.process(now, seen, &mut readings);
+        readings.extend(seen.advice.iter().take(limits::ALERT_SUBJECTS).map(advice));
         for (name, failures) in &seen.sinks {
             let window = self.sinks.entry(name.clone()).or_insert_with(|| window(self.begun, now));
             window.observe(now, [*failures]);
@@ -258,6 +260,15 @@ impl Numbers {
         if let Some(left) = seen.certificate {
             push(Number::CertificateDays, left.as_secs_f64() / 86_400.0);
         }
+    }
+}
+
+fn advice(seen: &AdviceSeen) -> Reading {
+    Reading {
+        number: Number::OpenAdvice,
+        subject: Subject { database: Some(seen.database.clone()), ..Subject::default() },
+        value: seen.high as f64,
+        detail: Some(seen.first.clone()),
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Observation {
     pub refused_reloads: u64,
     /// Statement forms that had to make way.
     pub forgotten: u64,
+    /// Databases with advice that nobody has decided about.
+    pub advice: Vec<AdviceSeen>,
     /// Messages that each sink did not take.
     pub sinks: Vec<(String, u64)>,
 }
@@ -115,4 +117,15 @@ pub struct CacheSeen {
     pub misses: u64,
     /// It should answer, and cannot: why.
     pub trouble: Option<String>,
+}
+
+/// Advice for a database that is open.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AdviceSeen {
+    /// The name of the database.
+    pub database: String,
+    /// How much of it is of high impact.
+    pub high: u64,
+    /// The title of what saves the most.
+    pub first: String,
 }

@@ -67,6 +67,8 @@ pub enum Page {
     Sessions,
     /// Cache.
     Cache,
+    /// Recommendations.
+    Recommendations,
     /// Alerts.
     Alerts,
     /// Setup.
@@ -83,6 +85,7 @@ impl Page {
             Self::Queries => "#/queries",
             Self::Sessions => "#/sessions",
             Self::Cache => "#/cache",
+            Self::Recommendations => "#/recommendations",
             Self::Alerts => "#/alerts",
             Self::Setup => "#/setup",
         }
@@ -577,6 +580,17 @@ pub const RULES: &[Rule] = &[
         first_step: "Use parameters instead of texts that differ; counts stay exact in sum",
         page: Page::Queries,
         expression: Some("increase(howdah_statement_forms_forgotten_total[10m]) > {threshold}"),
+        ..BASE
+    },
+    Rule {
+        name: "recommendation_open",
+        number: Number::OpenAdvice,
+        hold: seconds(3_600),
+        severity: Info,
+        title: "Something would make {} much better",
+        what: "recommendations of high impact that nobody has decided about",
+        first_step: "Recommendations has the evidence, and the command: carry it out, or dismiss it",
+        page: Page::Recommendations,
         ..BASE
     },
 ];

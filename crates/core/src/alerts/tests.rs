@@ -119,6 +119,10 @@ fn names(told: &[(u64, Notice)]) -> Vec<(&'static str, &'static str)> {
     told.iter().map(|(_, notice)| (notice.rule, notice.occasion.as_str())).collect()
 }
 
+fn advised() -> AdviceSeen {
+    AdviceSeen { database: "shop".to_owned(), high: 2, first: "an index on orders".to_owned() }
+}
+
 /// A fault, how it is made, how it ends.
 type Fault = (&'static str, fn(&mut World), fn(&mut World));
 
@@ -185,6 +189,7 @@ const FAULTS: &[Fault] = &[
     ("reload_refused", |w| w.seen.refused_reloads += 1, |_| {}),
     ("sink_failing", |w| w.seen.sinks[0].1 += 5, |_| {}),
     ("forms_forgotten", |w| w.seen.forgotten += 5_000, |_| {}),
+    ("recommendation_open", |w| w.seen.advice = vec![advised()], |w| w.seen.advice.clear()),
 ];
 
 #[test]
@@ -360,6 +365,25 @@ fn what_lasts_is_told_again_and_what_is_critical_more_often() {
     let mut world = World::well();
     world.seen.nodes[0].answers = false;
     assert_eq!(world.run(9 * 3_600).len(), 9);
+}
+
+#[test]
+fn advice_is_told_once_after_an_hour_and_again_only_when_there_is_more_after_none() {
+    let mut world = World::well();
+    world.seen.advice = vec![advised()];
+    let told = world.run(48 * 3_600);
+    assert_eq!(names(&told), [("recommendation_open", "fired")], "nobody is reminded");
+    let (at, notice) = &told[0];
+    assert!((3_600..3_700).contains(at), "{at}");
+    assert_eq!((notice.severity, notice.page), (Severity::Info, "#/recommendations"));
+    assert!(notice.evidence.contains("an index on orders"), "{notice:?}");
+    assert_eq!(notice.subject, "database shop");
+    world.seen.advice = vec![AdviceSeen { high: 0, ..advised() }];
+    assert_eq!(names(&world.run(3_600)), [("recommendation_open", "resolved")]);
+    world.seen.advice = vec![advised()];
+    world.run(1_800);
+    world.seen.advice.clear();
+    assert_eq!(world.run(7_200), [], "somebody has decided within the hour");
 }
 
 #[test]

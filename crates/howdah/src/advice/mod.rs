@@ -20,12 +20,11 @@ use howdah_proxy::settings::Settings;
 use tokio::sync::watch;
 
 pub use door::{As, Door, told};
+pub use howdah_ops::journal::FILE;
 use seen::Seen;
 
 use crate::config::Advice as Options;
 
-/// The journal's name beside the file of the past.
-pub const FILE: &str = "advice.db";
 /// Time after the start before the first look: clients have to have asked something.
 const FIRST: Duration = Duration::from_secs(300);
 /// The search for indexes may take so long.

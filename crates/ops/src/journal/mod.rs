@@ -19,6 +19,9 @@ use serde::{Deserialize, Serialize};
 
 pub use read::{Entry, Event, Run, Statement};
 
+/// The journal's name beside the file of the past.
+pub const FILE: &str = "advice.db";
+
 /// Advice that nobody has acted on and that was not found again for so long is forgotten: 90 days, in milliseconds.
 const FORGOTTEN: i64 = 90 * 24 * 3_600 * 1_000;
 
