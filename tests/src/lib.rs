@@ -12,6 +12,7 @@
     reason = "tests fail by panicking"
 )]
 
+pub mod advice;
 pub mod ahead;
 mod authority;
 pub mod capture;

@@ -141,6 +141,7 @@ export interface Cache {
     coalesced: number;
     shared: number;
     kept: number;
+    patched: number;
     answered_bytes: number;
     saved_ms: number;
     reasons: Record<string, number>;
@@ -340,6 +341,47 @@ export interface Alerts {
   sinks: { name: string; sent: number; failed: number }[];
 }
 
+export interface Recommendation {
+  id: string;
+  /** The database for programs. */
+  place: string;
+  database: string;
+  kind: string;
+  subject: string;
+  title: string;
+  why: string;
+  impact: 'high' | 'medium' | 'low';
+  confidence: number;
+  saves: number | null;
+  bytes: number;
+  writes: number;
+  state: string;
+  changed_ms: number;
+  evidence: { what: string; now: string; then: string; check: string }[];
+  apply: string[];
+  undo: string[];
+  cautions: string[];
+  statements: string[];
+  verdict: string | null;
+  measured: { statement: string; calls: number; before_ms: number; after_ms: number; state: string | null }[];
+  runs: {
+    direction: string;
+    who: string;
+    begun_ms: number;
+    ended_ms: number | null;
+    outcome: string;
+    statements: { sql: string; sent_ms: number; ended_ms: number | null; outcome: string }[];
+  }[];
+  events: { at_ms: number; who: string; state: string; text: string }[];
+}
+
+export interface Recommendations {
+  on: boolean;
+  /** How to turn it on. */
+  why: string | null;
+  recommendations: Recommendation[];
+}
+
 export async function get<T>(path: string): Promise<T> {
   const answer = await fetch(`/api/v1/${path}`, { headers: { accept: 'application/json' } });
   const body: unknown = await answer.json();
@@ -353,5 +395,7 @@ export async function get<T>(path: string): Promise<T> {
 /** Asks for something to be done; the header says that it is meant. */
 export async function post(path: string): Promise<void> {
   const answer = await fetch(`/api/v1/${path}`, { method: 'POST', headers: { 'x-howdah': '1' } });
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  if (answer.ok) return;
+  const body = (await answer.json().catch(() => ({}))) as { error?: string };
+  throw new Error(body.error ?? `${path}: ${answer.status}`);
 }

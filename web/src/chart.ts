@@ -26,8 +26,13 @@ export interface Chart {
   destroy(): void;
 }
 
+/** A colour of the style sheet as a canvas takes it: what is light or dark is decided by an element. */
+const probe = h('span', { hidden: true });
+
 function colour(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  if (!probe.isConnected) document.body.append(probe);
+  probe.style.color = `var(${name})`;
+  return getComputedStyle(probe).color;
 }
 
 function faded(name: string): string {

@@ -57,6 +57,11 @@ export function moment(seconds: number, step: number, span: number): string {
   return step >= 86_400 ? day : `${day} ${clock(seconds).slice(0, 5)}`;
 }
 
+/** A moment for people: day and time, in milliseconds since 1970. */
+export function when(value: number): string {
+  return new Date(value).toLocaleString('en-GB', { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit' });
+}
+
 export function clock(seconds: number): string {
   return new Date(seconds * 1_000).toLocaleTimeString('en-GB');
 }

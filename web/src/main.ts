@@ -12,6 +12,7 @@ import { overview } from './pages/overview';
 import { pools } from './pages/pools';
 import { queries } from './pages/queries';
 import { query } from './pages/query';
+import { recommendations } from './pages/recommendations';
 import { setup } from './pages/rest';
 import { sessions } from './pages/sessions';
 import type { Page } from './page';
@@ -19,6 +20,7 @@ import type { Page } from './page';
 const PAGES: { path: string; name: string; icon: string; make: (rest: string) => Page }[] = [
   { path: '', name: 'Overview', icon: '◎', make: overview },
   { path: 'queries', name: 'Queries', icon: '≣', make: (rest) => (rest ? query(rest) : queries()) },
+  { path: 'recommendations', name: 'Recommendations', icon: '✦', make: recommendations },
   { path: 'cache', name: 'Cache', icon: '◈', make: cache },
   { path: 'pools', name: 'Pools', icon: '▥', make: pools },
   { path: 'nodes', name: 'Nodes', icon: '⛁', make: nodes },
@@ -28,18 +30,21 @@ const PAGES: { path: string; name: string; icon: string; make: (rest: string) =>
   { path: 'setup', name: 'Setup', icon: '⚙', make: setup },
 ];
 
+/** The key of a page; there are ten digits. */
+const digit = (at: number): number => (at + 1) % 10;
+
 type Theme = 'auto' | 'light' | 'dark';
 
 const root = document.querySelector('#app') as HTMLElement;
 const main = h('main', { id: 'main' });
 const state = h('span', { class: 'state', role: 'status' });
-const links = PAGES.map((page, at) => h('a', { href: `#/${page.path}`, title: `${page.name} (${at + 1})` }, h('span', { class: 'icon', 'aria-hidden': 'true' }, page.icon), h('span', {}, page.name)));
+const links = PAGES.map((page, at) => h('a', { href: `#/${page.path}`, title: `${page.name} (${digit(at)})` }, h('span', { class: 'icon', 'aria-hidden': 'true' }, page.icon), h('span', {}, page.name)));
 const themes = h('button', { type: 'button', class: 'quiet', title: 'Light, dark, or as the system says (t)' });
 const help = h(
   'dialog',
   { 'aria-label': 'Keys' },
   h('h3', {}, 'Keys'),
-  h('dl', { class: 'keys' }, ...[[`1 … ${PAGES.length}`, 'pages'], ['/', 'filter'], ['t', 'light or dark'], ['?', 'these keys'], ['Esc', 'close']].flatMap(([key, what]) => [h('dt', {}, h('kbd', {}, key ?? '')), h('dd', {}, what ?? '')])),
+  h('dl', { class: 'keys' }, ...[['1 … 9, 0', 'pages'], ['/', 'filter'], ['t', 'light or dark'], ['?', 'these keys'], ['Esc', 'close']].flatMap(([key, what]) => [h('dt', {}, h('kbd', {}, key ?? '')), h('dd', {}, what ?? '')])),
 );
 const close = h('button', { type: 'button' }, 'Close');
 close.addEventListener('click', () => help.close());
@@ -99,9 +104,8 @@ document.addEventListener('keydown', (event) => {
     if (event.key === 'Escape') (event.target as HTMLInputElement).blur();
     return;
   }
-  const number = Number(event.key);
-  const chosen = PAGES[number - 1];
-  if (chosen && number >= 1) location.hash = `#/${chosen.path}`;
+  const chosen = PAGES.find((_, at) => String(digit(at)) === event.key);
+  if (chosen) location.hash = `#/${chosen.path}`;
   else if (event.key === '/') {
     event.preventDefault();
     document.querySelector<HTMLInputElement>('#filter')?.focus();

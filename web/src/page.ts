@@ -43,6 +43,27 @@ export function polled<T>(ask: () => Promise<T>, show: (value: T) => void, troub
   };
 }
 
+/** A button that copies a text. Where the browser does not let pages do that, it marks what stands beside it. */
+export function copied(text: () => string, name: string, key?: string): HTMLElement {
+  const button = h('button', { type: 'button', class: 'quiet', 'aria-label': name, 'data-key': key }, 'Copy');
+  const tell = (word: string): void => {
+    button.textContent = word;
+    window.setTimeout(() => (button.textContent = 'Copy'), 1_500);
+  };
+  const mark = (): void => {
+    const beside = button.parentElement?.querySelector('pre, code');
+    if (beside) window.getSelection()?.selectAllChildren(beside);
+    tell('Marked');
+  };
+  button.addEventListener('click', () => {
+    // Pages that did not come over TLS or from this machine have no clipboard.
+    const clipboard = navigator.clipboard as Clipboard | undefined;
+    if (clipboard) clipboard.writeText(text()).then(() => tell('Copied'), mark);
+    else mark();
+  });
+  return button;
+}
+
 export function badge(text: string, kind: 'ok' | 'warn' | 'crit' | 'off'): HTMLElement {
   const sign = { ok: '●', warn: '▲', crit: '■', off: '○' }[kind];
   return h('span', { class: `badge ${kind}` }, h('span', { 'aria-hidden': 'true' }, sign), ` ${text}`);

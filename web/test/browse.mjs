@@ -6,7 +6,7 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { chromium } from 'playwright-core';
+import { VIEWS, inspect, launch, watch } from './window.mjs';
 
 const [origin, directory, ...patterns] = process.argv.slice(2);
 if (!origin || !directory) throw new Error('usage: browse.mjs ORIGIN DIRECTORY [PATTERN…]');
@@ -14,34 +14,11 @@ if (!origin || !directory) throw new Error('usage: browse.mjs ORIGIN DIRECTORY [
 const FOUND_MS = 60_000;
 mkdirSync(directory, { recursive: true });
 
-const PATHS = { overview: '', queries: 'queries', query: null, cache: 'cache', pools: 'pools', nodes: 'nodes', sessions: 'sessions', history: 'history/5m', alerts: 'alerts', setup: 'setup' };
-const VIEWS = [
-  { name: 'wide-light', viewport: { width: 1440, height: 1000 }, colorScheme: 'light' },
-  { name: 'wide-dark', viewport: { width: 1440, height: 1000 }, colorScheme: 'dark' },
-  { name: 'narrow-light', viewport: { width: 390, height: 844 }, colorScheme: 'light' },
-  { name: 'narrow-dark', viewport: { width: 390, height: 844 }, colorScheme: 'dark' },
-];
+const PATHS = { overview: '', queries: 'queries', query: null, recommendations: 'recommendations', cache: 'cache', pools: 'pools', nodes: 'nodes', sessions: 'sessions', history: 'history/5m', alerts: 'alerts', setup: 'setup' };
 
 const wrong = [];
 const pages = {};
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-});
-
-function watch(page, where) {
-  page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) wrong.push(`${where()}: console: ${message.text()}`);
-  });
-  page.on('pageerror', (error) => wrong.push(`${where()}: ${error.message}`));
-  page.on('request', (request) => {
-    const url = request.url();
-    if (!url.startsWith(origin) && !url.startsWith('data:')) wrong.push(`${where()}: request to ${url}`);
-  });
-  page.on('response', (response) => {
-    if (response.status() >= 400) wrong.push(`${where()}: ${response.status()} ${response.url()}`);
-  });
-}
+const browser = await launch();
 
 // A finding may come and go with the load: each has to be seen once, not all of them at one moment.
 async function lookForFindings(page, where) {
@@ -60,7 +37,7 @@ for (const view of VIEWS) {
   const context = await browser.newContext({ viewport: view.viewport, colorScheme: view.colorScheme });
   const page = await context.newPage();
   let where = view.name;
-  watch(page, () => where);
+  watch(page, origin, wrong, () => where);
   await page.goto(`${origin}/admin/performance`);
   await page.waitForSelector('.state.live', { timeout: 30_000 });
   const first = page.locator('.top a[href^="#/queries/"]').first();
@@ -74,11 +51,8 @@ for (const view of VIEWS) {
     // More than a second of live data.
     await page.waitForTimeout(1_300);
     const text = await page.locator('main').innerText();
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-    if (overflow > 0) wrong.push(`${where}: ${overflow} pixels wider than the screen`);
+    await inspect(page, wrong, where);
     if (text.trim().length < 40) wrong.push(`${where}: there is nothing on it: ${text}`);
-    const unnamed = await page.evaluate(() => [...document.querySelectorAll('button, a, input')].filter((one) => !(one.textContent?.trim() || one.getAttribute('aria-label') || one.labels?.length)).length);
-    if (unnamed > 0) wrong.push(`${where}: ${unnamed} controls without a name`);
     pages[where] = text;
     await page.screenshot({ path: join(directory, `${where}.png`), fullPage: true });
   }
@@ -88,7 +62,7 @@ for (const view of VIEWS) {
 // What a keyboard does, and the tables behind charts.
 const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' });
 const page = await context.newPage();
-watch(page, () => 'keyboard');
+watch(page, origin, wrong, () => 'keyboard');
 await page.goto(`${origin}/admin/performance`);
 await page.waitForSelector('.state.live');
 const buttons = page.getByRole('button', { name: 'Table' });

@@ -42,6 +42,10 @@ pub(crate) struct Guarded {
     pub(crate) method: Method,
 }
 
+/// Who asks: a name of the configuration, or where they are. In every request that is answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Who(pub(crate) String);
+
 /// Why somebody is not answered.
 type Refused = (StatusCode, &'static str);
 
@@ -49,11 +53,12 @@ type Refused = (StatusCode, &'static str);
 pub(crate) async fn admit(
     With(guarded): With<Guarded>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let uri = request.uri().clone();
     let (who, admitted) = look(&guarded, request.headers(), from.ip().to_canonical());
+    request.extensions_mut().insert(Who(who.clone()));
     let changes = guarded.method == Method::Post;
     let mut response = match &admitted {
         Ok(()) => next.run(request).await,

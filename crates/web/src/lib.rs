@@ -21,6 +21,7 @@ mod openapi;
 mod origins;
 mod outsiders;
 mod past;
+mod recommendations;
 mod score;
 mod server;
 mod slow;

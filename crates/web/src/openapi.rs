@@ -55,6 +55,11 @@ const ANSWERS: &[(&str, &str)] = &[
         "schema:s enabled:b firing[]{@alert} pending[]{@alert} rules[]{name:s enabled:b severity:s what:s condition:s threshold:n for_s:n now:s? first_step:s} past[]{rule:s title:s about:s began_s:n ended_s:n} silences[]{id:n rule:s? left_s:n reason:s} sinks[]{name:s sent:n failed:n} deliveries[]{sink:s rule:s occasion:s ago_s:n error:s?}",
     ),
     ("/api/v1/alerts/silence", "done:b"),
+    (
+        "/api/v1/recommendations",
+        "schema:s on:b why:s? recommendations[]{id:s place:s database:s kind:s subject:s title:s why:s impact:s confidence:n saves:n? bytes:n writes:n state:s first_ms:n changed_ms:n evidence[]{what:s now:s then:s check:s} apply[]:s undo[]:s cautions[]:s statements[]:s verdict:s? measured[]{statement:s writes:b calls:n before_ms:n after_ms:n before_blocks:n after_blocks:n state:s?} runs[]{direction:s who:s begun_ms:n ended_ms:n? outcome:s statements[]{purpose:s sql:s back[]:s sent_ms:n ended_ms:n? done:b outcome:s}} events[]{at_ms:n who:s state:s text:s}}",
+    ),
+    ("/api/v1/recommendations/{id}/dismiss", "done:b"),
     ("/api/v1/setup", "schema:s version:s revision:n workers:n keys[]{key:s value:s default:s?}"),
     (
         "/api/v1/history",
@@ -131,6 +136,12 @@ const PARAMETERS: &[(&str, &str, &str)] = &[
     ("/api/v1/alerts/silence", "rule", "A rule, or all."),
     ("/api/v1/alerts/silence", "for_s", "Seconds; 0 ends a silence."),
     ("/api/v1/alerts/silence", "reason", "Why."),
+    ("/api/v1/recommendations/{id}/dismiss", "reason", "Why it is not wanted."),
+    (
+        "/api/v1/recommendations/{id}/dismiss",
+        "place",
+        "The database, as place says it, where several have advice of this id.",
+    ),
     ("/api/v1/marks", "text", "What happens now, up to 200 characters."),
 ];
 

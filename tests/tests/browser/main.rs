@@ -13,7 +13,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use howdah_tests::program;
+use howdah::advisor::{Impact, Kind, Recommendation};
+use howdah::ops::journal::now_ms;
+use howdah_tests::advice::{Room, advice, carry_out, place};
+use howdah_tests::{Rig, program};
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -195,7 +198,7 @@ fn every_page_of_the_dashboard_works_in_a_browser() {
     let wrong = found["wrong"].as_array().unwrap();
     assert!(wrong.is_empty(), "{wrong:#?}");
     let pages = found["pages"].as_object().unwrap();
-    assert_eq!(pages.len(), 10 * 4);
+    assert_eq!(pages.len(), 11 * 4);
     let text = |page: &str| pages[page].as_str().unwrap().to_lowercase();
     // The lock is held all the time: every view has to say so.
     for view in ["wide-light", "wide-dark", "narrow-light", "narrow-dark"] {
@@ -205,6 +208,7 @@ fn every_page_of_the_dashboard_works_in_a_browser() {
     assert!(text("queries-wide-dark").contains("where symbol = $1"));
     assert!(text("query-narrow-dark").contains("p99.9"));
     assert!(text("queries-wide-dark").contains("howdah demo"), "the application");
+    assert!(text("recommendations-narrow-dark").contains("to decide"));
     assert!(text("cache-wide-light").contains("no database uses the cache"));
     assert!(text("pools-wide-light").contains("demo on demo"));
     assert!(text("nodes-narrow-light").contains("replica"));
@@ -226,4 +230,59 @@ fn every_page_of_the_dashboard_works_in_a_browser() {
     }
     assert!(text("alerts-wide-light").contains("idle_in_transaction"));
     assert!(text("setup-wide-light").contains("pool.max_size"));
+}
+
+/// Advice in several states, for a page that does not say it twice.
+fn advise(room: &Room) {
+    let journal = room.journal();
+    let statistics = Recommendation {
+        kind: Kind::Analyze,
+        title: "Analyse trades".to_owned(),
+        impact: Impact::Low,
+        saves: None,
+        confidence: 0.6,
+        apply: vec!["ANALYZE trades".to_owned()],
+        undo: Vec::new(),
+        ..advice("cc")
+    };
+    journal.take_in(&place("shop"), &[statistics, advice("aa")], now_ms()).unwrap();
+    carry_out(&journal, &place("shop"), &advice("bb"));
+}
+
+#[test]
+fn advice_is_read_copied_and_dismissed_in_a_browser() {
+    let directory = installed();
+    let room = Room::new("advice-browser");
+    advise(&room);
+    let rig = Rig::builder().more("[web]\nlisten = \"127.0.0.1:0\"\n").more(&room.history());
+    let rig = rig.in_process();
+    let mut browse = Command::new("node");
+    browse.arg("test/advice.mjs").arg(format!("http://{}", rig.web())).arg(output().join("advice"));
+    let said = finish(browse.current_dir(&directory));
+    let found: Value = serde_json::from_str(&said).expect("what was found");
+    let wrong = found["wrong"].as_array().unwrap();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let text = |page: &str| found["pages"][page].as_str().unwrap().to_lowercase();
+    for (page, words) in [
+        ("advice-open-wide-light", &["31 %", "62.0 mb more", "3.0 % slower", "very (92 %)"][..]),
+        ("advice-open-narrow-dark", &["48210", "9.4", "explain select 1", "it takes a while"]),
+        ("advice-open-wide-dark", &["create index concurrently i", "2 to decide, 1 of high"]),
+        ("advice-done-narrow-light", &["measured to be better", "40.0 ms", "500 µs", "undo bb"]),
+        ("advice-done-wide-dark", &["what was done (2)", "1 statements are faster"]),
+        ("copied", &["howdah recommendations apply aa"]),
+        ("unfolded", &["drop index concurrently i;"]),
+        ("dismissing", &["not offered again", "analyse trades", "1 to decide"]),
+        ("dismissed", &["not wanted", "what was done (1)"]),
+        ("filtered", &["analyse trades", "somewhat (60 %)"]),
+    ] {
+        let text = text(page);
+        for word in words {
+            assert!(text.contains(word), "{page} does not say {word:?}: {text}");
+        }
+    }
+    let high = text("advice-open-wide-light").find("index orders").unwrap();
+    assert!(high < text("advice-open-wide-light").find("analyse trades").unwrap());
+    assert!(!text("folded").contains("drop index"), "{}", text("folded"));
+    let events = room.journal().events("1/shop", "aa").unwrap();
+    assert_eq!(events.last().unwrap().text, "it goes away in March");
 }

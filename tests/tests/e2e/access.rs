@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use howdah::web::{ENDPOINTS, Method, Needs, Role};
+use howdah_tests::advice::{Room, advice, carry_out, place};
 use howdah_tests::http::{ask, events, get, status};
 use howdah_tests::{Builder, Rig, eventually};
 use serde_json::Value;
@@ -193,10 +194,9 @@ fn differences(value: &Value, schema: &Value, at: &str, found: &mut Vec<String>)
 
 #[test]
 fn every_field_that_is_answered_is_described() {
-    let directory = std::env::temp_dir().join(format!("howdah-described-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let past = format!("[history]\npath = \"{}\"\n", directory.join("history.db").display());
-    let (rig, web) = seeing(Rig::builder().more(&past), "");
+    let room = Room::new("described");
+    let (rig, web) = seeing(Rig::builder().more(&room.history()), "");
+    carry_out(&room.journal(), &place("shop"), &advice("aa"));
     let mut client = rig.client();
     for _ in 0..150 {
         client.run("SELECT n FROM generate_series(1, 5) AS n");
@@ -227,5 +227,4 @@ fn every_field_that_is_answered_is_described() {
         differences(&answer, schema, endpoint.path, &mut found);
     }
     assert!(looked > 8 && found.is_empty(), "{looked}: {found:#?}");
-    let _ = std::fs::remove_dir_all(&directory);
 }

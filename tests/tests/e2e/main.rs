@@ -46,6 +46,7 @@ mod pinning;
 mod pipelines;
 mod pools;
 mod probe;
+mod recommendations;
 mod restarting;
 mod routes;
 mod rules_by_address;

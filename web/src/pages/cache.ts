@@ -62,6 +62,7 @@ function database(one: One, forced: string | null): HTMLElement {
       fact('Waited for an equal one', count(one.coalesced)),
       one.shared > 0 && fact('Kept by another instance', count(one.shared)),
       fact('Kept', count(one.kept)),
+      one.patched > 0 && fact('Made anew from a change', count(one.patched)),
       fact('Bytes answered', bytes(one.answered_bytes)),
       fact('PostgreSQL’s time saved', ago(one.saved_ms)),
       fact('Bound on staleness', one.bound_ms === null ? '–' : `${one.bound_ms.toFixed(0)} ms`),

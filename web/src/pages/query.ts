@@ -4,7 +4,7 @@ import { get, type QueryDetail, type Slow, type SlowCall } from '../api';
 import { empty, h, replace } from '../dom';
 import { ago, count, ms, percent, rate } from '../format';
 import { origins } from '../from';
-import { bar, card, fact, heading, polled, type Page } from '../page';
+import { bar, card, copied, fact, heading, polled, type Page } from '../page';
 import { tree } from '../plan';
 import { table } from '../table';
 
@@ -55,13 +55,7 @@ export function query(fingerprint: string): Page {
   const split = h('div');
   const histogram = h('div', { class: 'histogram' });
   const trouble = h('div');
-  const copy = h('button', { type: 'button' }, 'Copy');
-  copy.addEventListener('click', () => {
-    void navigator.clipboard.writeText(title.textContent ?? '').then(() => {
-      copy.textContent = 'Copied';
-      window.setTimeout(() => (copy.textContent = 'Copy'), 1_500);
-    });
-  });
+  const copy = copied(() => title.textContent ?? '', 'Statement: copy');
   const by = table<QueryDetail['by'][number]>(
     'By database and user',
     [
