@@ -22,8 +22,6 @@ const MAX_INCLUDED_WIDTH: f64 = 64.0;
 const MAX_KEY_WIDTH: f64 = 200.0;
 /// Pages of a table that is worth an index.
 const MIN_PAGES: u64 = 16;
-/// An index that is a prefix of an existing one has to be smaller than this share of it.
-const PREFIX_SHARE: f64 = 0.6;
 
 /// What might help, without repetition.
 #[must_use]
@@ -106,11 +104,7 @@ impl Found<'_> {
         let shape = Shape { keys: &numbers, included: &included, unique: false };
         let Some(bytes) = bytes(self.catalog, table, shape) else { return };
         let candidate = Candidate { table: table.oid, keys, included, bytes };
-        let limit = |existing: u64| existing as f64 * PREFIX_SHARE;
-        if candidate
-            .covered_by(self.catalog)
-            .is_none_or(|existing| (bytes as f64) < limit(existing))
-        {
+        if candidate.earns_its_place(self.catalog) {
             self.all.push(candidate);
         }
     }

@@ -30,6 +30,8 @@ const WORTH_A_LOOK: f64 = 0.0004;
 
 /// An index has to save this share of the workload's cost.
 const WORTH_MAKING: f64 = 0.001;
+/// An index has to save so many times what writes pay for it, that being taken off already: both are estimates.
+const TIMES_ITS_WRITES: f64 = 2.0;
 
 /// Says what statements would cost with other indexes.
 pub trait Oracle {
@@ -191,7 +193,7 @@ fn keep_useful<O: Oracle>(costs: &mut Costs<'_, O>) -> Result<(), O::Error> {
     Ok(())
 }
 
-/// Takes out what no statement has a believable use for, and prefixes of existing indexes that do not earn it.
+/// Takes out what no statement has a believable use for, what hardly pays for its writes, and prefixes of existing indexes that do not earn it.
 fn believed<O: Oracle>(
     catalog: &Catalog,
     costs: &mut Costs<'_, O>,
@@ -206,7 +208,9 @@ fn believed<O: Oracle>(
             let saves = (costs.total(&without)? - total) / base.max(f64::MIN_POSITIVE);
             let most = costs.largest_share(&without, &chosen)?;
             let prefix = costs.candidates().get(at).and_then(|it| it.covered_by(catalog)).is_some();
-            let doubted = most < BELIEVED || saves < WORTH_MAKING || (prefix && saves < BELIEVED);
+            let paid = costs.charge_of(at) * TIMES_ITS_WRITES / base.max(f64::MIN_POSITIVE);
+            let least = if prefix { BELIEVED } else { WORTH_MAKING };
+            let doubted = most < BELIEVED || saves < least.max(paid);
             if doubted && weakest.is_none_or(|(least, _)| saves < least) {
                 weakest = Some((saves, at));
             }

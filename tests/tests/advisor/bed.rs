@@ -41,7 +41,11 @@ static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 fn server() -> &'static Cluster {
     SERVER.get_or_init(|| {
-        let cluster = Cluster::builder().setting("autovacuum", "off").start().unwrap();
+        let cluster = Cluster::builder()
+            .setting("autovacuum", "off")
+            .setting("shared_preload_libraries", "pg_stat_statements")
+            .start()
+            .unwrap();
         let node = cluster.primary();
         node.psql("CREATE DATABASE shop").unwrap();
         node.psql_on("shop", SHOP).unwrap();
@@ -106,9 +110,17 @@ impl Shop {
 
     /// The same over connections that are made differently.
     pub(crate) fn advice_by(&self, connect: Connect, statements: &str, bytes: u64) -> Advice {
+        self.advice_of(connect, Source::Text(statements.to_owned()), bytes)
+    }
+
+    /// Advice for what PostgreSQL has counted.
+    pub(crate) fn advice_of_the_past(&self, bytes: u64) -> Advice {
+        self.advice_of(self.connect(), Source::Statistics, bytes)
+    }
+
+    fn advice_of(&self, connect: Connect, source: Source, bytes: u64) -> Advice {
         let limits =
             Limits { bytes: Some(bytes), time: Duration::from_secs(60), ..Limits::default() };
-        let source = Source::Text(statements.to_owned());
         self.runtime.block_on(advise_indexes(connect, source, limits, |_| {})).unwrap()
     }
 

@@ -1,5 +1,5 @@
 //! Advice on indexes against real servers: predicted sizes and costs against indexes that are really built, twins, limits, lost connections,
-//! a database without hypopg, and the command.
+//! indexes beside their like, writes, a database without hypopg, and the command.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,3 +11,5 @@
 mod advice;
 mod bed;
 mod sizes;
+mod twins;
+mod writes;

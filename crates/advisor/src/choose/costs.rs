@@ -107,6 +107,11 @@ impl<'o, O: Oracle> Costs<'o, O> {
         self.charges = charges;
     }
 
+    /// What one of them costs in writes.
+    pub(crate) fn charge_of(&self, at: usize) -> f64 {
+        self.charges.get(at).copied().unwrap_or_default()
+    }
+
     /// Forgets all other candidates.
     pub(crate) fn keep(&mut self, kept: &Set) {
         let places: Vec<usize> = kept.iter().collect();

@@ -147,28 +147,55 @@ fn writes_that_cost_more_than_reads_save_keep_an_index_away() {
     assert_eq!(chosen(&workload, &catalog, u64::MAX, usize::MAX).chosen, []);
 }
 
-#[test]
-fn a_prefix_of_an_existing_index_is_no_candidate() {
+/// An existing index of these columns, of which the first has this correlation.
+fn with_index(keys: &[(i16, bool)], bytes: u64, correlation: Option<f64>) -> Catalog {
     let mut catalog = catalog();
-    let key = |column| crate::catalog::IndexKey {
+    let key = |&(column, descending): &(i16, bool)| crate::catalog::IndexKey {
         column: Some(column),
         expression: None,
-        class: String::new(),
+        class: "pg_catalog.int4_ops".to_owned(),
         collation: String::new(),
-        descending: false,
-        nulls_first: false,
+        descending,
+        nulls_first: descending,
     };
-    let mut index = testing::index(1, "t_a_b");
-    index.keys = vec![key(1), key(2)];
-    // Only a much smaller one would be looked at.
-    index.bytes = 12_000_000;
+    let mut index = testing::index(1, "t_existing");
+    index.keys = keys.iter().map(key).collect();
+    index.bytes = bytes;
     catalog.indexes.push(index);
+    catalog.tables[0].columns[0].correlation = correlation;
+    catalog
+}
+
+/// Whether an index (a) or (a) with what (a, b) has is looked at.
+fn is_looked_at(catalog: &Catalog) -> bool {
     let workload = asked(&["SELECT b FROM t WHERE a = 1"]);
-    let choice = chosen(&workload, &catalog, u64::MAX, usize::MAX);
-    assert!(
-        choice
-            .candidates
-            .iter()
-            .all(|it| it.first() != Some(1) || it.covered_by(&catalog).is_none())
-    );
+    let all = crate::candidates::candidates(catalog, &accesses(catalog, &workload));
+    all.iter().any(|it| it.keys == [crate::Key::up(1)] && it.included.is_empty())
+}
+
+#[test]
+fn a_prefix_of_an_existing_index_is_no_candidate_unless_it_is_smaller_and_priced_alike() {
+    let both = [(1, false), (2, false)];
+    assert!(is_looked_at(&with_index(&[(2, false)], 0, Some(1.0))));
+    // As large, or a copy.
+    assert!(!is_looked_at(&with_index(&both, 12_000_000, Some(0.0))));
+    assert!(!is_looked_at(&with_index(&[(1, false)], 12_000_000, Some(0.0))));
+    // A scan goes backwards as well.
+    assert!(!is_looked_at(&with_index(&[(1, true)], 12_000_000, Some(0.0))));
+    // Much smaller: of use where the estimate has no reason to flatter it.
+    assert!(is_looked_at(&with_index(&both, 1_000_000_000, Some(0.1))));
+    assert!(!is_looked_at(&with_index(&both, 1_000_000_000, Some(-0.99))));
+    assert!(!is_looked_at(&with_index(&both, 1_000_000_000, None)));
+}
+
+#[test]
+fn an_index_that_hardly_pays_for_its_writes_is_not_chosen() {
+    let mut catalog = catalog();
+    let mut workload = asked(&["SELECT b FROM t WHERE a = 1"]);
+    workload.unit = Some(1.0);
+    // Saves 900 at most; writes cost 0.5 for each row.
+    catalog.tables[0].activity.inserted = 500;
+    assert!(!chosen(&workload, &catalog, u64::MAX, usize::MAX).chosen.is_empty());
+    catalog.tables[0].activity.inserted = 1_200;
+    assert_eq!(chosen(&workload, &catalog, u64::MAX, usize::MAX).chosen, []);
 }

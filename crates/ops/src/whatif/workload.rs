@@ -9,8 +9,9 @@ use super::Counted;
 
 /// Statements of one workload.
 const MAX_STATEMENTS: usize = 200;
-/// Statements that together take this share of the time are enough.
+/// Statements that together take this share of the time are enough, when they are not few.
 const ENOUGH: f64 = 0.95;
+const FEW: usize = 20;
 
 /// Statements with semicolons between them. Each weighs 1: its share is its cost.
 #[must_use]
@@ -114,7 +115,8 @@ pub(super) fn from_counted(counted: Vec<Counted>) -> Workload {
     let mut workload = Workload { unit: Some(1.0), ..Workload::default() };
     let mut sum = 0.0;
     for Counted { fingerprint, sql, calls, time } in counted {
-        if sum >= all * ENOUGH || workload.statements.len() >= MAX_STATEMENTS {
+        let taken = workload.statements.len();
+        if (sum >= all * ENOUGH && taken >= FEW) || taken >= MAX_STATEMENTS {
             break;
         }
         sum += time;
