@@ -152,7 +152,10 @@ pub async fn advise_indexes(
     for (statement, _) in
         workload.statements.iter().zip(&choice.before).filter(|(_, cost)| cost.is_none())
     {
-        missing.push(format!("{} cannot be planned, and was left out", statement.fingerprint));
+        missing.push(format!(
+            "{} cannot be planned, and was left out: the role needs SELECT on its tables (GRANT SELECT … or pg_read_all_data), or PostgreSQL does not take it; EXPLAIN says which",
+            statement.fingerprint
+        ));
     }
     let told = Told {
         catalog: &catalog,

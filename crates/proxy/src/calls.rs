@@ -4,6 +4,8 @@
 //! Invariant: a call is counted once, when it is answered; what was skipped after an error, or was lost with its server, is not one.
 //! Nothing is allocated for the usual call, and no clock is read. Values are looked at only where statements repeat, answers listened to only after one form was
 //! suspected to run for each row of another.
+//!
+//! Length: what is sent, and what becomes of it in each of the ways an answer comes, are one thing.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -50,6 +52,16 @@ struct Runs {
     listen: bool,
 }
 
+/// An answer that is listened to.
+#[derive(Debug)]
+struct Ear {
+    /// The message that it answers.
+    serial: Serial,
+    heard: Box<Listening>,
+    /// Bytes that were heard and are still in the inbox.
+    unused: usize,
+}
+
 impl Runs {
     fn of(analysis: Arc<Analysis>, route: NameId) -> Self {
         Self { analysis, route, asked: Asked::NONE, listen: false }
@@ -77,7 +89,7 @@ pub(crate) struct Calls {
     /// What it ran last.
     recent: Recent,
     /// The answer to this message is listened to.
-    listening: Option<(Serial, Box<Listening>)>,
+    listening: Option<Ear>,
     /// What the transaction at hand has asked.
     visits: Visits,
     /// What the unnamed portal runs.
@@ -145,16 +157,25 @@ impl Calls {
 
     fn push(&mut self, serial: Serial, runs: Runs) {
         if runs.listen && self.sent.is_empty() {
-            self.listening = Some((serial, Box::default()));
+            self.listening = Some(Ear { serial, heard: Box::default(), unused: 0 });
         }
         self.sent.push_back(Sent { serial, runs, rows: 0, error: None });
     }
 
-    /// Bytes of an answer are passed on.
+    /// Bytes of an answer have come, of which the first may have been there before.
     #[inline]
-    pub(crate) fn on_passed(&mut self, bytes: &[u8]) {
-        if let Some((_, listening)) = &mut self.listening {
-            listening.take(bytes);
+    pub(crate) fn on_came(&mut self, unread: &[u8]) {
+        if let Some(ear) = &mut self.listening {
+            ear.heard.take(unread.get(ear.unused..).unwrap_or_default());
+            ear.unused = unread.len();
+        }
+    }
+
+    /// So many of them were used.
+    #[inline]
+    pub(crate) fn on_used(&mut self, count: usize) {
+        if let Some(ear) = &mut self.listening {
+            ear.unused = ear.unused.saturating_sub(count);
         }
     }
 
@@ -321,14 +342,14 @@ impl Session {
             let analysis = &sent.runs.analysis;
             tally.on_call(self.calls.scope, analysis, &call);
             self.calls.visits.on_call(analysis);
-            let listened = self.calls.listening.take_if(|(serial, _)| *serial == sent.serial);
+            let listened = self.calls.listening.take_if(|ear| ear.serial == sent.serial);
             let asked = sent.runs.asked;
             let heard = Heard {
                 form: analysis.fingerprint.0,
                 class: analysis.class,
                 rows: sent.rows,
                 asked,
-                given: listened.map(|(_, listening)| Box::new(listening.end(&asked))),
+                given: listened.map(|ear| Box::new(ear.heard.end(&asked))),
                 times,
                 origin,
             };

@@ -47,7 +47,9 @@ impl Session {
         self.calls.came = Some(clock::now());
         let mut inbox = std::mem::take(&mut server.inbox);
         let mut whole = 0;
+        self.calls.on_came(inbox.unread());
         let (used, result) = self.relay_bytes(&mut server, inbox.unread(), &mut whole);
+        self.calls.on_used(used);
         inbox.consume(used);
         inbox.reserve(whole);
         inbox.rest(&self.worker.shelf);
@@ -158,7 +160,6 @@ impl Session {
     fn send(&mut self, bytes: &[u8], from: usize, to: usize) -> Result<(), End> {
         let range = bytes.get(from..to).unwrap_or_default();
         self.relayed += range.len();
-        self.calls.on_passed(range);
         if let Some(filling) = &mut self.caching.filling {
             filling.take(range);
         }

@@ -1,4 +1,6 @@
 //! Traces of which it is known whether they are N+1: what is found is counted against that.
+//!
+//! Length: a table of traces.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
