@@ -19,10 +19,20 @@ pub struct Answer {
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn send(address: SocketAddr, method: &str, path: &str, host: &str, headers: &str) -> TcpStream {
+    send_with(address, (method, path, host), headers, "")
+}
+
+fn send_with(
+    address: SocketAddr,
+    (method, path, host): (&str, &str, &str),
+    headers: &str,
+    body: &str,
+) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(LIMIT)).expect("a limit");
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: 0\r\n{headers}\r\n"
+        "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}",
+        body.len()
     );
     stream.write_all(request.as_bytes()).expect("the request is sent");
     stream
@@ -34,8 +44,22 @@ fn send(address: SocketAddr, method: &str, path: &str, host: &str, headers: &str
 /// When there is no answer.
 #[must_use]
 pub fn ask(address: SocketAddr, method: &str, path: &str, host: &str, headers: &str) -> Answer {
+    read(send(address, method, path, host, headers))
+}
+
+/// Brings a text, as one who means it.
+///
+/// # Panics
+/// When there is no answer.
+#[must_use]
+pub fn bring(address: SocketAddr, path: &str, body: &str) -> Answer {
+    let host = address.to_string();
+    read(send_with(address, ("POST", path, &host), "x-howdah: 1\r\n", body))
+}
+
+fn read(mut stream: TcpStream) -> Answer {
     let mut text = Vec::new();
-    send(address, method, path, host, headers).read_to_end(&mut text).expect("an answer");
+    stream.read_to_end(&mut text).expect("an answer");
     let text = String::from_utf8(text).expect("text");
     let (head, body) = text.split_once("\r\n\r\n").expect("an answer has a head");
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");

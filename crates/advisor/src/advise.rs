@@ -1,6 +1,6 @@
 //! A choice of indexes as recommendations: statements to make and drop them, the numbers behind, what to know before. Not the choice.
 
-use crate::candidate::{Candidate, column, full_name, quoted};
+use crate::candidate::{Candidate, Method, column, full_name, quoted};
 use crate::catalog::{Catalog, Table};
 use crate::choose::{BELIEVED, Choice, Chosen};
 use crate::workload::{Access, Workload};
@@ -186,6 +186,26 @@ fn evidence(
     all
 }
 
+/// What to know of an index that is not simply one of columns.
+fn about_its_kind(candidate: &Candidate, table: &Table) -> Vec<String> {
+    let mut all = Vec::new();
+    if let Some(predicate) = candidate.predicate.as_ref().and_then(|it| it.text(table)) {
+        all.push(format!(
+            "Statements use it only when their text says {predicate}: not when the value is a parameter."
+        ));
+    }
+    if candidate.keys.iter().any(|key| key.case.is_some()) {
+        all.push(format!(
+            "PostgreSQL knows how many rows have a value of an expression only after ANALYZE {}.",
+            full_name(table)
+        ));
+    }
+    if candidate.method == Method::Brin {
+        all.push("It stays useful as long as rows come in the order of the column; each question still reads 128 pages at least.".to_owned());
+    }
+    all
+}
+
 fn cautions(told: &Told<'_>, candidate: &Candidate, table: &Table, burden: Burden) -> Vec<String> {
     let mut all = vec![
         "CREATE INDEX CONCURRENTLY reads the table twice and waits for transactions that are open; reads and writes go on meanwhile."
@@ -212,6 +232,7 @@ fn cautions(told: &Told<'_>, candidate: &Candidate, table: &Table, burden: Burde
             full_name(table)
         ));
     }
+    all.extend(about_its_kind(candidate, table));
     let unknown = candidate
         .keys
         .iter()

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use howdah_sql::Case;
+
 use crate::catalog::{Catalog, Index, IndexKey, Table};
 
 /// A prefix of an existing index has to be smaller than this share of it.
@@ -10,7 +12,7 @@ const PREFIX_SHARE: f64 = 0.6;
 const SCATTERED: f64 = 0.2;
 
 /// An index that does not exist.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Candidate {
     /// The table's oid.
     pub table: u32,
@@ -18,8 +20,87 @@ pub struct Candidate {
     pub keys: Vec<Key>,
     /// Columns that are only stored (`INCLUDE`), in order.
     pub included: Vec<i16>,
+    /// Of which rows it is; `None`: of all.
+    pub predicate: Option<Predicate>,
+    /// How it finds rows.
+    pub method: Method,
     /// Bytes that it will have, as predicted ([`crate::size`]).
     pub bytes: u64,
+}
+
+/// How an index finds rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// A B-tree.
+    #[default]
+    Btree,
+    /// The least and the largest value of each range of pages (BRIN): tiny, and of use where the table is in order.
+    Brin,
+}
+
+impl Method {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Btree => "btree",
+            Self::Brin => "brin",
+        }
+    }
+}
+
+/// What holds for the rows of a partial index.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Predicate {
+    /// The column's number.
+    pub column: i16,
+    /// What holds for it.
+    pub holds: Holds,
+}
+
+/// What holds for a column.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Holds {
+    /// It equals a constant, as its text is.
+    Equal(String),
+    /// `IS NULL`.
+    Null,
+    /// `IS NOT NULL`.
+    NotNull,
+}
+
+impl Predicate {
+    /// Which share of the rows it is, as far as statistics say.
+    #[must_use]
+    pub fn share(&self, table: &Table) -> Option<f64> {
+        let column = column(table, self.column)?;
+        match &self.holds {
+            Holds::Null => column.nulls,
+            Holds::NotNull => Some(1.0 - column.nulls?),
+            Holds::Equal(value) => {
+                // PostgreSQL shows truth by its first letter.
+                let is_it = |known: &str| match column.type_name == "boolean" {
+                    true => value.starts_with(known),
+                    false => *value == known,
+                };
+                column.most_common.iter().find(|(known, _)| is_it(known)).map(|it| it.1)
+            }
+        }
+    }
+
+    /// As it stands behind `WHERE`.
+    #[must_use]
+    pub fn text(&self, table: &Table) -> Option<String> {
+        let column = column(table, self.column)?;
+        let name = quoted(&column.name);
+        Some(match &self.holds {
+            Holds::Null => format!("{name} IS NULL"),
+            Holds::NotNull => format!("{name} IS NOT NULL"),
+            Holds::Equal(value) if column.type_name == "boolean" => match value.as_str() {
+                "true" => name,
+                _ => format!("NOT {name}"),
+            },
+            Holds::Equal(value) => format!("{name} = '{}'", value.replace('\'', "''")),
+        })
+    }
 }
 
 /// A column of a key.
@@ -29,13 +110,25 @@ pub struct Key {
     pub column: i16,
     /// Largest first, nulls in front.
     pub descending: bool,
+    /// Not its values, but what this function makes of them.
+    pub case: Option<Case>,
 }
 
 impl Key {
     /// Smallest first.
     #[must_use]
     pub const fn up(column: i16) -> Self {
-        Self { column, descending: false }
+        Self { column, descending: false, case: None }
+    }
+
+    fn text(&self, table: &Table) -> Option<String> {
+        let name = quoted(&column(table, self.column)?.name);
+        let text = match self.case {
+            Some(Case::Lower) => format!("lower({name})"),
+            Some(Case::Upper) => format!("upper({name})"),
+            None => name,
+        };
+        Some(if self.descending { format!("{text} DESC") } else { text })
     }
 }
 
@@ -51,10 +144,17 @@ impl Candidate {
         self.keys.iter().map(|key| key.column).chain(self.included.iter().copied())
     }
 
+    /// Numbers of all columns whose change changes it.
+    pub fn touched_by(&self) -> impl Iterator<Item = i16> {
+        self.columns().chain(self.predicate.iter().map(|it| it.column))
+    }
+
     /// Whether it can do all that `other` can: a longer key, and every stored column.
     #[must_use]
     pub fn replaces(&self, other: &Self) -> bool {
         self.table == other.table
+            && self.predicate == other.predicate
+            && self.method == other.method
             && self.keys.starts_with(&other.keys)
             && other.columns().all(|column| self.columns().any(|own| own == column))
     }
@@ -62,14 +162,7 @@ impl Candidate {
     /// The statement that makes it; `name` is a plain name. `None` when the catalog lacks a column.
     #[must_use]
     pub fn statement(&self, table: &Table, name: &str, concurrently: bool) -> Option<String> {
-        let keys: Option<Vec<String>> = self
-            .keys
-            .iter()
-            .map(|key| {
-                let column = quoted(&column(table, key.column)?.name);
-                Some(if key.descending { format!("{column} DESC") } else { column })
-            })
-            .collect();
+        let keys: Option<Vec<String>> = self.keys.iter().map(|key| key.text(table)).collect();
         let mut sql = String::from("CREATE INDEX ");
         if concurrently {
             sql.push_str("CONCURRENTLY ");
@@ -77,11 +170,20 @@ impl Candidate {
         if !name.is_empty() {
             let _ = write!(sql, "{} ", quoted(name));
         }
-        let _ = write!(sql, "ON {} USING btree ({})", full_name(table), keys?.join(", "));
+        let _ = write!(
+            sql,
+            "ON {} USING {} ({})",
+            full_name(table),
+            self.method.name(),
+            keys?.join(", ")
+        );
         if !self.included.is_empty() {
             let names: Option<Vec<String>> =
                 self.included.iter().map(|&it| Some(quoted(&column(table, it)?.name))).collect();
             let _ = write!(sql, " INCLUDE ({})", names?.join(", "));
+        }
+        if let Some(predicate) = &self.predicate {
+            let _ = write!(sql, " WHERE {}", predicate.text(table)?);
         }
         Some(sql)
     }
@@ -89,25 +191,30 @@ impl Candidate {
     /// `table (a, b) include (c)`, for people.
     #[must_use]
     pub fn describe(&self, table: &Table) -> String {
-        let names = |columns: &mut dyn Iterator<Item = i16>| -> String {
-            let names = columns.filter_map(|it| Some(column(table, it)?.name.clone()));
-            names.collect::<Vec<_>>().join(", ")
-        };
-        let keys = names(&mut self.keys.iter().map(|key| key.column));
-        match self.included.is_empty() {
-            true => format!("{} ({keys})", table.name),
-            false => format!(
-                "{} ({keys}) INCLUDE ({})",
-                table.name,
-                names(&mut self.included.iter().copied())
-            ),
+        let list = |all: Vec<String>| all.join(", ");
+        let keys = list(self.keys.iter().filter_map(|key| key.text(table)).collect());
+        let mut text = format!("{} ({keys})", table.name);
+        if self.method == Method::Brin {
+            text.push_str(" USING brin");
         }
+        if !self.included.is_empty() {
+            let names =
+                self.included.iter().filter_map(|it| Some(column(table, *it)?.name.clone()));
+            let _ = write!(text, " INCLUDE ({})", list(names.collect()));
+        }
+        if let Some(predicate) = self.predicate.as_ref().and_then(|it| it.text(table)) {
+            let _ = write!(text, " WHERE {predicate}");
+        }
+        text
     }
 
     /// The size of the largest existing, valid index of the table that begins with the same keys, in either direction, and has all columns
     /// of this one: what this one can do, that one does, too.
     #[must_use]
     pub fn covered_by(&self, catalog: &Catalog) -> Option<u64> {
+        if self.predicate.is_some() || self.method != Method::Btree {
+            return None;
+        }
         catalog
             .indexes_of(self.table)
             .filter(|index| is_plain(index) && self.is_prefix_of(index))
@@ -134,8 +241,9 @@ impl Candidate {
 
     fn is_prefix_of(&self, index: &Index) -> bool {
         let keys = || self.keys.iter().zip(&index.keys);
-        let same =
-            |(own, other): (&Key, &IndexKey)| is_usual(other) && other.column == Some(own.column);
+        let same = |(own, other): (&Key, &IndexKey)| {
+            own.case.is_none() && is_usual(other) && other.column == Some(own.column)
+        };
         let stores = |column: &i16| {
             index.included.contains(column)
                 || index.keys.iter().any(|key| key.column == Some(*column))

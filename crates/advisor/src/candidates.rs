@@ -5,9 +5,9 @@
 
 use std::collections::HashSet;
 
-use crate::candidate::{Candidate, Key, column};
+use crate::candidate::{Candidate, Holds, Key, Method, Predicate, column};
 use crate::catalog::{Catalog, Column, Table};
-use crate::size::{Shape, bytes, distinct_of};
+use crate::size::{Shape, bytes, bytes_of_part, bytes_of_ranges, distinct_of};
 use crate::workload::Access;
 
 /// Candidates of one workload.
@@ -22,17 +22,31 @@ const MAX_INCLUDED_WIDTH: f64 = 64.0;
 const MAX_KEY_WIDTH: f64 = 200.0;
 /// Pages of a table that is worth an index.
 const MIN_PAGES: u64 = 16;
+/// A constant is rare when it has at most this share of the rows, and half of what it would have if all values were as frequent; and tells
+/// states apart when there are not more values than these. Others are parameters of a question, which will have another value tomorrow.
+const RARE: f64 = 0.2;
+const STATES: f64 = 20.0;
+/// Rows with or without a value are worth an index of their own when the others are at least one of five.
+const MOST_ROWS: f64 = 0.8;
+/// Pages of a table of which ranges are summarised (100 MB), and how well it has to be in order.
+const MIN_SUMMARISED: u64 = 12_800;
+const IN_ORDER: f64 = 0.95;
 
 /// What might help, without repetition.
 #[must_use]
 pub fn candidates(catalog: &Catalog, accesses: &[Access]) -> Vec<Candidate> {
     let mut found = Found { catalog, seen: HashSet::new(), all: Vec::new() };
-    for access in accesses {
-        if let Some(table) = catalog.table(access.table).filter(|table| table.pages >= MIN_PAGES) {
-            for keys in keys_for(table, access) {
-                found.forms(table, access, &keys);
-            }
+    let large = |access: &Access| {
+        let table = catalog.table(access.table).filter(|table| table.pages >= MIN_PAGES);
+        table.map(|table| (table, access.clone()))
+    };
+    for (table, access) in accesses.iter().filter_map(large) {
+        for keys in keys_for(table, &access) {
+            found.forms(table, &access, &keys, None);
         }
+        found.cased(table, &access);
+        found.parts(table, &access);
+        found.summaries(table, &access);
     }
     found.all
 }
@@ -41,11 +55,12 @@ pub fn candidates(catalog: &Catalog, accesses: &[Access]) -> Vec<Candidate> {
 #[must_use]
 pub(crate) fn merged(catalog: &Catalog, of: &[Candidate], room: usize) -> Vec<Candidate> {
     let mut found = Found { catalog, seen: HashSet::new(), all: Vec::new() };
-    found.seen.extend(of.iter().map(|it| (it.table, it.keys.clone(), it.included.clone())));
+    found.seen.extend(of.iter().map(|it| Candidate { bytes: 0, ..it.clone() }));
     for one in of {
         for other in of {
-            let longer =
-                one.table == other.table && one.keys.starts_with(&other.keys) && one != other;
+            let alike = (one.table, one.method, &one.predicate)
+                == (other.table, other.method, &other.predicate);
+            let longer = alike && one.keys.starts_with(&other.keys) && one != other;
             if !longer || found.all.len() >= room {
                 continue;
             }
@@ -53,7 +68,7 @@ pub(crate) fn merged(catalog: &Catalog, of: &[Candidate], room: usize) -> Vec<Ca
             let more = other.included.iter().filter(|it| !one.columns().any(|own| own == **it));
             let mut included: Vec<i16> = one.included.iter().chain(more).copied().collect();
             included.sort_unstable();
-            found.add(table, one.keys.clone(), included);
+            found.add(table, Candidate { included, ..one.clone() });
         }
     }
     found.all
@@ -61,21 +76,28 @@ pub(crate) fn merged(catalog: &Catalog, of: &[Candidate], room: usize) -> Vec<Ca
 
 struct Found<'a> {
     catalog: &'a Catalog,
-    seen: HashSet<(u32, Vec<Key>, Vec<i16>)>,
+    /// Without their sizes.
+    seen: HashSet<Candidate>,
     all: Vec<Candidate>,
 }
 
 impl Found<'_> {
     /// A key alone, and with what the statement needs besides.
-    fn forms(&mut self, table: &Table, access: &Access, keys: &[Key]) {
-        self.add(table, keys.to_vec(), Vec::new());
+    fn forms(&mut self, table: &Table, access: &Access, keys: &[Key], of: Option<&Predicate>) {
+        let form = |keys: Vec<Key>, included: Vec<i16>| Candidate {
+            keys,
+            included,
+            predicate: of.cloned(),
+            ..Candidate::default()
+        };
+        self.add(table, form(keys.to_vec(), Vec::new()));
         let is_key = |number: &i16| keys.iter().any(|key| key.column == *number);
         let mut rest: Vec<i16> = access.columns.iter().copied().filter(|it| !is_key(it)).collect();
         rest.sort_unstable();
         if rest.is_empty() {
             return;
         }
-        self.add(table, keys.to_vec(), rest.clone());
+        self.add(table, form(keys.to_vec(), rest.clone()));
         // As keys they may be smaller: equal keys are stored once.
         if rest.len() + keys.len() <= MAX_KEYS {
             let rows = table.rows.unwrap_or(1.0);
@@ -84,28 +106,96 @@ impl Found<'_> {
             };
             rest.sort_by(|a, b| values(a).total_cmp(&values(b)));
             let all = keys.iter().copied().chain(rest.into_iter().map(Key::up)).collect();
-            self.add(table, all, Vec::new());
+            self.add(table, form(all, Vec::new()));
         }
     }
 
-    fn add(&mut self, table: &Table, keys: Vec<Key>, included: Vec<i16>) {
+    /// `lower(column) = …`, alone and in front of an equality.
+    fn cased(&mut self, table: &Table, access: &Access) {
+        for &(number, case) in &access.cased {
+            let key = Key { case: Some(case), ..Key::up(number) };
+            let alone = Candidate { keys: vec![key], ..Candidate::default() };
+            self.add(table, alone.clone());
+            for &one in &access.equal {
+                self.add(table, Candidate { keys: vec![key, Key::up(one)], ..alone.clone() });
+            }
+        }
+    }
+
+    /// Indexes of the rows alone for which the statement's own text says something that is rare.
+    fn parts(&mut self, table: &Table, access: &Access) {
+        for predicate in access.certain.iter().filter(|it| is_worth_a_part(table, it)) {
+            let other = |list: &[i16]| -> Vec<i16> {
+                list.iter().copied().filter(|it| *it != predicate.column).collect()
+            };
+            let without = Access {
+                equal: other(&access.equal),
+                range: other(&access.range),
+                ..access.clone()
+            };
+            let mut all = keys_for(table, &without);
+            if all.is_empty() {
+                all.push(vec![Key::up(predicate.column)]);
+            }
+            for keys in all {
+                self.forms(table, access, &keys, Some(predicate));
+            }
+        }
+    }
+
+    /// Summaries of ranges of pages, where the table is in order.
+    fn summaries(&mut self, table: &Table, access: &Access) {
+        let in_order = |number: &&i16| {
+            let known = column(table, **number).and_then(|it| it.correlation);
+            table.pages >= MIN_SUMMARISED && known.is_some_and(|it| it.abs() >= IN_ORDER)
+        };
+        for &number in access.range.iter().filter(in_order) {
+            let keys = vec![Key::up(number)];
+            self.add(table, Candidate { keys, method: Method::Brin, ..Candidate::default() });
+        }
+    }
+
+    /// One more, unless it cannot be or is there; its table and size are put in.
+    fn add(&mut self, table: &Table, new: Candidate) {
+        let mut new = Candidate { table: table.oid, bytes: 0, ..new };
         let storable = |number: &i16| column(table, *number).is_some();
-        let width: f64 = included.iter().filter_map(|&it| width(column(table, it)?)).sum();
-        let fits = !keys.is_empty()
+        let width: f64 = new.included.iter().filter_map(|&it| width(column(table, it)?)).sum();
+        let fits = !new.keys.is_empty()
             && self.all.len() < MAX_CANDIDATES
-            && included.len() <= MAX_INCLUDED
+            && new.included.len() <= MAX_INCLUDED
             && width <= MAX_INCLUDED_WIDTH
-            && included.iter().all(storable)
-            && keys.iter().all(|key| column(table, key.column).is_some_and(is_orderable));
-        if !fits || !self.seen.insert((table.oid, keys.clone(), included.clone())) {
+            && new.included.iter().all(storable)
+            && new.keys.iter().all(|key| column(table, key.column).is_some_and(is_orderable));
+        if !fits || !self.seen.insert(new.clone()) {
             return;
         }
-        let numbers: Vec<i16> = keys.iter().map(|key| key.column).collect();
-        let shape = Shape { keys: &numbers, included: &included, unique: false };
-        let Some(bytes) = bytes(self.catalog, table, shape) else { return };
-        let candidate = Candidate { table: table.oid, keys, included, bytes };
-        if candidate.earns_its_place(self.catalog) {
-            self.all.push(candidate);
+        let Some(bytes) = self.size(table, &new) else { return };
+        new.bytes = bytes;
+        if new.earns_its_place(self.catalog) {
+            self.all.push(new);
+        }
+    }
+
+    fn size(&self, table: &Table, of: &Candidate) -> Option<u64> {
+        let numbers: Vec<i16> = of.keys.iter().map(|key| key.column).collect();
+        let shape = Shape { keys: &numbers, included: &of.included, unique: false };
+        match (&of.predicate, of.method) {
+            (_, Method::Brin) => bytes_of_ranges(table, of.first()?),
+            (Some(predicate), Method::Btree) => bytes_of_part(table, shape, predicate),
+            (None, Method::Btree) => bytes(self.catalog, table, shape),
+        }
+    }
+}
+
+/// Whether the rows of which something holds are few enough.
+fn is_worth_a_part(table: &Table, predicate: &Predicate) -> bool {
+    let Some(share) = predicate.share(table) else { return false };
+    match predicate.holds {
+        Holds::Null | Holds::NotNull => share <= MOST_ROWS,
+        Holds::Equal(_) => {
+            let rows = table.rows.unwrap_or(0.0);
+            let values = column(table, predicate.column).and_then(|it| distinct_of(it, rows));
+            values.is_some_and(|values| values <= STATES && share * values <= 0.5) && share <= RARE
         }
     }
 }
@@ -119,7 +209,7 @@ fn keys_for(table: &Table, access: &Access) -> Vec<Vec<Key>> {
     let mut equal = access.equal.clone();
     equal.sort_by(|a, b| values(b).total_cmp(&values(a)));
     let order: Vec<Key> =
-        access.order.iter().map(|&(column, descending)| Key { column, descending }).collect();
+        access.order.iter().map(|&(it, descending)| Key { descending, ..Key::up(it) }).collect();
     // A scan goes in either direction: only mixed ones need directions.
     let mixed =
         order.iter().any(|key| Some(key.descending) != order.first().map(|it| it.descending));
@@ -212,3 +302,6 @@ fn is_orderable(column: &Column) -> bool {
 fn width(column: &Column) -> Option<f64> {
     if column.type_length > 0 { Some(f64::from(column.type_length)) } else { column.width }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 
-use crate::candidate::{Candidate, Key, column, is_plain};
+use crate::candidate::{Candidate, Key, Method, column, is_plain};
 use crate::catalog::{Catalog, Table};
 use crate::choose::{Oracle, Plan, Question};
 use crate::set::Set;
@@ -70,13 +70,14 @@ impl<'a> Estimate<'a> {
             let keys: Option<Vec<Key>> = index
                 .keys
                 .iter()
-                .map(|key| Some(Key { column: key.column?, descending: key.descending }))
+                .map(|key| Some(Key { descending: key.descending, ..Key::up(key.column?) }))
                 .collect();
             let existing = Candidate {
                 table: table.oid,
                 keys: keys.unwrap_or_default(),
                 included: index.included.clone(),
                 bytes: index.bytes,
+                ..Candidate::default()
             };
             best.0 = lookup(table, access, &existing, outer).unwrap_or(f64::INFINITY).min(best.0);
         }
@@ -111,11 +112,22 @@ fn share(table: &Table, number: i16) -> f64 {
 
 /// What reading by an index costs; `None` when it does not restrict anything and does not have all columns either.
 fn lookup(table: &Table, access: &Access, index: &Candidate, outer: f64) -> Option<f64> {
-    let rows = table.rows?.max(1.0);
-    let covers = access.columns.iter().all(|it| index.columns().any(|own| own == *it));
+    let uncertain = index.predicate.iter().any(|it| !access.certain.contains(it));
+    if uncertain || index.method != Method::Btree {
+        return None;
+    }
+    let part = index.predicate.as_ref().map_or(Some(1.0), |it| it.share(table))?;
+    let rows = (table.rows? * part).max(1.0);
+    let covers = index.keys.iter().all(|key| key.case.is_none())
+        && access.columns.iter().all(|it| index.columns().any(|own| own == *it));
     let (mut matched, mut loops, mut any) = (1.0, 1.0_f64, false);
     for key in &index.keys {
-        if access.equal.contains(&key.column) {
+        if let Some(case) = key.case {
+            if !access.cased.contains(&(key.column, case)) {
+                break;
+            }
+            matched *= share(table, key.column);
+        } else if access.equal.contains(&key.column) {
             matched *= share(table, key.column);
         } else if access.joined.contains(&key.column) && outer.is_finite() {
             matched *= share(table, key.column);
@@ -130,7 +142,7 @@ fn lookup(table: &Table, access: &Access, index: &Candidate, outer: f64) -> Opti
         any = true;
     }
     let ordered = access.order.first().map(|it| it.0) == index.first();
-    if !any && !covers && !ordered {
+    if !any && !covers && !ordered && index.predicate.is_none() {
         return None;
     }
     let found = (rows * matched).max(1.0);

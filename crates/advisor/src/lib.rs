@@ -27,7 +27,7 @@ mod workload;
 mod writes;
 
 pub use advise::{Told, Verified, recommendations};
-pub use candidate::{Candidate, Key, full_name, quoted};
+pub use candidate::{Candidate, Holds, Key, Method, Predicate, full_name, quoted};
 pub use candidates::{MAX_CANDIDATES, candidates};
 pub use choose::{BELIEVED, Choice, Chosen, Limits, Oracle, Plan, Question, choose};
 pub use estimate::Estimate;

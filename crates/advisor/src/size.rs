@@ -3,7 +3,7 @@
 //!
 //! Invariant: without statistics of a column there is no size, never a guessed one; in doubt the larger size.
 
-use crate::candidate::column;
+use crate::candidate::{Holds, Predicate, column};
 use crate::catalog::{Catalog, Column, Table};
 
 /// Bytes of a page.
@@ -46,6 +46,38 @@ pub fn bytes(catalog: &Catalog, table: &Table, shape: Shape<'_>) -> Option<u64> 
     let leaves =
         if merges { merged(catalog, table, shape.keys, entry)?.min(single) } else { single };
     Some(pages_of(leaves, entry))
+}
+
+/// The same of an index of a part of the rows; `None` also when nobody knows how many they are.
+#[must_use]
+pub fn bytes_of_part(table: &Table, shape: Shape<'_>, predicate: &Predicate) -> Option<u64> {
+    let rows = table.rows?.max(1.0);
+    let share = predicate.share(table)?;
+    let part = |column: &Column| {
+        let mut column = Column { most_common: Vec::new(), ..column.clone() };
+        // So many of the values are met by so many rows.
+        let met = |values: f64| values * (1.0 - (1.0 - share).max(0.0).powf(rows / values));
+        column.distinct = distinct_of(&column, rows).map(met);
+        if column.number == predicate.column {
+            column.nulls = Some(if predicate.holds == Holds::Null { 1.0 } else { 0.0 });
+            if predicate.holds != Holds::NotNull {
+                column.distinct = Some(1.0);
+            }
+        }
+        column
+    };
+    let columns = table.columns.iter().map(part).collect();
+    let part = Table { rows: Some((rows * share).max(1.0)), columns, ..table.clone() };
+    bytes(&Catalog::default(), &part, shape)
+}
+
+/// Bytes of a BRIN index of a column: the least and the largest value of each 128 pages, and where to find them.
+#[must_use]
+pub fn bytes_of_ranges(table: &Table, number: i16) -> Option<u64> {
+    let ranges = (table.pages as f64 / 128.0).ceil();
+    let entry = entry_bytes(&[column(table, number)?])? * 2.0 + POINTER;
+    let pages = 1.0 + (ranges / 1360.0).ceil() + (ranges * entry / PAGE).ceil();
+    Some(whole(pages * PAGE))
 }
 
 /// Pages for entries of so many bytes together, as bytes.

@@ -3,8 +3,9 @@
 //!
 //! Invariant: a name that the catalog does not know is passed over; nothing is assumed about it.
 
-use howdah_sql::{Name, Scope, Test};
+use howdah_sql::{Case, Condition, Name, Scope, Test};
 
+use crate::candidate::{Holds, Predicate};
 use crate::catalog::{Catalog, Table, TableKind};
 
 /// One statement of a workload.
@@ -53,10 +54,31 @@ pub struct Access {
     pub group: Vec<i16>,
     /// Every column that is used.
     pub columns: Vec<i16>,
+    /// Compared with a value in small or in capital letters.
+    pub cased: Vec<(i16, Case)>,
+    /// What the statement's text itself says of columns, without parameters.
+    pub certain: Vec<Predicate>,
     /// Columns that the statement sets.
     pub sets: Vec<i16>,
     /// The statement changes this table.
     pub changed: bool,
+}
+
+impl Access {
+    /// What is said of a column that holds for every row that is wanted.
+    fn note_certain(&mut self, column: i16, condition: &Condition) {
+        let holds = match (&condition.test, &condition.value) {
+            (Test::Cased(case), _) => {
+                self.cased.push((column, *case));
+                return;
+            }
+            (Test::Null, _) => Holds::Null,
+            (Test::NotNull, _) => Holds::NotNull,
+            (Test::Equal, Some(value)) => Holds::Equal(value.to_string()),
+            _ => return,
+        };
+        self.certain.push(Predicate { column, holds });
+    }
 }
 
 /// What every statement wants of every table.
@@ -66,6 +88,11 @@ pub fn accesses(catalog: &Catalog, workload: &Workload) -> Vec<Access> {
     for (statement, asked) in workload.statements.iter().enumerate() {
         let scopes = howdah_sql::scopes(&asked.sql).unwrap_or_default();
         all.extend(Names { catalog, scopes: &scopes }.accesses(statement));
+    }
+    // A form that was counted is told by one example: its constants are not those of every call.
+    if workload.unit.is_some() {
+        let in_every_call = |it: &Predicate| !matches!(it.holds, Holds::Equal(_));
+        all.iter_mut().for_each(|access| access.certain.retain(in_every_call));
     }
     all
 }
@@ -116,11 +143,17 @@ impl Names<'_> {
             }
             let alternative = condition.alternative;
             self.note(level, &condition.column, all, |access| match condition.test {
+                Test::Cased(_) => &mut access.columns,
                 _ if alternative => &mut access.alternative,
                 Test::Equal | Test::In(_) | Test::Null => &mut access.equal,
                 Test::Range | Test::Prefix | Test::NotNull => &mut access.range,
                 Test::Joined(_) => &mut access.joined,
             });
+            if let (false, Some((of, at, column))) = (alternative, place)
+                && let Some(access) = access(all, (of, at))
+            {
+                access.note_certain(column, condition);
+            }
         }
         // An order is of use as long as its columns are of one table.
         let mut first = None;

@@ -1,7 +1,7 @@
 //! What an index costs in writes: entries to make for rows that are inserted or changed, and updates that stop being cheap (HOT) because they
 //! change one of its columns. In the units of the planner, from counts of the past.
 
-use crate::candidate::Candidate;
+use crate::candidate::{Candidate, Method};
 use crate::catalog::{Catalog, Index, Table};
 use crate::workload::{Access, Workload};
 
@@ -72,9 +72,15 @@ pub fn burden(
     let mostly_hot = updated > 0.0 && hot / updated > MOSTLY_HOT;
     // Updates of its columns were HOT as often as all are: in the end the others make an entry each, too.
     let lost = if mostly_hot { hot * touched } else { 0.0 };
+    // A part of the rows makes a part of the entries; a summary of pages hardly any.
+    let share = match (&candidate.predicate, candidate.method) {
+        (_, Method::Brin) => 0.1,
+        (Some(predicate), Method::Btree) => predicate.share(table).unwrap_or(1.0),
+        (None, Method::Btree) => 1.0,
+    };
     let own = inserted + deleted * 0.2 + moved + lost.max((updated * touched - moved).max(0.0));
     Burden {
-        entries: own + lost * others,
+        entries: own * share + lost * others,
         lost_hot: lost * others,
         written: inserted + updated + deleted,
         existing: (inserted + moved) * others,
@@ -95,7 +101,7 @@ fn touched_share(
         let Some(asked) = workload.statements.get(access.statement) else { continue };
         let calls = asked.calls.max(1.0);
         all += calls;
-        if candidate.columns().any(|column| access.sets.contains(&column)) {
+        if candidate.touched_by().any(|column| access.sets.contains(&column)) {
             touching += calls;
         }
     }
@@ -105,7 +111,7 @@ fn touched_share(
 /// Whether a statement of the workload sets a column of the candidate.
 #[must_use]
 pub(crate) fn is_updated(candidate: &Candidate, accesses: &[Access]) -> bool {
-    let touches = |it: &Access| candidate.columns().any(|column| it.sets.contains(&column));
+    let touches = |it: &Access| candidate.touched_by().any(|column| it.sets.contains(&column));
     accesses.iter().any(|it| it.table == candidate.table && touches(it))
 }
 

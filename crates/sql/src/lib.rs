@@ -54,7 +54,7 @@ pub use operand::is_keyword;
 pub use prepared_name::{PreparedName, prepared_name};
 pub use readable::{NormalText, normal_text, redact};
 pub use route::route;
-pub use scopes::{Condition, MAX_SCOPES, Name, Order, Scope, Source, Test, scopes};
+pub use scopes::{Case, Condition, MAX_SCOPES, Name, Order, Scope, Source, Test, scopes};
 pub use settings::{SettingChange, setting_changes};
 pub use split::split;
 pub use uses::Uses;

@@ -86,6 +86,17 @@ pub enum Test {
     NotNull,
     /// Equals a column of something else, or what a query returns.
     Joined(Option<Name>),
+    /// In small or in capital letters it equals a value: `lower(column) = 'x'`.
+    Cased(Case),
+}
+
+/// A function of texts that forgets about capital letters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Case {
+    /// `lower`.
+    Lower,
+    /// `upper`.
+    Upper,
 }
 
 /// A column of an `ORDER BY`.

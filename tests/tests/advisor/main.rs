@@ -10,6 +10,7 @@
 
 mod advice;
 mod bed;
+mod kinds;
 mod sizes;
 mod twins;
 mod writes;

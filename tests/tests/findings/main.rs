@@ -11,6 +11,7 @@
 mod bed;
 mod command;
 mod hygiene;
+mod limited;
 mod plans;
 mod reader;
 mod rewrites;

@@ -253,9 +253,9 @@ fn read(
     let (_, rest) = costs.split_once("..")?;
     let cost = rest.split(' ').next()?.parse().ok()?;
     let mut used = Set::default();
-    // hypopg names its indexes <oid>btree_…
+    // hypopg names its indexes <oid>btree_…, and by other methods.
     for behind in lines.iter().flat_map(|line| line.split('<').skip(1)) {
-        let Some((oid, _)) = behind.split_once(">btree") else { continue };
+        let Some((oid, _)) = behind.split_once('>') else { continue };
         let Ok(oid) = oid.parse::<u32>() else { continue };
         let found = with.iter().find(|(_, it)| existing.get(it) == Some(&oid));
         used = found.map_or(used, |(at, _)| used.with(*at));
@@ -281,8 +281,7 @@ mod tests {
         let candidate = |number| Candidate {
             table: 1,
             keys: vec![howdah_advisor::Key::up(number)],
-            included: Vec::new(),
-            bytes: 0,
+            ..Candidate::default()
         };
         let with = [(4, candidate(1)), (7, candidate(2))];
         let existing = HashMap::from([(candidate(1), 13_000), (candidate(2), 13_001)]);

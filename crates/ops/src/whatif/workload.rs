@@ -77,7 +77,7 @@ pub(crate) async fn from_statistics(
     let schema: String = row.try_get(0)?;
     let time = if version >= 130_000 { "total_exec_time" } else { "total_time" };
     let sql = format!(
-        "SELECT queryid::text, query, sum(calls)::float8, sum({time})::float8 FROM {schema}.pg_stat_statements \
+        "SELECT coalesce(queryid::text, ''), query, sum(calls)::float8, sum({time})::float8, count(*) FROM {schema}.pg_stat_statements \
          WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND query IS NOT NULL \
          GROUP BY queryid, query ORDER BY 4 DESC LIMIT 2000"
     );
@@ -88,12 +88,12 @@ pub(crate) async fn from_statistics(
         }
         Err(error) => return Err(error),
     };
-    let (mut found, mut missing, mut hidden) = (Vec::new(), Vec::new(), 0);
+    let (mut found, mut missing, mut hidden) = (Vec::new(), Vec::new(), 0_i64);
     for row in rows {
         let (id, sql, calls, time): (String, String, f64, f64) =
             (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
         if sql == "<insufficient privilege>" {
-            hidden += 1;
+            hidden += row.try_get::<_, i64>(4)?;
         } else {
             found.push(Counted { fingerprint: format!("query {id}"), sql, calls, time });
         }

@@ -1,7 +1,7 @@
 //! What a condition says of columns: which are compared with values, which with each other. Not which relation they are of.
 
 use super::walk::parts;
-use super::{Condition, Name, Test};
+use super::{Case, Condition, Name, Test};
 use crate::parse::{NodeEnum, tree};
 
 /// Conditions that may be inside each other.
@@ -116,7 +116,9 @@ fn operation(operator: &str, left: &tree::Node, right: &tree::Node, found: &mut 
             }
             (Some(name), None) => found.push(equality(name, right)),
             (None, Some(name)) => found.push(equality(name, left)),
-            (None, None) => {}
+            (None, None) => {
+                found.extend(through_case(left, right).or_else(|| through_case(right, left)))
+            }
         },
         "<" | "<=" | ">" | ">=" => {
             let name = match (one, other) {
@@ -128,6 +130,18 @@ fn operation(operator: &str, left: &tree::Node, right: &tree::Node, found: &mut 
         }
         _ => {}
     }
+}
+
+/// `lower(column) = value`.
+fn through_case(call: &tree::Node, value: &tree::Node) -> Option<Condition> {
+    let Some(NodeEnum::FuncCall(call)) = &call.node else { return None };
+    let ([argument], false) = (call.args.as_slice(), has_columns(value, 0)) else { return None };
+    let case = match call.funcname.last().and_then(string)? {
+        "lower" => Case::Lower,
+        "upper" => Case::Upper,
+        _ => return None,
+    };
+    Some(condition(column(argument)?, Test::Cased(case), literal(value).as_deref()))
 }
 
 /// A column equals something that is not just a column.
