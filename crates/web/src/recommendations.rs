@@ -12,7 +12,7 @@ use axum::extract::{Extension, Path, Query, State as With};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use howdah_ops::journal::{Entry, Error, FILE, Journal, State as Became};
-use howdah_ops::verify::{Changed, Measured, Verdict, judge};
+use howdah_ops::verify::{self, Changed, Verdict};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -118,16 +118,7 @@ fn verdict(journal: &Journal, entry: &Entry) -> Result<Option<Verdict>, Error> {
     if !entry.state.is_applied() {
         return Ok(None);
     }
-    let of = |moment| journal.measure::<Measured>(&entry.place.key, &entry.advice.id, moment);
-    let (Some((_, before)), Some((_, after))) = (of("before")?, of("after")?) else {
-        return Ok(None);
-    };
-    let mut verdict = judge(&before, &after);
-    let samples = |text: &str| before.samples.iter().any(|sample| sample.text == text);
-    for one in verdict.statements.iter_mut().filter(|one| samples(&one.text)) {
-        "(a statement that was given)".clone_into(&mut one.text);
-    }
-    Ok(Some(verdict))
+    verify::last(journal, &entry.place.key, &entry.advice.id)
 }
 
 fn measured(one: &Changed) -> Value {

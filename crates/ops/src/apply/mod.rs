@@ -226,6 +226,12 @@ pub async fn apply(job: &Job<'_>, advice: &Recommendation) -> Result<Finished, E
     remember(&sessions, advice).await?;
     let run = job.journal.begin(&sessions.place, advice, Direction::Apply, job.who)?;
     let done = run::all(&mut sessions, run, &steps).await;
+    if done.is_ok()
+        && let Ok(start) = verify::measure(&sessions.observer, advice, &[]).await
+    {
+        // What ran while it was carried out counts neither before nor after.
+        job.journal.measured(&sessions.place.key, &advice.id, verify::START, &start)?;
+    }
     conclude(&sessions, run, done, (State::Applied, State::Open))
 }
 
@@ -234,7 +240,7 @@ async fn remember(sessions: &Sessions<'_>, advice: &Recommendation) -> Result<()
     let job = sessions.job;
     let measured = verify::measure(&sessions.observer, advice, job.samples).await;
     let measured = measured.map_err(|error| Error::Samples(error.to_string()))?;
-    Ok(job.journal.measured(&sessions.place.key, &advice.id, "before", &measured)?)
+    Ok(job.journal.measured(&sessions.place.key, &advice.id, verify::BEFORE, &measured)?)
 }
 
 /// Says what advice that was carried out has done, and notes it as its state.
@@ -245,12 +251,14 @@ pub async fn verify(job: &Job<'_>, advice: &Recommendation) -> Result<Verdict, E
     let sessions = Sessions::open(job).await?;
     let (key, id) = (sessions.place.key.as_str(), advice.id.as_str());
     let applied = job.journal.entry(key, id)?.is_some_and(|entry| entry.state.is_applied());
-    let before = job.journal.measure(key, id, "before")?;
-    let (true, Some((_, before))) = (applied, before) else { return Err(Error::NothingToVerify) };
+    let begun = verify::begun(job.journal, key, id)?;
+    let (true, Some((before, start))) = (applied, begun) else {
+        return Err(Error::NothingToVerify);
+    };
     let after = verify::measure(&sessions.observer, advice, job.samples).await;
     let after = after.map_err(|error| Error::Samples(error.to_string()))?;
-    job.journal.measured(key, id, "after", &after)?;
-    let verdict = verify::judge(&before, &after);
+    job.journal.measured(key, id, verify::AFTER, &after)?;
+    let verdict = verify::judge(&before, &start, &after);
     if let Some(state) = verdict.state {
         job.journal.decide(key, id, state, (job.who, &verdict.why))?;
     }

@@ -14,6 +14,8 @@ const WORSE: f64 = 1.2;
 const CALLS: f64 = 30.0;
 /// Losses that are this share of the gains make the whole worse.
 const TOLERATED: f64 = 0.25;
+/// As long as statements with this share of the time before have too few calls, it is not said that nothing has changed.
+const UNDECIDED: f64 = 0.1;
 /// A time is never taken as shorter than this, in milliseconds: clocks are not better.
 const CLOCK: f64 = 0.001;
 
@@ -45,20 +47,21 @@ pub struct Verdict {
     pub statements: Vec<Changed>,
 }
 
-/// Compares.
+/// Compares what was before with what was after a start: between the two it was carried out, and what ran meanwhile says nothing of either.
 #[must_use]
-pub fn judge(before: &Measured, after: &Measured) -> Verdict {
+pub fn judge(before: &Measured, start: &Measured, after: &Measured) -> Verdict {
     let mut statements = samples(&before.samples, &after.samples);
-    let comparable = match (&before.counted, &after.counted) {
-        (Some(before), Some(after)) if before.since == after.since => {
-            let pairs = after
-                .statements
-                .iter()
-                .filter_map(|(id, after)| Some((before.statements.get(id)?, after)));
-            statements.extend(pairs.filter_map(|(before, after)| counts(before, after)));
+    let comparable = match (&before.counted, &start.counted, &after.counted) {
+        (Some(before), Some(start), Some(after))
+            if before.since == after.since && before.since == start.since =>
+        {
+            for (id, after) in &after.statements {
+                let known = before.statements.get(id).zip(start.statements.get(id));
+                statements.extend(known.and_then(|(before, start)| counts(before, start, after)));
+            }
             true
         }
-        (Some(_), Some(_)) => false,
+        (Some(_), Some(_), Some(_)) => false,
         _ => true,
     };
     let weight = |one: &Changed| (one.time_ms.1 - one.time_ms.0).abs() * one.calls.1;
@@ -82,6 +85,9 @@ fn whole(statements: &[Changed], comparable: bool) -> (Option<State>, String) {
         of(state).map(|one| (one.time_ms.1 - one.time_ms.0).abs() * one.calls.1).sum()
     };
     let (gains, losses) = (sum(State::Verified), sum(State::Regressed));
+    let before = |one: &Changed| one.time_ms.0 * one.calls.0;
+    let all: f64 = statements.iter().map(before).sum();
+    let open: f64 = statements.iter().filter(|one| one.state.is_none()).map(before).sum();
     let (better, worse) = (of(State::Verified).count(), of(State::Regressed).count());
     let rest = judged.len() - better - worse;
     let why = format!("{better} statements are faster, {worse} slower, {rest} no different");
@@ -89,22 +95,25 @@ fn whole(statements: &[Changed], comparable: bool) -> (Option<State>, String) {
         State::Regressed
     } else if better > 0 {
         State::Verified
+    } else if open > all * UNDECIDED {
+        let why = "too few calls since then of statements that took much time before";
+        return (None, why.to_owned());
     } else {
         State::Neutral
     };
     (Some(state), why)
 }
 
-/// What the calls between two moments took, against those before the first.
-fn counts(before: &Counts, after: &Counts) -> Option<Changed> {
-    let calls = after.calls - before.calls;
+/// What the calls between the last two moments took, against those before the first.
+fn counts(before: &Counts, start: &Counts, after: &Counts) -> Option<Changed> {
+    let calls = after.calls - start.calls;
     if before.calls < 1.0 || calls < 1.0 {
         return None;
     }
-    let time = (after.time - before.time) / calls;
+    let time = (after.time - start.time) / calls;
     let was = before.time / before.calls;
     let spread = (before.squares / before.calls - was * was).max(0.0) / before.calls;
-    let spreads = ((after.squares - before.squares) / calls - time * time).max(0.0) / calls;
+    let spreads = ((after.squares - start.squares) / calls - time * time).max(0.0) / calls;
     let enough = before.calls >= CALLS && calls >= CALLS;
     let certain = is_certain((was, spread, before.calls), (time, spreads, calls));
     Some(Changed {
@@ -112,7 +121,7 @@ fn counts(before: &Counts, after: &Counts) -> Option<Changed> {
         writes: after.writes,
         calls: (before.calls, calls),
         time_ms: (was, time),
-        blocks: (before.blocks / before.calls, (after.blocks - before.blocks) / calls),
+        blocks: (before.blocks / before.calls, (after.blocks - start.blocks) / calls),
         state: enough.then(|| state(was, time, certain)),
     })
 }
@@ -197,7 +206,8 @@ mod tests {
     fn one(before: (f64, f64, f64), after: (f64, f64, f64)) -> Verdict {
         let first = counts(&Counts::default(), before.0, before.1, before.2);
         let second = counts(&first, after.0, after.1, after.2);
-        judge(&measured(&[("query 1", first)]), &measured(&[("query 1", second)]))
+        let first = measured(&[("query 1", first)]);
+        judge(&first, &first, &measured(&[("query 1", second)]))
     }
 
     #[test]
@@ -234,6 +244,32 @@ mod tests {
     }
 
     #[test]
+    fn what_ran_while_it_was_carried_out_counts_neither_before_nor_after() {
+        let first = counts(&Counts::default(), 100.0, 10.0, 1.0);
+        let start = counts(&first, 1_000.0, 40.0, 1.0);
+        let after = counts(&start, 50.0, 1.0, 0.1);
+        let [first, start, after] = [first, start, after].map(|it| measured(&[("query 1", it)]));
+        let verdict = judge(&first, &start, &after);
+        assert_eq!(verdict.state, Some(State::Verified));
+        let time = verdict.statements[0].time_ms;
+        assert!((time.0 - 10.0).abs() < 1e-6 && (time.1 - 1.0).abs() < 1e-6, "{time:?}");
+    }
+
+    #[test]
+    fn nothing_has_changed_only_when_enough_is_known() {
+        let first = counts(&Counts::default(), 100.0, 10.0, 1.0);
+        let rare = counts(&Counts::default(), 100.0, 50.0, 1.0);
+        let before = measured(&[("query 1", first.clone()), ("query 2", rare.clone())]);
+        let same = counts(&first, 100.0, 10.0, 1.0);
+        let after = |calls| {
+            let faster = counts(&rare, calls, 1.0, 0.1);
+            measured(&[("query 1", same.clone()), ("query 2", faster)])
+        };
+        assert_eq!(judge(&before, &before, &after(20.0)).state, None);
+        assert_eq!(judge(&before, &before, &after(30.0)).state, Some(State::Verified));
+    }
+
+    #[test]
     fn losses_count_against_gains() {
         let first = counts(&Counts::default(), 100.0, 10.0, 1.0);
         let faster = counts(&first, 100.0, 5.0, 1.0);
@@ -242,8 +278,8 @@ mod tests {
         let before = measured(&[("query 1", first.clone()), ("query 2", first)]);
         let after =
             |slower: &Counts| measured(&[("query 1", faster.clone()), ("query 2", slower.clone())]);
-        assert_eq!(judge(&before, &after(&little)).state, Some(State::Verified));
-        assert_eq!(judge(&before, &after(&much)).state, Some(State::Regressed));
+        assert_eq!(judge(&before, &before, &after(&little)).state, Some(State::Verified));
+        assert_eq!(judge(&before, &before, &after(&much)).state, Some(State::Regressed));
     }
 
     #[test]
@@ -254,7 +290,7 @@ mod tests {
         if let Some(counted) = &mut after.counted {
             counted.since = "later".to_owned();
         }
-        let verdict = judge(&before, &after);
+        let verdict = judge(&before, &before, &after);
         assert_eq!(verdict.state, None);
         assert!(verdict.why.contains("reset"), "{}", verdict.why);
     }
@@ -270,7 +306,7 @@ mod tests {
             }],
         };
         let before = of(&[10.0, 11.0, 12.0, 13.0, 14.0]);
-        let state = |after: &[f64]| judge(&before, &of(after)).state;
+        let state = |after: &[f64]| judge(&before, &before, &of(after)).state;
         assert_eq!(state(&[1.0, 1.1, 1.2, 1.3, 1.4]), Some(State::Verified));
         assert_eq!(state(&[5.0, 6.0, 7.0, 8.0, 10.5]), Some(State::Neutral));
         assert_eq!(state(&[20.0, 21.0, 22.0, 23.0, 24.0]), Some(State::Regressed));

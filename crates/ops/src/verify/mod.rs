@@ -10,8 +10,50 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::journal::{self, Journal};
+
 pub use judge::{Changed, Verdict, judge};
 pub use measure::{Error, measure};
+
+/// What numbers from before it is carried out, from right after that, and from the last look are kept as.
+pub(crate) const BEFORE: &str = "before";
+pub(crate) const START: &str = "start";
+pub(crate) const AFTER: &str = "after";
+
+/// What was measured before advice was carried out, and right after that; `None`: nothing was.
+///
+/// # Errors
+/// The journal cannot be read.
+pub(crate) fn begun(
+    journal: &Journal,
+    place: &str,
+    id: &str,
+) -> Result<Option<(Measured, Measured)>, journal::Error> {
+    let Some((at, before)) = journal.measure::<Measured>(place, id, BEFORE)? else {
+        return Ok(None);
+    };
+    // Of an earlier time, or none: an interrupted run was brought to an end by the next one.
+    let start = journal.measure(place, id, START)?.filter(|(later, _)| *later >= at);
+    let start = start.map_or_else(|| before.clone(), |(_, start)| start);
+    Ok(Some((before, start)))
+}
+
+/// What advice has done, as it was measured last, without the texts of statements that somebody gave; `None`: it was not measured.
+///
+/// # Errors
+/// The journal cannot be read.
+pub fn last(journal: &Journal, place: &str, id: &str) -> Result<Option<Verdict>, journal::Error> {
+    let after = journal.measure::<Measured>(place, id, AFTER)?;
+    let (Some((before, start)), Some((_, after))) = (begun(journal, place, id)?, after) else {
+        return Ok(None);
+    };
+    let mut verdict = judge(&before, &start, &after);
+    let given = |text: &str| before.samples.iter().any(|sample| sample.text == text);
+    for one in verdict.statements.iter_mut().filter(|one| given(&one.text)) {
+        "(a statement that was given)".clone_into(&mut one.text);
+    }
+    Ok(Some(verdict))
+}
 
 /// What was measured at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
