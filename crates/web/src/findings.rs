@@ -296,7 +296,7 @@ fn slow(entries: &[&Entry], now: u64) -> Option<Finding> {
 fn chain(snapshot: &Snapshot, entries: &[&Entry], now: u64) -> Option<Finding> {
     let fresh = |chain: &&ChainTotal| {
         chain.seen.times >= REPEATED
-            && chain.seen.sureness() >= Sureness::Likely
+            && chain.seen.sureness() == Sureness::Certain
             && now.saturating_sub(chain.last) <= 60 * MINUTES
     };
     let chain = snapshot.chains.iter().filter(fresh).max_by_key(|chain| chain.seen.calls)?;

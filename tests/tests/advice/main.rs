@@ -11,6 +11,7 @@
 
 mod bed;
 mod command;
+mod demo;
 mod exact;
 mod faults;
 mod refused;

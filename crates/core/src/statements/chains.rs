@@ -9,6 +9,8 @@ use super::facet::Origin;
 
 /// Answers of a form that are listened to after it was suspected.
 const LISTENED: u8 = 16;
+/// How often that is begun anew because the form was suspected again: most of its answers may be asked for by themselves.
+const AGAIN: u8 = 64;
 /// Forms that are suspected at a time.
 const SUSPECTS: usize = 64;
 
@@ -133,24 +135,64 @@ pub struct ChainTotal {
 
 /// Forms that gave as many rows as another one ran: whether they gave what that asked for has to be listened to.
 #[derive(Debug, Default)]
-pub(super) struct Suspects(Vec<(u64, u8)>);
+pub(super) struct Suspects(Vec<Suspect>);
+
+#[derive(Debug)]
+struct Suspect {
+    form: u64,
+    /// Answers that are still listened to.
+    left: u8,
+    again: u8,
+}
 
 impl Suspects {
     /// A chain was seen.
     pub(super) fn on_chain(&mut self, chain: &Chain) {
         let Some(parent) = chain.parent else { return };
-        if self.0.iter().any(|(form, _)| *form == parent) {
+        if let Some(known) = self.0.iter_mut().find(|known| known.form == parent) {
+            if known.left == 0 && known.again > 0 {
+                (known.left, known.again) = (LISTENED, known.again - 1);
+            }
             return;
         }
         if self.0.len() >= SUSPECTS {
             self.0.remove(0);
         }
-        self.0.push((parent, LISTENED));
+        self.0.push(Suspect { form: parent, left: LISTENED, again: AGAIN });
     }
 
     /// Whether the next answer of a form should be listened to.
     pub(super) fn listen(&mut self, form: u64) -> bool {
-        let found = self.0.iter_mut().find(|(known, left)| *known == form && *left > 0);
-        found.map(|(_, left)| *left -= 1).is_some()
+        let found = self.0.iter_mut().find(|known| known.form == form && known.left > 0);
+        found.map(|known| known.left -= 1).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_listened_to_again_as_often_as_it_is_suspected_again_up_to_a_bound() {
+        let chain = Chain {
+            parent: Some(1),
+            child: 2,
+            calls: 10,
+            varying: 1,
+            bond: Bond::Exact,
+            wasted_us: 0,
+            origin: Origin::default(),
+        };
+        let mut suspects = Suspects::default();
+        assert!(!suspects.listen(1));
+        let mut listened = 0;
+        for _ in 0..1_000 {
+            suspects.on_chain(&chain);
+            while suspects.listen(1) {
+                listened += 1;
+            }
+        }
+        assert_eq!(listened, u32::from(LISTENED) * (1 + u32::from(AGAIN)));
+        assert!(!suspects.listen(2), "the one that asks is not what gives");
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Args {
     /// What its data is on [default: looked up, if the server is here]
     #[arg(long, value_name = "KIND")]
     disk: Option<Kind>,
-    /// Connections that poolers and others open at most, together [default: max_connections]
+    /// Connections that poolers and others open at most, together [default: `max_connections`]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     connections: Option<u32>,
     /// Print ALTER SYSTEM statements

@@ -57,8 +57,8 @@ pub(super) struct Texts {
     pub(super) instrument: &'static str,
     /// The last orders of a user.
     pub(super) orders: &'static str,
-    /// An instrument by id: the N of the N+1 pattern.
-    pub(super) instrument_by_id: &'static str,
+    /// What was traded of an order: the N of the N+1 pattern.
+    pub(super) trades_of_order: &'static str,
     /// Open orders of an instrument: the index for it is missing.
     pub(super) open_orders: &'static str,
     /// Turnover by instrument: reads all trades.
@@ -77,8 +77,8 @@ pub(super) struct Texts {
 pub(super) const TEXTS: Texts = Texts {
     user: "SELECT name, email, balance::text FROM users WHERE id = $1",
     instrument: "SELECT id, name, price::text FROM instruments WHERE symbol = $1",
-    orders: "SELECT id, instrument_id, side, quantity, price::text, status FROM orders WHERE user_id = $1 ORDER BY created_at DESC LIMIT 5",
-    instrument_by_id: "SELECT symbol, price::text FROM instruments WHERE id = $1",
+    orders: "SELECT id, instrument_id, side, quantity, price::text, status FROM orders WHERE user_id = $1 ORDER BY created_at DESC LIMIT 10",
+    trades_of_order: "SELECT quantity, price::text FROM trades WHERE order_id = $1",
     open_orders: "SELECT count(*), sum(quantity) FROM orders WHERE instrument_id = $1 AND status = 'open'",
     report: "SELECT i.symbol, count(*), sum(t.quantity * t.price)::text FROM trades t JOIN instruments i ON i.id = t.instrument_id GROUP BY i.symbol ORDER BY 3 DESC LIMIT 10",
     untraded: "SELECT id, quantity FROM orders WHERE user_id = $1 AND id NOT IN (SELECT order_id FROM trades)",

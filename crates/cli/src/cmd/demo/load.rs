@@ -108,7 +108,7 @@ struct Session {
     user: Statement,
     instrument: Statement,
     orders: Statement,
-    instrument_by_id: Statement,
+    trades_of_order: Statement,
     open_orders: Statement,
     report: Statement,
     untraded: Statement,
@@ -123,7 +123,7 @@ impl Session {
             user: client.prepare(TEXTS.user).await?,
             instrument: client.prepare(TEXTS.instrument).await?,
             orders: client.prepare(TEXTS.orders).await?,
-            instrument_by_id: client.prepare(TEXTS.instrument_by_id).await?,
+            trades_of_order: client.prepare(TEXTS.trades_of_order).await?,
             open_orders: client.prepare(TEXTS.open_orders).await?,
             report: client.prepare(TEXTS.report).await?,
             untraded: client.prepare(TEXTS.untraded).await?,
@@ -166,8 +166,8 @@ impl Session {
     /// The N+1 pattern: one statement for a list, then one for each of its rows.
     async fn orders_one_by_one(&self, user: i32) -> Result<(), Error> {
         for order in self.client.query(&self.orders, &[&user]).await? {
-            let instrument: i32 = order.get(1);
-            self.client.query(&self.instrument_by_id, &[&instrument]).await?;
+            let id: i64 = order.get(0);
+            self.client.query(&self.trades_of_order, &[&id]).await?;
         }
         Ok(())
     }
