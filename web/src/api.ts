@@ -153,9 +153,35 @@ export interface Cache {
 export interface PlanNode {
   what: string;
   cost: number;
+  /** Expected of one execution. */
   rows: number;
+  /** What came in one execution; null: it was not executed. */
+  actual: number | null;
+  loops: number | null;
+  /** All executions, with the steps below. */
+  ms: number | null;
+  /** Blocks from memory and from outside, with the steps below. */
+  hit: number | null;
+  read: number | null;
   details: { name: string; text: string }[];
   inputs: PlanNode[];
+}
+
+export interface PlanFinding {
+  node: string;
+  /** Which input of which input, from the root. */
+  path: number[];
+  why: string;
+  advice: string;
+  statements: string[];
+  share: number | null;
+}
+
+export interface ReadPlan {
+  executed: boolean;
+  ms: number | null;
+  plan: PlanNode;
+  findings: PlanFinding[];
 }
 
 export interface SlowCall {
@@ -174,6 +200,8 @@ export interface SlowCall {
   rows: number;
   error: string | null;
   plan: PlanNode | null;
+  plan_text: string | null;
+  findings: PlanFinding[];
   remark: string | null;
 }
 
@@ -392,10 +420,19 @@ export async function get<T>(path: string): Promise<T> {
   return body as T;
 }
 
+async function posted(path: string, text?: string): Promise<unknown> {
+  const answer = await fetch(`/api/v1/${path}`, { method: 'POST', headers: { 'x-howdah': '1' }, body: text ?? null });
+  const body = (await answer.json().catch(() => ({}))) as { error?: string };
+  if (!answer.ok) throw new Error(body.error ?? `${path}: ${answer.status}`);
+  return body;
+}
+
 /** Asks for something to be done; the header says that it is meant. */
 export async function post(path: string): Promise<void> {
-  const answer = await fetch(`/api/v1/${path}`, { method: 'POST', headers: { 'x-howdah': '1' } });
-  if (answer.ok) return;
-  const body = (await answer.json().catch(() => ({}))) as { error?: string };
-  throw new Error(body.error ?? `${path}: ${answer.status}`);
+  await posted(path);
+}
+
+/** Brings a text and gets what is made of it. */
+export async function postText<T>(path: string, text: string): Promise<T> {
+  return (await posted(path, text)) as T;
 }

@@ -98,10 +98,10 @@ function watch(): void {
 }
 
 document.addEventListener('keydown', (event) => {
-  const typing = event.target instanceof HTMLInputElement && event.target.type !== 'checkbox';
+  const typing = event.target instanceof HTMLTextAreaElement || (event.target instanceof HTMLInputElement && event.target.type !== 'checkbox');
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (typing) {
-    if (event.key === 'Escape') (event.target as HTMLInputElement).blur();
+    if (event.key === 'Escape') (event.target as HTMLElement).blur();
     return;
   }
   const chosen = PAGES.find((_, at) => String(digit(at)) === event.key);

@@ -34,6 +34,6 @@ export function watch(page, origin, wrong, where) {
 export async function inspect(page, wrong, where) {
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   if (overflow > 0) wrong.push(`${where}: ${overflow} pixels wider than the screen`);
-  const unnamed = await page.evaluate(() => [...document.querySelectorAll('button, a, input, select')].filter((one) => !(one.textContent?.trim() || one.getAttribute('aria-label') || one.labels?.length)).length);
+  const unnamed = await page.evaluate(() => [...document.querySelectorAll('button, a, input, select, textarea')].filter((one) => !(one.textContent?.trim() || one.getAttribute('aria-label') || one.labels?.length)).length);
   if (unnamed > 0) wrong.push(`${where}: ${unnamed} controls without a name`);
 }

@@ -12,7 +12,8 @@ use axum::routing::{MethodRouter, get, post};
 use crate::access::Role;
 use crate::server::{self, State};
 use crate::{
-    DASHBOARD, alerts, api, assets, cache, direct, openapi, outsiders, past, recommendations, slow,
+    DASHBOARD, alerts, api, assets, cache, direct, openapi, outsiders, past, plan, recommendations,
+    slow,
 };
 
 /// How it is asked.
@@ -83,6 +84,7 @@ endpoints! {
     Get "/api/v1/queries" VIEWER "Forms of statements that took the most time since the start." => get(api::queries);
     Get "/api/v1/queries/{fingerprint}" VIEWER "One form of statements." => get(api::query);
     Get "/api/v1/slow" VIEWER "Statements that took long, the newest first, with their plans." => get(slow::slow);
+    Post "/api/v1/plan" VIEWER "Reads a plan, the body: what EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) has written. Nothing of it is kept." => post(plan::read);
     Get "/api/v1/direct" VIEWER "Statements that PostgreSQL has run for others than clients of Howdah." => get(direct::direct);
     Get "/api/v1/outsiders" VIEWER "Sessions of PostgreSQL that do not come from Howdah." => get(outsiders::outsiders);
     Get "/api/v1/pools" VIEWER "Pools." => get(api::pools);

@@ -21,6 +21,7 @@ mod openapi;
 mod origins;
 mod outsiders;
 mod past;
+mod plan;
 mod recommendations;
 mod score;
 mod server;

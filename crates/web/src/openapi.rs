@@ -25,8 +25,9 @@ const ANSWERS: &[(&str, &str)] = &[
     ),
     (
         "/api/v1/slow",
-        "schema:s counts[]{database:s count:n} plans:n slow[]{id:n ago_ms:n database:s user:s application:s address:s node:s kind:s fingerprint:s statement:s time_ms:n wait_ms:n server_ms:n rows:n error:s? plan:a remark:s?}",
+        "schema:s counts[]{database:s count:n} plans:n slow[]{id:n ago_ms:n database:s user:s application:s address:s node:s kind:s fingerprint:s statement:s time_ms:n wait_ms:n server_ms:n rows:n error:s? plan:a plan_text:s? findings[]{@plan_finding} remark:s?}",
     ),
+    ("/api/v1/plan", "schema:s executed:b ms:n? plan:a findings[]{@plan_finding}"),
     (
         "/api/v1/direct",
         "schema:s nodes[]{node:s missing:s? direct[]{database:s fingerprint:s statement:s kind:s calls:n direct:n time_ms:n}}",
@@ -95,6 +96,7 @@ const PARTS: &[(&str, &str)] = &[
         "alert",
         "rule:s severity:s state:s about:s title:s evidence:s first_step:s page:s value:n lasting_s:n cause:s? silenced:b flapping:b",
     ),
+    ("plan_finding", "what:s node:s path[]:n why:s advice:s statements[]:s share:n?"),
     ("finding", "severity:s title:s evidence:s action:s link:s"),
     ("score", "value:n? grade:s? parts[]{name:s weight:n lost:n why:s}"),
     (

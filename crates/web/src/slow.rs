@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::extract::{Query, State as With};
-use howdah_core::slow::{Node, Planned, Slow};
+use howdah_core::slow::{Planned, Slow};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::ms;
+use crate::plan;
 use crate::server::State;
 
 /// What is asked for.
@@ -47,8 +48,8 @@ pub(crate) async fn slow(
 }
 
 fn line(number: u64, slow: &Slow, now: Instant) -> Value {
-    let plan = match &slow.planned {
-        Planned::As { root, .. } => Some(node(root)),
+    let root = match &slow.planned {
+        Planned::As { root, .. } => Some(&**root),
         Planned::Awaited | Planned::Not(_) => None,
     };
     json!({
@@ -67,18 +68,9 @@ fn line(number: u64, slow: &Slow, now: Instant) -> Value {
         "server_ms": ms(slow.server_us),
         "rows": slow.rows,
         "error": slow.error.map(|code| code.to_string()),
-        "plan": plan,
+        "plan": root.map(plan::tree),
+        "plan_text": root.map(|root| root.lines().join("\n")),
+        "findings": root.map_or_else(Vec::new, |root| plan::findings(slow, root)),
         "remark": slow.planned.remark(),
-    })
-}
-
-/// Nesting is that of what PostgreSQL said, which is bounded.
-fn node(node: &Node) -> Value {
-    json!({
-        "what": node.what,
-        "cost": node.cost,
-        "rows": node.rows,
-        "details": node.details.iter().map(|(name, text)| json!({ "name": name, "text": text })).collect::<Vec<_>>(),
-        "inputs": node.inputs.iter().map(self::node).collect::<Vec<_>>(),
     })
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::console::table;
-use howdah_tests::http::get;
+use howdah_tests::http::{bring, get};
 use howdah_tests::raw::{Connection, Frames};
 use howdah_tests::{Builder, PATIENCE, Rig, eventually};
 
@@ -93,6 +93,38 @@ fn a_slow_select_has_a_line_with_its_plan_and_no_literal_anywhere() {
     // On a busy machine something else was slow, too.
     assert!(metrics.contains("\nhowdah_slow_query_plans_total "), "{metrics}");
     assert!(!metrics.contains("\nhowdah_slow_query_plans_total 0\n"), "{metrics}");
+}
+
+#[test]
+fn a_plan_is_shown_with_what_is_wrong_with_it_in_words() {
+    let rig = watching().more("[web]\nlisten = \"127.0.0.1:0\"\n").in_process();
+    let mut client = rig.client();
+    client.run("CREATE TABLE shelves AS SELECT n, n % 7 AS room FROM generate_series(1, 3000) n; ANALYZE shelves");
+    let mut console = console(&rig);
+    let sql = "SELECT n, (SELECT count(*) FROM shelves i WHERE i.room > o.n) FROM shelves o";
+    // It is slow by itself: each of 3000 rows counts 3000.
+    planned(&mut console, "from shelves", || drop(client.run(sql)));
+    let told: serde_json::Value = serde_json::from_str(&get(rig.web(), "/api/v1/slow")).unwrap();
+    let slow = told["slow"].as_array().unwrap().iter();
+    let one = slow.clone().find(|one| one["plan_text"].is_string()).expect("a plan");
+    let finding = &one["findings"][0];
+    assert_eq!(
+        (&finding["what"], &finding["path"]),
+        (&"repeated_subquery".into(), &serde_json::json!([0]))
+    );
+    assert!(finding["why"].as_str().unwrap().contains("would run 3000 times"), "{finding}");
+    assert!(one["plan_text"].as_str().unwrap().contains("->  SubPlan 1: Aggregate"), "{one}");
+    // With ANALYZE it is what happened.
+    let explain = format!("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}");
+    let answer = bring(rig.web(), "/api/v1/plan", &client.value(&explain));
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let read: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    let inner = &read["plan"]["inputs"][0];
+    assert_eq!((&read["executed"], &inner["loops"]), (&true.into(), &3000.0.into()), "{read}");
+    assert!(inner["ms"].as_f64() > Some(0.0) && inner["hit"].as_f64() > Some(3000.0), "{inner}");
+    assert!(read["findings"][0]["share"].as_f64() > Some(0.5), "{read}");
+    let wrong = bring(rig.web(), "/api/v1/plan", "Seq Scan on shelves");
+    assert!(wrong.status == 400 && wrong.body.contains("no plan"), "{}", wrong.body);
 }
 
 #[test]

@@ -5,7 +5,7 @@ import { empty, h, replace } from '../dom';
 import { ago, count, ms, percent, rate } from '../format';
 import { origins } from '../from';
 import { bar, card, copied, fact, heading, polled, type Page } from '../page';
-import { tree } from '../plan';
+import { findings, reader, tree } from '../plan';
 import { table } from '../table';
 
 /** Buckets joined to halves of a doubling, so that a screen has room for them. */
@@ -42,7 +42,7 @@ function slowCalls(): { element: HTMLElement; update(calls: SlowCall[]): void } 
       const explained = calls.find((call) => call.plan);
       if (explained?.plan && explained.id !== shown) {
         shown = explained.id;
-        replace(plan, h('p', { class: 'note' }, `As PostgreSQL planned it on ${explained.node}${explained.remark ? `, ${explained.remark}` : ''}. Rows and costs are what it expects.`), tree(explained.plan));
+        replace(plan, h('p', { class: 'note' }, `As PostgreSQL planned it on ${explained.node}${explained.remark ? `, ${explained.remark}` : ''}. Rows and costs are what it expects. Steps that cost the most are marked.`), ...findings(explained.findings), tree(explained.plan), h('details', {}, h('summary', {}, 'As text'), h('pre', { class: 'sql whole', tabindex: '0', 'aria-label': 'Plan as text' }, explained.plan_text ?? ''), copied(() => explained.plan_text ?? '', 'Plan: copy')));
       }
       list.update(calls.slice(0, 10));
     },
@@ -151,7 +151,7 @@ export function query(fingerprint: string): Page {
       h('section', { class: 'card statement' }, title, copy),
       h('section', { class: 'card' }, facts),
       h('div', { class: 'charts' }, card('Waiting or working', split), card('Running now', running.element)),
-      card('Slow calls', slow.element),
+      card('Slow calls and plans', slow.element, reader(() => title.textContent ?? '')),
       h('div', { class: 'charts' }, card('How long calls take', histogram), card('Who calls it', by.element)),
       from.element,
     ),

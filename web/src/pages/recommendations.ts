@@ -237,7 +237,7 @@ export function recommendations(rest: string): Page {
 
   function nothing(of: Recommendation[]): HTMLElement {
     if (all && !all.on) return empty('Nothing is written down', all.why ?? '');
-    if (of.length === 0) return empty('Nothing is recommended', h('code', {}, 'howdah recommendations list'), ' looks at the databases now: indexes, statistics, definitions. ', h('code', {}, 'howdah advise indexes'), ' looks for indexes that the statements lack.');
+    if (of.length === 0) return empty('Nothing is recommended', 'Howdah looks at the databases from time to time; ', h('code', {}, 'howdah recommendations list'), ' looks now: indexes, statistics, statements, definitions.');
     return empty('Nothing of that kind', 'Choose another state, or all kinds and databases.');
   }
 
@@ -279,7 +279,7 @@ export function recommendations(rest: string): Page {
     element: h(
       'div',
       {},
-      heading('Recommendations', 'What would make the databases better, and what became of it. Nothing is changed without a yes.'),
+      heading('Recommendations', 'What would make the databases better, and what became of it. Nothing is carried out from here.'),
       h('div', { class: 'controls' }, h('div', { class: 'choice', role: 'group', 'aria-label': 'State' }, ...choices), kinds, databases),
       summary,
       said,

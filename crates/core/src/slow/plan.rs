@@ -12,6 +12,18 @@ use crate::limits;
 pub struct Node {
     /// What it does and with what: `Index Scan using orders_pkey on orders o`.
     pub what: String,
+    /// Its kind alone: `Index Scan`.
+    pub kind: String,
+    /// What it is to the node above: `Outer`, `SubPlan`, …
+    pub relationship: String,
+    /// Its name, if it is a plan of its own: `SubPlan 1`.
+    pub subplan: String,
+    /// The table that it reads.
+    pub relation: String,
+    /// The index that it reads.
+    pub index: String,
+    /// Cost until it begins to give rows.
+    pub startup_cost: f64,
     /// Cost until it is done, in PostgreSQL's units.
     pub cost: f64,
     /// Rows that PostgreSQL expects of it.
@@ -114,7 +126,23 @@ fn read(node: &Map<String, Value>, redact: Option<Redact>, left: &mut usize) -> 
     let inputs = node.get("Plans").and_then(Value::as_array).into_iter().flatten();
     let inputs = inputs.filter_map(Value::as_object).filter_map(|one| read(one, redact, left));
     let inputs = inputs.collect();
-    Some(Node { what, cost: number("Total Cost"), rows: number("Plan Rows"), details, inputs })
+    let word = |name: &str| {
+        let found = node.get(name).and_then(|value| text(value, str::to_owned));
+        found.unwrap_or_default()
+    };
+    Some(Node {
+        what,
+        kind: word("Node Type"),
+        relationship: word("Parent Relationship"),
+        subplan: word("Subplan Name"),
+        relation: word("Relation Name"),
+        index: word("Index Name"),
+        startup_cost: number("Startup Cost"),
+        cost: number("Total Cost"),
+        rows: number("Plan Rows"),
+        details,
+        inputs,
+    })
 }
 
 /// What a node does, and with what.
