@@ -83,6 +83,12 @@ impl Statement {
         self.sample.sum(0)
     }
 
+    /// Rows of all calls.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.sample.sum(1)
+    }
+
     /// Calls that failed.
     #[must_use]
     pub fn errors(&self) -> u64 {

@@ -5,7 +5,9 @@
 use std::cmp::Ordering;
 
 use howdah_advisor::catalog::Catalog;
-use howdah_advisor::{Evidence, Impact, Kind, Recommendation, hygiene, rewrites};
+use howdah_advisor::{
+    Aggregation, Evidence, Impact, Kind, Recommendation, hygiene, materialized_view, rewrites,
+};
 use tokio_postgres::Client;
 
 use crate::trial::{self, Trial};
@@ -16,6 +18,8 @@ use crate::{catalog, findings};
 const STATEMENTS: usize = 200;
 /// Another text has to be expected to cost less than this share of what the statement costs.
 const CHEAPER: f64 = 0.9;
+/// Seconds.
+const DAY: f64 = 86_400.0;
 /// What stands for a text that cannot be shown without its literals.
 const HIDDEN: &str = "…";
 /// Shares of the time of all statements that count as much, and as something.
@@ -33,6 +37,8 @@ pub struct Subject<'a> {
     pub complete: bool,
     /// What it was asked; `None`: `pg_stat_statements` knows, if anybody does.
     pub statements: Option<&'a [Counted]>,
+    /// In how many seconds that was; `None`: nobody knows.
+    pub seconds: Option<f64>,
     /// What counts as enough.
     pub options: hygiene::Options,
     /// What may be spent.
@@ -97,15 +103,20 @@ pub async fn look(
             found
         }
     };
+    let mut kinds = KINDS.to_vec();
     if !statements.is_empty() {
-        let counted = Source::Counted(statements.clone());
+        let counted = Source::Counted(statements.clone(), subject.seconds);
         let advice = whatif::advise_indexes(subject.connect, counted, subject.limits, say).await?;
         found.extend(advice.recommendations.into_iter().map(without_literals));
         missing.extend(advice.missing);
         found.extend(rewritten(&primary, &catalog, &statements).await?);
+        if let Some(seconds) = subject.seconds.filter(|seconds| *seconds > 0.0) {
+            found.extend(kept(&catalog, &statements, seconds));
+            kinds.push(Kind::MaterializedView);
+        }
     }
     found.sort_by(by_gain);
-    Ok(Look { found, kinds: KINDS.to_vec(), missing })
+    Ok(Look { found, kinds, missing })
 }
 
 /// Which of two comes first: by impact, then by what it saves: time of all statements, of writes, bytes.
@@ -146,6 +157,25 @@ fn shown(sql: &str) -> String {
 /// A part of a statement as it may be shown.
 fn shown_part(part: &str) -> String {
     howdah_sql::redact(part).unwrap_or_else(|| HIDDEN.to_owned())
+}
+
+/// Aggregations whose answers should be kept.
+fn kept(catalog: &Catalog, statements: &[Counted], seconds: f64) -> Vec<Recommendation> {
+    let all: f64 = statements.iter().map(|one| one.time).sum();
+    let advice = |one: &Counted| {
+        let calls = one.calls.max(1.0);
+        let text = shown(&one.sql);
+        let asked = Aggregation {
+            fingerprint: &one.fingerprint,
+            text: &text,
+            calls_per_day: one.calls / seconds * DAY,
+            mean: one.time / calls,
+            rows: one.rows / calls,
+            share: (all > 0.0).then(|| one.time / all),
+        };
+        materialized_view(catalog, &asked)
+    };
+    statements.iter().filter_map(advice).collect()
 }
 
 /// Statements that would be better written differently, by what that saves.

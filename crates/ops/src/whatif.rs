@@ -74,8 +74,9 @@ pub enum Source {
     Text(String),
     /// `pg_stat_statements`, by time.
     Statistics,
-    /// Statements that somebody else has counted, by time.
-    Counted(Vec<Counted>),
+    /// Statements that somebody else has counted, by time, and for how many seconds, if that is known: what the tables' writes of that time
+    /// were is reckoned by it.
+    Counted(Vec<Counted>, Option<f64>),
 }
 
 /// A form of statements, as somebody has counted it.
@@ -87,8 +88,10 @@ pub struct Counted {
     pub sql: String,
     /// How often it ran.
     pub calls: f64,
-    /// The time of all calls, in seconds or any other unit.
+    /// The time of all calls, in seconds.
     pub time: f64,
+    /// Rows of all answers.
+    pub rows: f64,
 }
 
 /// Advice on indexes, and what it was made of.
@@ -134,7 +137,11 @@ pub async fn advise_indexes(
             let (counted, missing) = from_statistics(&client, catalog.version).await?;
             Workload { missing, ..from_counted(counted) }
         }
-        Source::Counted(counted) => from_counted(counted),
+        Source::Counted(counted, seconds) => {
+            let part = seconds.zip(catalog.statistics_age).filter(|(_, age)| *age > 0.0);
+            let unit = part.map_or(1.0, |(seconds, age)| seconds / age);
+            Workload { unit: Some(unit), ..from_counted(counted) }
+        }
     };
     let schema = hypopg::schema(&client).await?;
     let accesses = howdah_advisor::accesses(&catalog, &workload);

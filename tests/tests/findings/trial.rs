@@ -5,7 +5,7 @@ use std::sync::Arc;
 use howdah_advisor::hygiene::Options;
 use howdah_advisor::{Impact, Kind};
 use howdah_ops::trial::{Trial, attempt};
-use howdah_ops::{Counted, Limits, Subject, look};
+use howdah_ops::{Counted, Limits, Look, Subject, look};
 
 use crate::bed::{Bed, connect, run};
 
@@ -25,6 +25,28 @@ const WITHOUT: &str = "SELECT id FROM orders WHERE customer = $1 AND NOT EXISTS 
 
 async fn tried(bed: &Bed, one: &str, other: &str) -> Option<Trial> {
     attempt(&bed.superuser().await, one, other).await.unwrap()
+}
+
+fn counted(fingerprint: &str, sql: &str, calls: f64, time: f64) -> Counted {
+    let (fingerprint, sql) = (fingerprint.to_owned(), sql.to_owned());
+    Counted { fingerprint, sql, calls, time, rows: calls }
+}
+
+async fn looked_at(bed: &Bed, statements: &[Counted], seconds: Option<f64>) -> Look {
+    let url = bed.url("howdah");
+    let subject = Subject {
+        connect: Arc::new(move || {
+            let url = url.clone();
+            Box::pin(async move { Ok(connect(&url).await) })
+        }),
+        replicas: &[],
+        complete: true,
+        statements: Some(statements),
+        seconds,
+        options: Options::default(),
+        limits: Limits::default(),
+    };
+    look(subject, |_| ()).await.unwrap()
 }
 
 #[test]
@@ -54,30 +76,12 @@ fn a_look_ranks_what_statements_gain_by_and_shows_no_literal() {
     run(async {
         let bed = Bed::new();
         bed.superuser().await.batch_execute(SCHEMA).await.unwrap();
-        let counted = |fingerprint: &str, sql: &str, calls, time| Counted {
-            fingerprint: fingerprint.to_owned(),
-            sql: sql.to_owned(),
-            calls,
-            time,
-        };
         let statements = [
             counted("untraded", UNTRADED, 100.0, 30.0),
             counted("by note", "SELECT id FROM orders WHERE note = 'secret 4711'", 500.0, 60.0),
             counted("by part", "SELECT id FROM orders WHERE note LIKE '%4711%'", 10.0, 10.0),
         ];
-        let url = bed.url("howdah");
-        let subject = Subject {
-            connect: Arc::new(move || {
-                let url = url.clone();
-                Box::pin(async move { Ok(connect(&url).await) })
-            }),
-            replicas: &[],
-            complete: true,
-            statements: Some(&statements),
-            options: Options::default(),
-            limits: Limits::default(),
-        };
-        let looked = look(subject, |_| ()).await.unwrap();
+        let looked = looked_at(&bed, &statements, None).await;
         let first = &looked.found[0];
         assert_eq!((first.kind, first.impact), (Kind::CreateIndex, Impact::High), "{looked:#?}");
         assert!(first.apply[0].contains("(note)"), "{first:#?}");
@@ -88,5 +92,21 @@ fn a_look_ranks_what_statements_gain_by_and_shows_no_literal() {
         let said = serde_json::to_string(&looked.found).unwrap();
         assert!(said.contains("by part"), "{said}");
         assert!(!said.contains("4711"), "a literal of a statement is shown: {said}");
+    });
+}
+
+#[test]
+fn an_aggregation_that_is_asked_all_day_is_better_kept_if_it_is_known_how_often_that_is() {
+    run(async {
+        let bed = Bed::new();
+        bed.superuser().await.batch_execute(SCHEMA).await.unwrap();
+        let sql = "SELECT note IS NULL, count(*) FROM orders GROUP BY note IS NULL";
+        let statements = [counted("all day", sql, 2_000.0, 1_000.0)];
+        let kept = |look: &Look| look.found.iter().any(|it| it.kind == Kind::MaterializedView);
+        assert!(kept(&looked_at(&bed, &statements, Some(86_400.0)).await));
+        // In a month that is not worth it, and without a time nobody can tell, nor forget what was told before.
+        assert!(!kept(&looked_at(&bed, &statements, Some(30.0 * 86_400.0)).await));
+        let unknown = looked_at(&bed, &statements, None).await;
+        assert!(!kept(&unknown) && !unknown.kinds.contains(&Kind::MaterializedView));
     });
 }

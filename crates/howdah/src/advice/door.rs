@@ -99,14 +99,14 @@ impl Door {
         found
     }
 
-    /// Looks at the database now, with what it was asked, if somebody knows that; otherwise `pg_stat_statements` is asked. `say` is told what is
+    /// Looks at the database now, with what it was asked in so many seconds, if somebody knows that; otherwise `pg_stat_statements` is asked. `say` is told what is
     /// going on. Not cancel safe in one respect: dropped half-way, a search for indexes goes on until its time is over.
     ///
     /// # Errors
     /// It cannot be reached or looked at, in words.
     pub async fn look(
         &self,
-        statements: Option<&[Counted]>,
+        statements: Option<(&[Counted], f64)>,
         (options, limits): (hygiene::Options, Limits),
         say: impl Fn(&str) + Send + Sync,
     ) -> Result<Look, String> {
@@ -116,7 +116,8 @@ impl Door {
         drop(primary);
         let replicas = replicas.as_slice();
         let connect = self.connections();
-        let subject = Subject { connect, replicas, complete, statements, options, limits };
+        let (statements, seconds) = statements.unzip();
+        let subject = Subject { connect, replicas, complete, statements, seconds, options, limits };
         howdah_ops::look(subject, say).await.map_err(|error| error.to_string())
     }
 

@@ -129,7 +129,8 @@ impl Advisor {
             connections: 1,
             ..howdah_ops::Limits::default()
         };
-        let look = door.look(Some(&seen.statements), (options, limits), |_| ()).await?;
+        let statements = (seen.statements.as_slice(), self.observer.uptime().as_secs_f64());
+        let look = door.look(Some(statements), (options, limits), |_| ()).await?;
         let (mut found, mut kinds) = (look.found, look.kinds);
         found.extend(seen.patterns);
         kinds.extend(Seen::KINDS);

@@ -36,10 +36,12 @@ impl Seen {
                 sql: text.to_owned(),
                 calls: 0.0,
                 time: 0.0,
+                rows: 0.0,
             });
             // What the cache answers costs the server nothing.
             form.calls += entry.sums.calls.saturating_sub(entry.sums.cached) as f64;
             form.time += entry.sums.server_us as f64 / 1e6;
+            form.rows += entry.sums.rows as f64;
         }
         let all: f64 = forms.values().map(|form| form.time).sum();
         let chains = book.chains().filter(|chain| &*chain.database == database);

@@ -77,7 +77,7 @@ pub(crate) async fn from_statistics(
     let schema: String = row.try_get(0)?;
     let time = if version >= 130_000 { "total_exec_time" } else { "total_time" };
     let sql = format!(
-        "SELECT coalesce(queryid::text, ''), query, sum(calls)::float8, sum({time})::float8, count(*) FROM {schema}.pg_stat_statements \
+        "SELECT coalesce(queryid::text, ''), query, sum(calls)::float8, sum({time})::float8 / 1000, count(*), sum(rows)::float8 FROM {schema}.pg_stat_statements \
          WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND query IS NOT NULL \
          GROUP BY queryid, query ORDER BY 4 DESC LIMIT 2000"
     );
@@ -95,7 +95,8 @@ pub(crate) async fn from_statistics(
         if sql == "<insufficient privilege>" {
             hidden += row.try_get::<_, i64>(4)?;
         } else {
-            found.push(Counted { fingerprint: format!("query {id}"), sql, calls, time });
+            let (fingerprint, rows) = (format!("query {id}"), row.try_get(5)?);
+            found.push(Counted { fingerprint, sql, calls, time, rows });
         }
     }
     if hidden > 0 {
@@ -114,7 +115,7 @@ pub(super) fn from_counted(counted: Vec<Counted>) -> Workload {
     let all: f64 = counted.iter().map(|one| one.time).sum();
     let mut workload = Workload { unit: Some(1.0), ..Workload::default() };
     let mut sum = 0.0;
-    for Counted { fingerprint, sql, calls, time } in counted {
+    for Counted { fingerprint, sql, calls, time, .. } in counted {
         let taken = workload.statements.len();
         if (sum >= all * ENOUGH && taken >= FEW) || taken >= MAX_STATEMENTS {
             break;
@@ -139,7 +140,8 @@ fn is_about_catalogs(sql: &str) -> bool {
     })
 }
 
-/// Makes weights of times into weights of costs, when costs are known, and says what a unit of cost weighs.
+/// Makes weights of times into weights of costs, when costs are known, and says what a unit of cost weighs that is spent on one of the writes that the catalog has counted: the
+/// unit was before which part of them was made in the time of these statements.
 pub(super) fn weigh(workload: &mut Workload, costs: &[Option<f64>]) {
     if workload.unit.is_none() {
         return;
@@ -156,7 +158,7 @@ pub(super) fn weigh(workload: &mut Workload, costs: &[Option<f64>]) {
         cost += asked.calls * own;
         asked.weight /= own;
     }
-    workload.unit = (cost > 0.0).then(|| time / cost);
+    workload.unit = workload.unit.filter(|_| cost > 0.0).map(|part| part * time / cost);
 }
 
 #[cfg(test)]

@@ -124,37 +124,46 @@ impl Reach {
     }
 
     /// What the file of the past knows of the statements of a database; `None`: there is no such file.
-    fn remembered(&self, database: &str) -> Option<Vec<Counted>> {
+    fn remembered(&self, database: &str) -> Option<(Vec<Counted>, f64)> {
         let config = self.config().ok()?;
         let reader = Reader::open(&config.history()?.path).ok()?;
         let now = now_ms() / 1_000;
-        let all = reader.statements(now.saturating_sub(DAY), now).ok()?;
+        let (first, _) = reader.reach().ok()??;
+        let from = first.max(now.saturating_sub(DAY));
+        let all = reader.statements(from, now).ok()?;
         let of = all.into_iter().filter(|one| one.database == database);
         let counted: Vec<Counted> = of
             .map(|one| Counted {
                 calls: one.calls() as f64,
-                time: one.time_us() as f64,
+                time: one.time_us() as f64 / 1e6,
+                rows: one.rows() as f64,
                 fingerprint: one.fingerprint,
                 sql: one.text,
             })
             .collect();
-        Some(counted).filter(|all| !all.is_empty())
+        let seconds = now.saturating_sub(from) as f64;
+        Some((counted, seconds)).filter(|(all, _)| !all.is_empty())
     }
 
     /// Looks at a database as a whole, with what it was asked, as far as that is known.
     pub(crate) async fn look(&self, door: &Door, talk: Talk) -> Result<Look, Failure> {
         let remembered = self.remembered(door.door.name());
-        door.look(remembered.as_deref(), talk).await
+        let remembered = remembered.as_ref();
+        door.look(remembered.map(|(all, seconds)| (all.as_slice(), *seconds)), talk).await
     }
 }
 
 impl Door {
     /// What the catalog alone shows.
     pub(crate) async fn findings(&self, talk: Talk) -> Result<Vec<Recommendation>, Failure> {
-        Ok(self.look(Some(&[]), talk).await?.found)
+        Ok(self.look(Some((&[], 0.0)), talk).await?.found)
     }
 
-    async fn look(&self, statements: Option<&[Counted]>, talk: Talk) -> Result<Look, Failure> {
+    async fn look(
+        &self,
+        statements: Option<(&[Counted], f64)>,
+        talk: Talk,
+    ) -> Result<Look, Failure> {
         let how = (Options::default(), Limits { time: SEARCH, ..Limits::default() });
         let look = self.door.look(statements, how, |_| ()).await;
         let look = look.map_err(|why| Failure::new(Exit::Unreachable, anyhow!(why)))?;
