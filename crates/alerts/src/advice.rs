@@ -86,7 +86,7 @@ mod tests {
                 }
             }
             assert_eq!(asked.0.load(Ordering::SeqCst), 4);
-            assert_eq!((known[1], known[60], known[61], known[121], known[181]), (1, 1, 2, 2, 4));
+            assert_eq!((known[1], known[59], known[61], known[121], known[181]), (1, 1, 2, 2, 4));
         });
         assert!(Reader::new(None).look(Duration::ZERO).is_empty(), "nobody to ask");
     }

@@ -417,20 +417,23 @@ fn a_transaction_that_asks_more_than_it_works_is_found_with_what_repeats() {
 #[test]
 fn a_statement_that_runs_for_every_row_of_another_is_found() {
     let (rig, web) = seeing(Rig::builder());
-    let mut client = rig.client();
-    client.run("CREATE TABLE parent AS SELECT n AS id FROM generate_series(1, 6) AS n");
-    for _ in 0..4 {
-        client.run("SELECT id FROM parent");
-        for id in 1..=6 {
-            client.answer(
-                &Frames::new()
-                    .extended("SELECT id FROM parent WHERE id = $1::int", &[&id.to_string()])
-                    .sync(),
-                1,
-            );
+    rig.client().run("CREATE TABLE parent AS SELECT n AS id FROM generate_series(1, 6) AS n");
+    // What one session does may be chance.
+    for _ in 0..2 {
+        let mut client = rig.client();
+        for _ in 0..4 {
+            client.run("SELECT id FROM parent");
+            for id in 1..=6 {
+                client.answer(
+                    &Frames::new()
+                        .extended("SELECT id FROM parent WHERE id = $1::int", &[&id.to_string()])
+                        .sync(),
+                    1,
+                );
+            }
         }
+        client.run("SELECT id FROM parent");
     }
-    client.run("SELECT id FROM parent");
     let findings = json(web, "/api/v1/overview")["findings"].clone();
     let found = findings
         .as_array()
@@ -438,7 +441,7 @@ fn a_statement_that_runs_for_every_row_of_another_is_found() {
         .iter()
         .find(|one| one["title"].as_str().unwrap().contains("N+1"));
     let evidence = found.expect("it is found")["evidence"].as_str().unwrap();
-    assert!(evidence.starts_with("4 times, 6 calls each"), "{evidence}");
+    assert!(evidence.starts_with("8 times, 6 calls each"), "{evidence}");
     assert!(evidence.contains("where id = $1"), "{evidence}");
 }
 
