@@ -3,6 +3,7 @@
 //! Invariant: changes nothing.
 
 use howdah_advisor::Recommendation;
+use howdah_advisor::catalog::Catalog;
 use howdah_advisor::hygiene::{self, Options};
 use howdah_advisor::schema;
 use tokio_postgres::Client;
@@ -20,6 +21,15 @@ pub async fn findings(
     replicas: &[Client],
     options: &Options,
 ) -> Result<Vec<Recommendation>, Error> {
+    read_and_look(primary, replicas, options).await.map(|(_, found)| found)
+}
+
+/// The same, with the catalog in which it was found; indexes are used there as often as by all of these nodes.
+pub(crate) async fn read_and_look(
+    primary: &Client,
+    replicas: &[Client],
+    options: &Options,
+) -> Result<(Catalog, Vec<Recommendation>), Error> {
     let mut catalog = read(primary).await?;
     for replica in replicas {
         add_usage(&mut catalog, &usage(replica).await?);
@@ -28,5 +38,5 @@ pub async fn findings(
     let mut found = hygiene::look(&catalog, options);
     found.extend(schema::look(&catalog, &upkeep));
     found.sort_by(|a, b| b.impact.cmp(&a.impact).then_with(|| a.title.cmp(&b.title)));
-    Ok(found)
+    Ok((catalog, found))
 }

@@ -4,15 +4,16 @@
 
 use std::cmp::Ordering;
 
-use howdah_advisor::catalog::Catalog;
+use howdah_advisor::catalog::{Catalog, Index};
 use howdah_advisor::{
     Aggregation, Evidence, Impact, Kind, Recommendation, hygiene, materialized_view, rewrites,
 };
 use tokio_postgres::Client;
 
+use crate::apply::Name;
+use crate::findings::read_and_look;
 use crate::trial::{self, Trial};
 use crate::whatif::{self, Connect, Counted, Limits, Source};
-use crate::{catalog, findings};
 
 /// Statements that are looked at for another text: those with the most time.
 const STATEMENTS: usize = 200;
@@ -60,6 +61,48 @@ pub struct Look {
     pub kinds: Vec<Kind>,
     /// What could not be looked at, or would make this better, in words.
     pub missing: Vec<String>,
+    /// The indexes that there are, and how often they were used.
+    pub usage: Usage,
+}
+
+/// How often indexes were used.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Usage {
+    /// Since so many seconds it is known of every node that may use them; `None`: of some node it is not known.
+    pub seconds: Option<f64>,
+    /// Each of them.
+    pub indexes: Vec<Used>,
+}
+
+/// How often an index was used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Used {
+    /// The index.
+    pub index: Name,
+    /// Its table.
+    pub table: Name,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Scans since statistics were reset.
+    pub scans: u64,
+}
+
+impl Usage {
+    fn of(catalog: &Catalog, complete: bool) -> Self {
+        let used = |index: &Index| {
+            let table = catalog.table(index.table)?;
+            let name = |schema: &str, name: &str| Name { schema: schema.into(), name: name.into() };
+            Some(Used {
+                index: name(&index.schema, &index.name),
+                table: name(&table.schema, &table.name),
+                bytes: index.bytes,
+                scans: index.scans,
+            })
+        };
+        let all = complete && catalog.replicas.is_some_and(|all| all <= catalog.replicas_asked);
+        let seconds = catalog.statistics_age.filter(|_| all);
+        Self { seconds, indexes: catalog.indexes.iter().filter_map(used).collect() }
+    }
 }
 
 /// Kinds that are looked for.
@@ -87,14 +130,13 @@ pub async fn look(
     say: impl Fn(&str) + Send + Sync,
 ) -> Result<Look, whatif::Error> {
     let primary = (subject.connect)().await.map_err(whatif::Error::Connection)?;
-    let mut found = findings(&primary, subject.replicas, &subject.options).await?;
+    let (catalog, mut found) = read_and_look(&primary, subject.replicas, &subject.options).await?;
     let mut missing = Vec::new();
     if !subject.complete {
         // Somebody whom we cannot ask may use it.
         found.retain(|one| one.kind != Kind::DropUnusedIndex);
         missing.push("not all replicas can be asked: no index is called unused".to_owned());
     }
-    let catalog = catalog::read(&primary).await?;
     let statements = match subject.statements {
         Some(known) => known.to_vec(),
         None => {
@@ -116,7 +158,8 @@ pub async fn look(
         }
     }
     found.sort_by(by_gain);
-    Ok(Look { found, kinds, missing })
+    let usage = Usage::of(&catalog, subject.complete);
+    Ok(Look { found, kinds, missing, usage })
 }
 
 /// Which of two comes first: by impact, then by what it saves: time of all statements, of writes, bytes.

@@ -9,6 +9,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod automatic;
 mod bed;
 mod command;
 mod demo;

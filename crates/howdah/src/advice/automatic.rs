@@ -1,104 +1,143 @@
-//! What follows advice: what was carried out is measured, and, in automatic mode, what is worth it is carried out, and what does not help is taken back.
+//! What follows advice: what was carried out is measured, and, in automatic mode, what is worth it is carried out, and what does not help is taken back. Which of that is next is
+//! decided in `next`.
 //!
-//! Invariant: one change a look for a database, so that what is measured is its doing; only kinds that harm nobody, and only what a run here has made is taken back.
+//! Invariant: one change a look for a database, so that what is measured is its doing; outside the window nothing is changed.
 
-use howdah_advisor::{Impact, Kind};
-use howdah_ops::apply::{self, Event, Job, Limits};
-use howdah_ops::journal::{Direction, Entry, Journal, State, now_ms};
+use std::time::Duration;
+
+use howdah_advisor::{Impact, Recommendation};
+use howdah_ops::Usage;
+use howdah_ops::apply::{self, Error, Event, Finished, Job, Limits};
+use howdah_ops::journal::{Journal, State, now_ms};
 use tokio::sync::watch;
 
+use super::next::{Known, Next, WHO, next};
 use super::{Advisor, Door};
 
-/// Whose yes it was.
-const WHO: &str = "Howdah, by advice.mode = \"automatic\"";
-/// Less sure advice is left to people.
-const SURE: f64 = 0.7;
-/// Milliseconds that an index is waited for to show what it does, before the next one is made.
-const TRIAL: i64 = 86_400_000;
-/// What may be done without a person: it takes nothing away.
-const KINDS: [Kind; 3] = [Kind::CreateIndex, Kind::Analyze, Kind::RebuildIndex];
+/// Who measures, in every mode.
+const MEASURES: &str = "Howdah";
+/// How long another run on the same database is waited for; then there is the next look.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// What a look at a database has found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) advice: Vec<Recommendation>,
+    pub(super) usage: Usage,
+}
 
 impl Advisor {
     /// Measures what was carried out, and acts if it may.
-    pub(super) async fn follow_up_all(&self, stopped: &watch::Receiver<bool>) {
-        for door in Self::doors(&self.observer.settings()) {
+    pub(super) async fn follow_up_all(
+        &self,
+        found: Vec<(Door, Found)>,
+        stopped: &watch::Receiver<bool>,
+    ) {
+        for (door, found) in found {
             if *stopped.borrow() {
                 return;
             }
-            if let Err(why) = self.follow_up(&door, stopped).await {
+            if let Err(why) = self.follow_up(&door, &found, stopped).await {
                 tracing::warn!(database = door.name(), why, "advice");
             }
         }
     }
 
-    async fn follow_up(&self, door: &Door, stopped: &watch::Receiver<bool>) -> Result<(), String> {
+    async fn follow_up(
+        &self,
+        door: &Door,
+        found: &Found,
+        stopped: &watch::Receiver<bool>,
+    ) -> Result<(), String> {
         let journal = self.journal()?;
         let place = door.place().await?;
-        let limits = Limits {
-            window: self.options.window,
-            wait: std::time::Duration::from_secs(5),
-            ..Limits::default()
-        };
-        let job = Job {
+        let limits = Limits { window: self.options.window, wait: WAIT, ..Limits::default() };
+        let job = |who| Job {
             connect: door,
             journal: &journal,
-            who: WHO,
+            who,
             limits: &limits,
             samples: &[],
             tell: &tell,
             stop: stopped.clone(),
         };
-        let known = || journal.entries(Some(&place.key)).map_err(|error| error.to_string());
-        for entry in known()?.iter().filter(|entry| entry.state == State::Applied) {
-            // What nothing was measured of before cannot be judged.
-            let verdict = apply::verify(&job, &entry.advice).await;
-            if let Ok(verdict) = verdict {
-                tracing::info!(advice = entry.advice.id, why = verdict.why, "measured");
+        measure(&job(MEASURES), &place.key).await?;
+        match self.options.automatic {
+            Some(from) if self.may_change(door).await? => {
+                let known = known(&journal, &place.key)?;
+                act(&job(WHO), &known, (found, from)).await;
             }
-        }
-        let Some(from) = self.options.automatic else { return Ok(()) };
-        let all = known()?;
-        if let Some(entry) = all.iter().find(|entry| did_not_help(&journal, entry)) {
-            let undone =
-                apply::undo(&job, &entry.advice).await.map_err(|error| error.to_string())?;
-            tracing::info!(advice = entry.advice.title, outcome = undone.outcome, "taken back");
-            return Ok(());
-        }
-        let mut wanted: Vec<&Entry> = all.iter().filter(|entry| is_wanted(entry, from)).collect();
-        wanted.sort_by(|a, b| saves(b).total_cmp(&saves(a)));
-        if let Some(entry) = wanted.first().filter(|_| !all.iter().any(is_on_trial)) {
-            let done =
-                apply::apply(&job, &entry.advice).await.map_err(|error| error.to_string())?;
-            tracing::info!(advice = entry.advice.title, outcome = done.outcome, "carried out");
+            _ => {}
         }
         Ok(())
     }
+
+    async fn may_change(&self, door: &Door) -> Result<bool, String> {
+        let Some(window) = self.options.window else { return Ok(true) };
+        let client = door.primary().await.map_err(|refused| refused.reason)?;
+        window.is_open(&client).await.map_err(|error| error.to_string())
+    }
 }
 
-fn saves(entry: &Entry) -> f64 {
-    entry.advice.saves.unwrap_or(0.0)
+/// Measures what was carried out and has no verdict yet.
+async fn measure(job: &Job<'_>, place: &str) -> Result<(), String> {
+    let all = job.journal.entries(Some(place)).map_err(|error| error.to_string())?;
+    for entry in all.iter().filter(|entry| entry.state == State::Applied) {
+        match apply::verify(job, &entry.advice).await {
+            Ok(verdict) => tracing::info!(advice = entry.advice.id, why = verdict.why, "measured"),
+            // What nothing was measured of before cannot be judged.
+            Err(Error::NothingToVerify) => {}
+            Err(error) => tracing::warn!(advice = entry.advice.id, %error, "not measured"),
+        }
+    }
+    Ok(())
 }
 
-/// Somebody has carried it out not long ago, and what it does is not known yet.
-fn is_on_trial(entry: &Entry) -> bool {
-    let recent = now_ms().saturating_sub(entry.changed_ms) < TRIAL;
-    recent && entry.state == State::Applied && entry.advice.kind == Kind::CreateIndex
+fn known(journal: &Journal, place: &str) -> Result<Vec<Known>, String> {
+    let read = || {
+        let all = journal.entries(Some(place))?.into_iter();
+        let known = all.map(|entry| {
+            let runs = journal.runs(place, &entry.advice.id)?;
+            Ok(Known { entry, runs })
+        });
+        known.collect::<Result<_, howdah_ops::journal::Error>>()
+    };
+    read().map_err(|error| error.to_string())
 }
 
-fn is_wanted(entry: &Entry, from: Impact) -> bool {
-    let advice = &entry.advice;
-    entry.state == State::Open
-        && KINDS.contains(&advice.kind)
-        && advice.impact >= from
-        && advice.confidence >= SURE
-        && !advice.apply.is_empty()
+/// Makes one change; what stands against one does not stand against the next.
+async fn act(job: &Job<'_>, known: &[Known], (found, from): (&Found, Impact)) {
+    match next(known, (&found.advice, &found.usage), (from, now_ms())) {
+        Next::TakeBack(back) => {
+            for (advice, why) in back {
+                tracing::info!(advice = advice.title, why, "to be taken back");
+                if is_over("taken back", advice, apply::undo(job, advice).await) {
+                    break;
+                }
+            }
+        }
+        Next::CarryOut(wanted) => {
+            for advice in wanted {
+                if is_over("carried out", advice, apply::apply(job, advice).await) {
+                    break;
+                }
+            }
+        }
+    }
 }
 
-/// It made something slower, and it was nobody's wish but this one's.
-fn did_not_help(journal: &Journal, entry: &Entry) -> bool {
-    let runs = journal.runs(&entry.place.key, &entry.advice.id).unwrap_or_default();
-    let last = runs.iter().rfind(|run| run.direction == Direction::Apply);
-    entry.state == State::Regressed && last.is_some_and(|run| run.who == WHO)
+/// Tells what became of it; false: it was not even begun.
+fn is_over(what: &str, advice: &Recommendation, ended: Result<Finished, Error>) -> bool {
+    match ended {
+        Ok(finished) => {
+            tracing::info!(advice = advice.title, outcome = finished.outcome, "{what}");
+            true
+        }
+        Err(error) => {
+            tracing::warn!(advice = advice.title, %error, "not {what}");
+            !matches!(error, Error::Refused(_) | Error::ForPeople(_) | Error::Missing(_))
+        }
+    }
 }
 
 fn tell(event: Event) {

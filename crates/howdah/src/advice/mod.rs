@@ -6,6 +6,7 @@
 
 mod automatic;
 mod door;
+mod next;
 mod seen;
 
 use std::io;
@@ -19,6 +20,7 @@ use howdah_proxy::observe::Observer;
 use howdah_proxy::settings::Settings;
 use tokio::sync::watch;
 
+use automatic::Found;
 pub use door::{As, Door, told};
 pub use howdah_ops::journal::FILE;
 use seen::Seen;
@@ -81,11 +83,11 @@ fn run(advisor: &Advisor, mut stopped: watch::Receiver<bool>) {
             }
             pause = advisor.options.every;
             // Looking may be left off anywhere; carrying out is told to stop, and cleans up.
-            tokio::select! {
-                () = advisor.look_at_all() => {}
+            let found = tokio::select! {
+                found = advisor.look_at_all() => found,
                 _ = stopped.wait_for(|stop| *stop) => break,
-            }
-            advisor.follow_up_all(&stopped).await;
+            };
+            advisor.follow_up_all(found, &stopped).await;
         }
     });
     // A search that goes on ends when its connections are gone.
@@ -105,15 +107,20 @@ impl Advisor {
         named.filter_map(|database| Door::of(settings, database, &As::Howdah)).collect()
     }
 
-    async fn look_at_all(&self) {
+    /// What was found in each; nothing where it could not be looked.
+    async fn look_at_all(&self) -> Vec<(Door, Found)> {
+        let mut all = Vec::new();
         for door in Self::doors(&self.observer.settings()) {
-            if let Err(why) = self.look_at(&door).await {
+            let found = self.look_at(&door).await.unwrap_or_else(|why| {
                 tracing::warn!(database = door.name(), why, "no advice");
-            }
+                Found::default()
+            });
+            all.push((door, found));
         }
+        all
     }
 
-    async fn look_at(&self, door: &Door) -> Result<(), String> {
+    async fn look_at(&self, door: &Door) -> Result<Found, String> {
         // Workers hand in what they have counted.
         drop(self.observer.shared_look().await);
         let seen =
@@ -138,7 +145,9 @@ impl Advisor {
             tracing::debug!(database = door.name(), missing, "advice");
         }
         let journal = self.journal()?;
-        journal.recommended(&place, (&found, &kinds), now_ms()).map_err(|error| error.to_string())
+        let noted = journal.recommended(&place, (&found, &kinds), now_ms());
+        noted.map_err(|error| error.to_string())?;
+        Ok(Found { advice: found, usage: look.usage })
     }
 
     fn journal(&self) -> Result<Journal, String> {

@@ -331,6 +331,18 @@ pub fn way_back(runs: &[Run]) -> Vec<String> {
     ways_back(runs).0
 }
 
+/// The indexes that these runs have made, whether they are still there or not.
+#[must_use]
+pub fn made(runs: &[Run]) -> Vec<Name> {
+    let runs = runs.iter().filter(|run| run.direction == Direction::Apply);
+    let done = runs.flat_map(|run| &run.statements).filter(|statement| statement.done);
+    let made = done.filter_map(|statement| {
+        let action = serde_json::from_str(&statement.object).ok()?;
+        if let Action::CreateIndex { index, .. } = action { Some(index) } else { None }
+    });
+    made.collect()
+}
+
 /// What takes back all that was done and not yet taken back, the last first, and what the catalog said before.
 fn ways_back(runs: &[Run]) -> (Vec<String>, Vec<(String, String)>) {
     let reverted = |run: &Run| run.direction == Direction::Undo && run.outcome == run::WELL;

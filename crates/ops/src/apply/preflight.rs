@@ -73,6 +73,14 @@ impl Window {
             minute >= self.from || minute < self.to
         }
     }
+
+    /// Whether it is time, by the clock of this server.
+    ///
+    /// # Errors
+    /// PostgreSQL does not answer.
+    pub async fn is_open(self, client: &Client) -> Result<bool, tokio_postgres::Error> {
+        Ok(self.holds(minute_of(client).await?.0))
+    }
 }
 
 impl std::fmt::Display for Window {
@@ -391,12 +399,17 @@ SELECT coalesce(nullif(application_name, ''), 'a replica'), coalesce(extract(epo
 }
 
 async fn in_window(client: &Client, window: Window) -> Result<Check, Error> {
+    let (minute, now) = minute_of(client).await?;
+    let text = format!("it is {now} at the server; builds begin within {window}");
+    let within = window.holds(minute);
+    Ok(if within { Check::good("window", text) } else { Check::refused("window", text) })
+}
+
+/// The time of the day at the server: minutes after midnight, and for people.
+async fn minute_of(client: &Client) -> Result<(u16, String), tokio_postgres::Error> {
     const NOW: &str = "SELECT (extract(hour FROM localtime) * 60 + extract(minute FROM localtime))::int2, to_char(localtime, 'HH24:MI')";
     let row = client.query_one(NOW, &[]).await?;
-    let (minute, now): (i16, String) = (row.get(0), row.get(1));
-    let within = window.holds(u16::try_from(minute).unwrap_or(0));
-    let text = format!("it is {now} at the server; builds begin within {window}");
-    Ok(if within { Check::good("window", text) } else { Check::refused("window", text) })
+    Ok((u16::try_from(row.get::<_, i16>(0)).unwrap_or(0), row.get(1)))
 }
 
 async fn space(client: &Client, steps: &[Step], predicted: u64) -> Result<Check, Error> {

@@ -1,6 +1,6 @@
 //! The verdict on numbers from before and after. Pure: values in, values out.
 //!
-//! Invariant: a statement is better or worse when its mean time has changed by a fifth and Welch's test says that this is not by chance (p < 0.01).
+//! Invariant: a statement is better or worse when its mean time has changed by a fifth (one that writes is worse from a tenth on) and Welch's test says that this is not by chance (p < 0.01).
 
 use serde::Serialize;
 
@@ -10,6 +10,8 @@ use crate::journal::State;
 /// A statement is better from here on down, and worse from here on up.
 const BETTER: f64 = 0.8;
 const WORSE: f64 = 1.2;
+/// The same of one that writes: many indexes that each cost writes a little cost them much.
+const WORSE_WRITE: f64 = 1.1;
 /// Calls on each side for a verdict.
 const CALLS: f64 = 30.0;
 /// Losses that are this share of the gains make the whole worse.
@@ -122,7 +124,7 @@ fn counts(before: &Counts, start: &Counts, after: &Counts) -> Option<Changed> {
         calls: (before.calls, calls),
         time_ms: (was, time),
         blocks: (before.blocks / before.calls, (after.blocks - start.blocks) / calls),
-        state: enough.then(|| state(was, time, certain)),
+        state: enough.then(|| state((was, time), after.writes, certain)),
     })
 }
 
@@ -142,17 +144,18 @@ fn samples(before: &[Sampled], after: &[Sampled]) -> Vec<Changed> {
                 calls: (1.0, 1.0),
                 time_ms: (least(before), least(after)),
                 blocks: (before.blocks, after.blocks),
-                state: Some(state(least(before), least(after), certain)),
+                state: Some(state((least(before), least(after)), false, certain)),
             }
         })
         .collect()
 }
 
-fn state(was: f64, is: f64, certain: bool) -> State {
+fn state((was, is): (f64, f64), writes: bool, certain: bool) -> State {
+    let worse = if writes { WORSE_WRITE } else { WORSE };
     let ratio = is.max(CLOCK) / was.max(CLOCK);
     if certain && ratio <= BETTER {
         State::Verified
-    } else if certain && ratio >= WORSE {
+    } else if certain && ratio >= worse {
         State::Regressed
     } else {
         State::Neutral
@@ -280,6 +283,22 @@ mod tests {
             |slower: &Counts| measured(&[("query 1", faster.clone()), ("query 2", slower.clone())]);
         assert_eq!(judge(&before, &before, &after(&little)).state, Some(State::Verified));
         assert_eq!(judge(&before, &before, &after(&much)).state, Some(State::Regressed));
+    }
+
+    #[test]
+    fn writes_count_as_slower_from_a_tenth_on_and_against_what_reads_gain() {
+        let first = counts(&Counts::default(), 1_000.0, 10.0, 1.0);
+        let slower = Counts { writes: true, ..counts(&first, 1_000.0, 11.5, 1.0) };
+        let before = measured(&[("query 1", first.clone()), ("query 2", first.clone())]);
+        let with = |mean| {
+            let read = counts(&first, 1_000.0, mean, 1.0);
+            let after = measured(&[("query 1", read), ("query 2", slower.clone())]);
+            judge(&before, &before, &after).state
+        };
+        assert_eq!(with(1.0), Some(State::Verified));
+        assert_eq!(with(7.0), Some(State::Regressed));
+        let read = one((1_000.0, 10.0, 1.0), (1_000.0, 11.5, 1.0));
+        assert_eq!(read.state, Some(State::Neutral));
     }
 
     #[test]
