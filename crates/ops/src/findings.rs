@@ -9,6 +9,7 @@ use howdah_advisor::schema;
 use tokio_postgres::Client;
 
 use crate::catalog::{Error, add_usage, read, upkeep, usage};
+use crate::published::published;
 
 /// Looks at a database through its primary, and at how its replicas use its indexes: give all of them, or nothing is called unused.
 ///
@@ -37,6 +38,8 @@ pub(crate) async fn read_and_look(
     let upkeep = upkeep(primary, &catalog).await?;
     let mut found = hygiene::look(&catalog, options);
     found.extend(schema::look(&catalog, &upkeep));
+    // Changes of what is published without an identity are refused whatever wal_level is.
+    found.extend(schema::identities(&catalog, &published(primary, &catalog).await?, true));
     found.sort_by(|a, b| b.impact.cmp(&a.impact).then_with(|| a.title.cmp(&b.title)));
     Ok((catalog, found))
 }

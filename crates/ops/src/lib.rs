@@ -8,6 +8,7 @@ pub mod catalog;
 mod findings;
 pub mod journal;
 mod look;
+mod published;
 mod settings;
 pub mod trial;
 pub mod verify;

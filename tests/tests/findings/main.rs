@@ -11,6 +11,7 @@
 mod bed;
 mod command;
 mod hygiene;
+mod identity;
 mod limited;
 mod plans;
 mod reader;
