@@ -157,6 +157,10 @@ fn in_review_and_outside_the_window_nothing_is_changed_whatever_there_is_to_do()
     let closed = bed.value("SELECT to_char(localtime + interval '3 h', 'HH24:MI-') || to_char(localtime + interval '4 h', 'HH24:MI')");
     let all = "every = \"1s\"\nmode = \"automatic\"\nautomatic_impact = \"medium\"";
     nothing_is_done(&format!("{all}\nwindow = \"{closed}\""));
+    // Howdah was killed when it had just begun: it goes on.
+    let begun = known(&bed, Kind::CreateIndex, "Index often").unwrap().advice;
+    bed.journal().begin(&bed.place(), &begun, Direction::Apply, AUTOMATIC).unwrap();
+    assert_eq!(state(&bed, Kind::CreateIndex, "Index often"), Some(State::Applying));
     // The same without the window: first what made things worse goes, then what is of medium impact is done, too.
     let rig = howdah(&bed, all);
     traffic(&bed, &rig);
