@@ -25,7 +25,7 @@ pub(super) struct Query {
 /// What a query really takes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Taken {
-    /// Milliseconds, the median of all runs.
+    /// Milliseconds.
     pub(super) time: f64,
     /// Blocks that were looked at, in memory or not; `None`: it did not end.
     pub(super) blocks: Option<f64>,
@@ -33,9 +33,23 @@ pub(super) struct Taken {
     pub(super) indexes: Vec<String>,
 }
 
+/// The same query without and with indexes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pair {
+    pub(super) without: Taken,
+    pub(super) with: Taken,
+}
+
+impl Pair {
+    /// Whether it is worse with them.
+    pub(super) fn is_worse(&self) -> bool {
+        self.with.is_worse_than(&self.without)
+    }
+}
+
 impl Taken {
     /// Whether it takes more time and more blocks than before.
-    pub(super) fn is_worse_than(&self, before: &Self) -> bool {
+    fn is_worse_than(&self, before: &Self) -> bool {
         let slower = self.time > before.time * WORSE && self.time > before.time + SHORT;
         let more = match (self.blocks, before.blocks) {
             (Some(blocks), Some(before)) => blocks > before * WORSE,
@@ -62,28 +76,40 @@ impl Query {
         plan.pointer("/0/Plan/Total Cost").and_then(Value::as_f64).context("no cost in a plan")
     }
 
-    /// Runs it so many times.
-    pub(super) async fn run(&self, client: &Client, runs: u32) -> Result<Taken> {
-        let mut times = Vec::new();
-        let mut taken = Taken::default();
+    /// Runs it so many times without some indexes and as often with them, in turns, so that whatever else the machine does meets both.
+    pub(super) async fn pair(
+        &self,
+        client: &Client,
+        indexes: &[String],
+        runs: u32,
+    ) -> Result<Pair> {
+        let (mut without, mut with) = (Vec::new(), Vec::new());
         for _ in 0..runs.max(1) {
-            match self.explain(client, "ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON").await {
-                Ok(plan) => {
-                    let time = plan.pointer("/0/Execution Time").and_then(Value::as_f64);
-                    times.push(time.context("no time in a plan")?);
-                    taken.blocks = blocks(&plan);
-                    taken.indexes.clear();
-                    indexes(&plan, &mut taken.indexes);
-                }
-                Err(error) if is_timeout(&error) => {
-                    return Ok(Taken { time: LIMIT, ..Taken::default() });
-                }
-                Err(error) => return Err(error),
-            }
+            with.push(self.run(client).await?);
+            // It is there again after the rollback.
+            client.batch_execute(&format!("BEGIN; DROP INDEX {}", indexes.join(", "))).await?;
+            let run = self.run(client).await;
+            client.batch_execute("ROLLBACK").await?;
+            without.push(run?);
         }
-        times.sort_by(f64::total_cmp);
-        taken.time = times.get(times.len() / 2).copied().unwrap_or(LIMIT);
-        Ok(taken)
+        Ok(Pair { without: least(without), with: least(with) })
+    }
+
+    async fn run(&self, client: &Client) -> Result<Taken> {
+        match self.explain(client, "ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON").await {
+            Ok(plan) => {
+                let time = plan.pointer("/0/Execution Time").and_then(Value::as_f64);
+                let mut taken = Taken {
+                    time: time.context("no time in a plan")?,
+                    blocks: blocks(&plan),
+                    indexes: Vec::new(),
+                };
+                indexes(&plan, &mut taken.indexes);
+                Ok(taken)
+            }
+            Err(error) if is_timeout(&error) => Ok(Taken { time: LIMIT, ..Taken::default() }),
+            Err(error) => Err(error),
+        }
     }
 
     async fn explain(&self, client: &Client, options: &str) -> Result<Value> {
@@ -97,6 +123,11 @@ impl Query {
         }
         serde_json::from_str(&text).with_context(|| format!("the plan of {}", self.name))
     }
+}
+
+/// What took the least time: with so few runs what disturbed one of them decides everything else.
+fn least(all: Vec<Taken>) -> Taken {
+    all.into_iter().min_by(|a, b| a.time.total_cmp(&b.time)).unwrap_or_default()
 }
 
 fn is_timeout(error: &anyhow::Error) -> bool {

@@ -1,6 +1,6 @@
 //! The advice on indexes against TPC-H: 19 of its queries (all but 2, 17 and 20), primary keys only, each of weight 1. What is advised within
-//! a budget is really built, and the planner's cost with it is set against that without. With runs, the queries are run as well: one that takes
-//! more time and more blocks than before is a regression, and the index to blame is found by leaving one out, and dropped.
+//! a budget is really built, and the planner's cost with it is set against that without. With runs, the queries are run as well, without and with
+//! the indexes in turns: one that takes more time and more blocks with them is a regression, and the index to blame is found and dropped.
 //!
 //! Invariant: what is printed was measured with real indexes on the same statistics as the baseline; a budget that the real indexes
 //! overshoot, or a ratio above the target, is a missed number.
@@ -17,7 +17,7 @@ use howdah_ops::{Advice, Connect, Connecting, Limits, Source, advise_indexes};
 use tokio_postgres::{Client, NoTls};
 
 use crate::{Options, Outcome};
-use measure::{Query, Taken, limit, queries};
+use measure::{Pair, Query, Taken, limit, queries};
 
 const QUERIES: &str = include_str!("queries.sql");
 /// Budgets in bytes with the ratio that must be reached.
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     /// Seconds that a search may take.
     #[arg(long, default_value_t = 60)]
     time: u64,
-    /// Times that each query is run without and with the indexes; 0: only planned.
+    /// Times that each query is run without and with the indexes, in turns; 0: only planned.
     #[arg(long, default_value_t = 0)]
     runs: u32,
     /// A database that has TPC-H with primary keys only, in place of a server of its own; indexes are made and dropped there.
@@ -69,7 +69,7 @@ async fn measure(arguments: &Arguments, url: String, options: &Options) -> Resul
     limit(&client).await?;
     let mut page = format!("# The advice on indexes on TPC-H, scale {}\n\n", arguments.scale);
     page.push_str("| budget, MB | predicted ratio | real ratio | n | predicted MB | real MB | worst size error | seconds | plans | needed |\n|---|---|---|---|---|---|---|---|---|---|\n");
-    let before = State::now(&client, arguments.runs, options).await?;
+    let before = costs_now(&client).await?;
     let mut right = true;
     let mut details = String::new();
     for megabytes in &arguments.budgets {
@@ -121,32 +121,13 @@ fn connector(url: String) -> Connect {
     })
 }
 
-/// What the queries cost and take at one moment.
-struct State {
-    costs: Vec<f64>,
-    taken: Vec<Taken>,
-}
-
-impl State {
-    async fn now(client: &Client, runs: u32, options: &Options) -> Result<Self> {
-        let (mut costs, mut taken) = (Vec::new(), Vec::new());
-        for query in queries() {
-            costs.push(query.cost(client).await?);
-            if runs > 0 {
-                taken.push(query.run(client, runs).await?);
-            }
-        }
-        options.say("the queries were measured");
-        Ok(Self { costs, taken })
+/// What the planner says that each query costs now.
+async fn costs_now(client: &Client) -> Result<Vec<f64>> {
+    let mut costs = Vec::new();
+    for query in queries() {
+        costs.push(query.cost(client).await?);
     }
-
-    fn cost(&self) -> f64 {
-        self.costs.iter().sum()
-    }
-
-    fn time(&self) -> f64 {
-        self.taken.iter().map(|it| it.time).sum()
-    }
+    Ok(costs)
 }
 
 /// What became of one piece of advice.
@@ -164,7 +145,7 @@ struct Line {
 async fn judge(
     client: &Client,
     advice: &Advice,
-    before: &State,
+    before: &[f64],
     runs: u32,
     options: &Options,
 ) -> Result<Line> {
@@ -174,7 +155,6 @@ async fn judge(
         options.say(sql);
         client.batch_execute(sql).await.with_context(|| sql.clone())?;
     }
-    client.batch_execute("VACUUM ANALYZE").await?;
     let mut names = Vec::new();
     for it in &advice.recommendations {
         let name = it.undo.first().and_then(|sql| sql.rsplit('.').next()).context("no name")?;
@@ -194,41 +174,48 @@ async fn judge(
             real as f64 / 1e6
         ));
     }
-    let built = State::now(client, runs, options).await?;
-    let ratio = built.cost() / before.cost();
-    details.push_str(&format!("\nAs advised:\n\n{}", table(before, &built)));
+    let after = costs_now(client).await?;
+    let pairs = if runs > 0 { pairs(client, &names, runs).await? } else { Vec::new() };
+    options.say("the queries were measured");
+    details.push_str(&format!("\nAs advised:\n\n{}", table(before, &after, &pairs)));
     let mut regressions = 0;
     if runs > 0 {
-        let (after, text) = validate(client, before, built, &mut names, runs).await?;
-        let worse = after.taken.iter().zip(&before.taken);
-        regressions = worse.filter(|(now, before)| now.is_worse_than(before)).count();
+        let (pairs, text) = validate(client, before, pairs, &mut names, runs).await?;
+        regressions = pairs.iter().filter(|it| it.is_worse()).count();
         details.push_str(&text);
     }
     for name in names {
         client.batch_execute(&format!("DROP INDEX {name}")).await?;
     }
-    Ok(Line { ratio, bytes, worst, regressions, details })
+    Ok(Line { ratio: sum(&after) / sum(before), bytes, worst, regressions, details })
+}
+
+async fn pairs(client: &Client, names: &[String], runs: u32) -> Result<Vec<Pair>> {
+    let mut all = Vec::new();
+    for query in queries() {
+        all.push(query.pair(client, names, runs).await?);
+    }
+    Ok(all)
 }
 
 /// Drops the indexes that regressions are due to; what is left then, and what was done, in words.
 async fn validate(
     client: &Client,
-    before: &State,
-    built: State,
+    before: &[f64],
+    mut now: Vec<Pair>,
     names: &mut Vec<String>,
     runs: u32,
-) -> Result<(State, String)> {
-    let mut now = built;
+) -> Result<(Vec<Pair>, String)> {
     let mut text = String::new();
     let mut given_up = Vec::new();
     loop {
         let worse = queries().enumerate().find_map(|(at, query)| {
-            let (now, before) = (now.taken.get(at)?, before.taken.get(at)?);
-            let open = !given_up.contains(&at) && now.is_worse_than(before);
-            open.then(|| (at, query, now.clone(), before.clone()))
+            let pair = now.get(at)?;
+            let open = !given_up.contains(&at) && pair.is_worse();
+            open.then(|| (at, query, pair.clone()))
         });
-        let Some((at, query, taken, earlier)) = worse else { break };
-        let Some(blamed) = blamed(client, &query, &taken, names, runs).await? else {
+        let Some((at, query, pair)) = worse else { break };
+        let Some(blamed) = blamed(client, &query, &pair.with, names, runs).await? else {
             given_up.push(at);
             text.push_str(&format!("- {} is worse, and no index alone is to blame\n", query.name));
             continue;
@@ -236,21 +223,22 @@ async fn validate(
         client.batch_execute(&format!("DROP INDEX {blamed}")).await?;
         names.retain(|name| *name != blamed);
         text.push_str(&format!(
-            "- `{blamed}` was dropped: {} took {:.0} ms with it and {:.0} ms before\n",
-            query.name, taken.time, earlier.time
+            "- `{blamed}` was dropped: {} took {:.0} ms with all and {:.0} ms without any\n",
+            query.name, pair.with.time, pair.without.time
         ));
         for (at, query) in queries().enumerate() {
-            if let Some(place) = now.taken.get_mut(at).filter(|it| it.indexes.contains(&blamed)) {
-                *place = query.run(client, runs).await?;
-            }
-            if let Some(place) = now.costs.get_mut(at) {
-                *place = query.cost(client).await?;
+            let uses = |it: &&mut Pair| it.with.indexes.contains(&blamed);
+            if let Some(place) = now.get_mut(at).filter(uses) {
+                *place = query.pair(client, names, runs).await?;
             }
         }
     }
-    let ratio = now.cost() / before.cost();
-    let told =
-        format!("\nAfter validation, ratio of cost {ratio:.3}:\n\n{text}\n{}", table(before, &now));
+    let costs = costs_now(client).await?;
+    let told = format!(
+        "\nAfter validation, ratio of cost {:.3}:\n\n{text}\n{}",
+        sum(&costs) / sum(before),
+        table(before, &costs, &now)
+    );
     Ok((now, told))
 }
 
@@ -264,43 +252,45 @@ async fn blamed(
 ) -> Result<Option<String>> {
     let mut best: Option<(f64, String)> = None;
     for name in names.iter().filter(|name| taken.indexes.contains(name)) {
-        client.batch_execute(&format!("BEGIN; DROP INDEX {name}")).await?;
-        let without = query.run(client, runs).await;
-        client.batch_execute("ROLLBACK").await?;
-        let time = without?.time;
-        if time < taken.time / 1.1 && best.as_ref().is_none_or(|(least, _)| time < *least) {
-            best = Some((time, name.clone()));
+        let pair = query.pair(client, std::slice::from_ref(name), runs).await?;
+        let share = pair.without.time / pair.with.time;
+        if share < 1.0 / 1.1 && best.as_ref().is_none_or(|(least, _)| share < *least) {
+            best = Some((share, name.clone()));
         }
     }
     Ok(best.map(|(_, name)| name))
 }
 
-/// Before and after, one line for each query.
-fn table(before: &State, after: &State) -> String {
+fn sum(costs: &[f64]) -> f64 {
+    costs.iter().sum()
+}
+
+/// Without and with the indexes, one line for each query.
+fn table(before: &[f64], after: &[f64], pairs: &[Pair]) -> String {
     let mut text = String::from(
-        "| query | cost before | after | ms before | after | blocks before | after |\n|---|---|---|---|---|---|---|\n",
+        "| query | cost without | with | ms without | with | blocks without | with |\n|---|---|---|---|---|---|---|\n",
     );
     let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |it| format!("{it:.0}"));
-    let cell = |value: Option<&Taken>| {
-        let of = |it: &Taken| (number(Some(it.time)), number(it.blocks));
-        value.map_or_else(|| ("–".to_owned(), "–".to_owned()), of)
-    };
     for (at, query) in queries().enumerate() {
-        let costs = [before, after].map(|it| number(it.costs.get(at).copied()));
-        let [(time, blocks), (time_after, blocks_after)] =
-            [before, after].map(|it| cell(it.taken.get(at)));
-        text.push_str(&format!(
-            "| {} | {} | {time} | {time_after} | {blocks} | {blocks_after} |\n",
-            query.name,
-            costs.join(" | ")
-        ));
+        let pair = pairs.get(at);
+        let taken = [pair.map(|it| &it.without), pair.map(|it| &it.with)];
+        let cells = [
+            number(before.get(at).copied()),
+            number(after.get(at).copied()),
+            number(taken[0].map(|it| it.time)),
+            number(taken[1].map(|it| it.time)),
+            number(taken[0].and_then(|it| it.blocks)),
+            number(taken[1].and_then(|it| it.blocks)),
+        ];
+        text.push_str(&format!("| {} | {} |\n", query.name, cells.join(" | ")));
     }
+    let times = |of: fn(&Pair) -> f64| pairs.iter().map(of).sum::<f64>();
     text.push_str(&format!(
         "| all | {:.0} | {:.0} | {:.0} | {:.0} | | |\n",
-        before.cost(),
-        after.cost(),
-        before.time(),
-        after.time()
+        sum(before),
+        sum(after),
+        times(|it| it.without.time),
+        times(|it| it.with.time)
     ));
     text
 }

@@ -1,6 +1,6 @@
 //! A choice of indexes as recommendations: statements to make and drop them, the numbers behind, what to know before. Not the choice.
 
-use crate::candidate::{Candidate, Method, column, full_name, quoted};
+use crate::candidate::{Candidate, Method, Predicate, column, full_name, quoted};
 use crate::catalog::{Catalog, Table};
 use crate::choose::{BELIEVED, Choice, Chosen};
 use crate::workload::{Access, Workload};
@@ -54,11 +54,6 @@ fn recommendation(told: &Told<'_>, chosen: &Chosen) -> Option<Recommendation> {
     let burden = burden(told.catalog, table, candidate, told.accesses, told.workload);
     let helped = helped(told, chosen);
     let statements = helped.iter().filter_map(|it| told.workload.statements.get(it.statement));
-    let impact = match chosen.saves {
-        much if much >= HIGH => Impact::High,
-        some if some >= MEDIUM => Impact::Medium,
-        _ => Impact::Low,
-    };
     Some(Recommendation {
         id,
         kind: Kind::CreateIndex,
@@ -66,7 +61,7 @@ fn recommendation(told: &Told<'_>, chosen: &Chosen) -> Option<Recommendation> {
         title: format!("Index {}", candidate.describe(table)),
         why: why(told, candidate, &helped),
         evidence: evidence(told, chosen, candidate, &helped, burden),
-        impact,
+        impact: impact(chosen.saves),
         confidence: match told.verified {
             Verified::Planner => 0.8,
             Verified::Model => 0.3,
@@ -80,8 +75,17 @@ fn recommendation(told: &Told<'_>, chosen: &Chosen) -> Option<Recommendation> {
     })
 }
 
+/// How much such a share of the workload's cost matters.
+pub(crate) fn impact(saves: f64) -> Impact {
+    match saves {
+        much if much >= HIGH => Impact::High,
+        some if some >= MEDIUM => Impact::Medium,
+        _ => Impact::Low,
+    }
+}
+
 /// A name that says whose it is, in at most 63 bytes.
-fn name(table: &Table, id: &str) -> String {
+pub(crate) fn name(table: &Table, id: &str) -> String {
     let mut base = String::new();
     for letter in table.name.chars() {
         if base.len() + letter.len_utf8() > 40 {
@@ -190,9 +194,11 @@ fn evidence(
 fn about_its_kind(candidate: &Candidate, table: &Table) -> Vec<String> {
     let mut all = Vec::new();
     if let Some(predicate) = candidate.predicate.as_ref().and_then(|it| it.text(table)) {
-        all.push(format!(
-            "Statements use it only when their text says {predicate}: not when the value is a parameter."
-        ));
+        let or_not = match candidate.predicate {
+            Some(Predicate::Compared(_)) => "",
+            Some(Predicate::Of(..)) | None => ": not when the value is a parameter",
+        };
+        all.push(format!("Statements use it only when their text says {predicate}{or_not}."));
     }
     if candidate.keys.iter().any(|key| key.case.is_some()) {
         all.push(format!(

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use howdah_sql::Case;
 
-use crate::catalog::{Catalog, Index, IndexKey, Table};
+use crate::catalog::{Catalog, Column, Comparison, Index, IndexKey, Table};
 
 /// A prefix of an existing index has to be smaller than this share of it.
 const PREFIX_SHARE: f64 = 0.6;
@@ -49,11 +49,11 @@ impl Method {
 
 /// What holds for the rows of a partial index.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Predicate {
-    /// The column's number.
-    pub column: i16,
-    /// What holds for it.
-    pub holds: Holds,
+pub enum Predicate {
+    /// Something of one column, by its number.
+    Of(i16, Holds),
+    /// Columns of a row are compared with each other: all of these, in order.
+    Compared(Vec<Comparison>),
 }
 
 /// What holds for a column.
@@ -68,39 +68,71 @@ pub enum Holds {
 }
 
 impl Predicate {
+    /// Numbers of its columns.
+    #[must_use]
+    pub fn columns(&self) -> Vec<i16> {
+        match self {
+            Self::Of(column, _) => vec![*column],
+            Self::Compared(all) => all.iter().flat_map(|it| [it.small, it.large]).collect(),
+        }
+    }
+
     /// Which share of the rows it is, as far as statistics say.
     #[must_use]
     pub fn share(&self, table: &Table) -> Option<f64> {
-        let column = column(table, self.column)?;
-        match &self.holds {
-            Holds::Null => column.nulls,
-            Holds::NotNull => Some(1.0 - column.nulls?),
-            Holds::Equal(value) => {
-                // PostgreSQL shows truth by its first letter.
-                let is_it = |known: &str| match column.type_name == "boolean" {
-                    true => value.starts_with(known),
-                    false => *value == known,
-                };
-                column.most_common.iter().find(|(known, _)| is_it(known)).map(|it| it.1)
-            }
+        match self {
+            Self::Of(number, holds) => share_of(column(table, *number)?, holds),
+            Self::Compared(all) => table.compared.iter().find(|(of, _)| of == all).map(|it| it.1),
         }
     }
 
     /// As it stands behind `WHERE`.
     #[must_use]
     pub fn text(&self, table: &Table) -> Option<String> {
-        let column = column(table, self.column)?;
-        let name = quoted(&column.name);
-        Some(match &self.holds {
-            Holds::Null => format!("{name} IS NULL"),
-            Holds::NotNull => format!("{name} IS NOT NULL"),
-            Holds::Equal(value) if column.type_name == "boolean" => match value.as_str() {
-                "true" => name,
-                _ => format!("NOT {name}"),
-            },
-            Holds::Equal(value) => format!("{name} = '{}'", value.replace('\'', "''")),
-        })
+        match self {
+            Self::Of(number, holds) => Some(text_of(column(table, *number)?, holds)),
+            Self::Compared(all) => comparisons(table, all),
+        }
     }
+}
+
+fn share_of(column: &Column, holds: &Holds) -> Option<f64> {
+    match holds {
+        Holds::Null => column.nulls,
+        Holds::NotNull => Some(1.0 - column.nulls?),
+        Holds::Equal(value) => {
+            // PostgreSQL shows truth by its first letter.
+            let is_it = |known: &str| match column.type_name == "boolean" {
+                true => value.starts_with(known),
+                false => *value == known,
+            };
+            column.most_common.iter().find(|(known, _)| is_it(known)).map(|it| it.1)
+        }
+    }
+}
+
+fn text_of(column: &Column, holds: &Holds) -> String {
+    let name = quoted(&column.name);
+    match holds {
+        Holds::Null => format!("{name} IS NULL"),
+        Holds::NotNull => format!("{name} IS NOT NULL"),
+        Holds::Equal(value) if column.type_name == "boolean" => match value.as_str() {
+            "true" => name,
+            _ => format!("NOT {name}"),
+        },
+        Holds::Equal(value) => format!("{name} = '{}'", value.replace('\'', "''")),
+    }
+}
+
+/// Comparisons of columns, as they stand behind `WHERE`; `None` when the table lacks a column.
+#[must_use]
+pub fn comparisons(table: &Table, all: &[Comparison]) -> Option<String> {
+    let name = |number: i16| Some(quoted(&column(table, number)?.name));
+    let text = |it: &Comparison| {
+        let sign = if it.or_equal { "<=" } else { "<" };
+        Some(format!("{} {sign} {}", name(it.small)?, name(it.large)?))
+    };
+    Some(all.iter().map(text).collect::<Option<Vec<_>>>()?.join(" AND "))
 }
 
 /// A column of a key.
@@ -146,7 +178,7 @@ impl Candidate {
 
     /// Numbers of all columns whose change changes it.
     pub fn touched_by(&self) -> impl Iterator<Item = i16> {
-        self.columns().chain(self.predicate.iter().map(|it| it.column))
+        self.columns().chain(self.predicate.iter().flat_map(Predicate::columns))
     }
 
     /// Whether it can do all that `other` can: a longer key, and every stored column.
@@ -269,7 +301,7 @@ pub(crate) fn is_plain(index: &Index) -> bool {
 
 /// The column with a number.
 #[must_use]
-pub(crate) fn column(table: &Table, number: i16) -> Option<&crate::catalog::Column> {
+pub(crate) fn column(table: &Table, number: i16) -> Option<&Column> {
     table.columns.iter().find(|column| column.number == number)
 }
 

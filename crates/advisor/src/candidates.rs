@@ -125,20 +125,23 @@ impl Found<'_> {
     /// Indexes of the rows alone for which the statement's own text says something that is rare.
     fn parts(&mut self, table: &Table, access: &Access) {
         for predicate in access.certain.iter().filter(|it| is_worth_a_part(table, it)) {
+            let said = predicate.columns();
             let other = |list: &[i16]| -> Vec<i16> {
-                list.iter().copied().filter(|it| *it != predicate.column).collect()
+                list.iter().copied().filter(|it| !said.contains(it)).collect()
             };
-            let without = Access {
-                equal: other(&access.equal),
-                range: other(&access.range),
-                ..access.clone()
-            };
+            let mut without = access.clone();
+            if let Predicate::Of(..) = predicate {
+                without.equal = other(&access.equal);
+                without.range = other(&access.range);
+            } else {
+                without.columns.clone_from(&access.needed);
+            }
             let mut all = keys_for(table, &without);
             if all.is_empty() {
-                all.push(vec![Key::up(predicate.column)]);
+                all.extend(said.first().map(|first| vec![Key::up(*first)]));
             }
             for keys in all {
-                self.forms(table, access, &keys, Some(predicate));
+                self.forms(table, &without, &keys, Some(predicate));
             }
         }
     }
@@ -190,11 +193,13 @@ impl Found<'_> {
 /// Whether the rows of which something holds are few enough.
 fn is_worth_a_part(table: &Table, predicate: &Predicate) -> bool {
     let Some(share) = predicate.share(table) else { return false };
-    match predicate.holds {
-        Holds::Null | Holds::NotNull => share <= MOST_ROWS,
-        Holds::Equal(_) => {
+    match predicate {
+        Predicate::Of(_, Holds::Null | Holds::NotNull) | Predicate::Compared(_) => {
+            share <= MOST_ROWS
+        }
+        Predicate::Of(number, Holds::Equal(_)) => {
             let rows = table.rows.unwrap_or(0.0);
-            let values = column(table, predicate.column).and_then(|it| distinct_of(it, rows));
+            let values = column(table, *number).and_then(|it| distinct_of(it, rows));
             values.is_some_and(|values| values <= STATES && share * values <= 0.5) && share <= RARE
         }
     }

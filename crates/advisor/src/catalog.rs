@@ -22,6 +22,9 @@ pub struct Catalog {
     pub indexes: Vec<Index>,
     /// Their foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
+    /// What is installed in the database.
+    #[serde(default)]
+    pub extensions: Vec<Extension>,
     /// What could not be read, and which right or extension is missing, in words.
     pub missing: Vec<String>,
 }
@@ -37,6 +40,15 @@ impl Catalog {
     pub fn indexes_of(&self, table: u32) -> impl Iterator<Item = &Index> {
         self.indexes.iter().filter(move |index| index.table == table)
     }
+}
+
+/// An extension of a database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extension {
+    /// Its name.
+    pub name: String,
+    /// The schema that its things are in, unquoted.
+    pub schema: String,
 }
 
 /// What kind of relation a table is.
@@ -74,8 +86,22 @@ pub struct Table {
     pub bytes: u64,
     /// In order of their numbers, without dropped ones.
     pub columns: Vec<Column>,
+    /// For which share of the rows columns compare like this, all of them at once: counted in a sample, for what statements ask.
+    #[serde(default)]
+    pub compared: Vec<(Vec<Comparison>, f64)>,
     /// What happened since statistics were reset.
     pub activity: Activity,
+}
+
+/// A column of a row is below another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The number of the column that is below.
+    pub small: i16,
+    /// The number of the other.
+    pub large: i16,
+    /// They may be equal.
+    pub or_equal: bool,
 }
 
 /// Counts of `pg_stat_user_tables`, since statistics were reset.

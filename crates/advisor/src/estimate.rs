@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 
-use crate::candidate::{Candidate, Key, Method, column, is_plain};
+use crate::candidate::{Candidate, Key, Method, Predicate, column, is_plain};
 use crate::catalog::{Catalog, Table};
 use crate::choose::{Oracle, Plan, Question};
 use crate::set::Set;
@@ -118,8 +118,12 @@ fn lookup(table: &Table, access: &Access, index: &Candidate, outer: f64) -> Opti
     }
     let part = index.predicate.as_ref().map_or(Some(1.0), |it| it.share(table))?;
     let rows = (table.rows? * part).max(1.0);
+    let wanted = match index.predicate {
+        Some(Predicate::Compared(_)) => &access.needed,
+        Some(Predicate::Of(..)) | None => &access.columns,
+    };
     let covers = index.keys.iter().all(|key| key.case.is_none())
-        && access.columns.iter().all(|it| index.columns().any(|own| own == *it));
+        && wanted.iter().all(|it| index.columns().any(|own| own == *it));
     let (mut matched, mut loops, mut any) = (1.0, 1.0_f64, false);
     for key in &index.keys {
         if let Some(case) = key.case {

@@ -243,6 +243,7 @@ mod tests {
             all_visible_pages: 0,
             bytes: 8_192_000,
             columns: Vec::new(),
+            compared: Vec::new(),
             activity: Activity { inserted: written, ..Activity::default() },
         };
         Catalog { statistics_age: Some(DAY), tables: vec![orders], ..Catalog::default() }

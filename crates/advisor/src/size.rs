@@ -58,11 +58,18 @@ pub fn bytes_of_part(table: &Table, shape: Shape<'_>, predicate: &Predicate) -> 
         // So many of the values are met by so many rows.
         let met = |values: f64| values * (1.0 - (1.0 - share).max(0.0).powf(rows / values));
         column.distinct = distinct_of(&column, rows).map(met);
-        if column.number == predicate.column {
-            column.nulls = Some(if predicate.holds == Holds::Null { 1.0 } else { 0.0 });
-            if predicate.holds != Holds::NotNull {
-                column.distinct = Some(1.0);
+        match predicate {
+            Predicate::Of(of, holds) if *of == column.number => {
+                column.nulls = Some(if *holds == Holds::Null { 1.0 } else { 0.0 });
+                if *holds != Holds::NotNull {
+                    column.distinct = Some(1.0);
+                }
             }
+            // What is compared is not null.
+            Predicate::Compared(_) if predicate.columns().contains(&column.number) => {
+                column.nulls = Some(0.0);
+            }
+            Predicate::Of(..) | Predicate::Compared(_) => {}
         }
         column
     };
@@ -291,6 +298,7 @@ mod tests {
             all_visible_pages: 0,
             bytes: 0,
             columns: columns.iter().enumerate().map(column).collect(),
+            compared: Vec::new(),
             activity: Activity::default(),
         }
     }

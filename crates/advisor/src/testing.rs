@@ -27,6 +27,7 @@ pub(crate) fn table(rows: f64) -> Table {
         all_visible_pages: 10_000,
         bytes: 81_920_000,
         columns: [(1, "a"), (2, "b"), (3, "c"), (4, "d")].into_iter().map(column).collect(),
+        compared: Vec::new(),
         activity: Activity::default(),
     }
 }

@@ -3,10 +3,10 @@
 //!
 //! Invariant: a name that the catalog does not know is passed over; nothing is assumed about it.
 
-use howdah_sql::{Case, Condition, Name, Scope, Test};
+use howdah_sql::{Case, Condition, Name, Scope, Search, Test};
 
 use crate::candidate::{Holds, Predicate};
-use crate::catalog::{Catalog, Table, TableKind};
+use crate::catalog::{Catalog, Comparison, Table, TableKind};
 
 /// One statement of a workload.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,8 +54,12 @@ pub struct Access {
     pub group: Vec<i16>,
     /// Every column that is used.
     pub columns: Vec<i16>,
+    /// Those of them that an index has to have even if it is of just the rows of which [`certain`](Self::certain) comparisons of columns hold.
+    pub needed: Vec<i16>,
     /// Compared with a value in small or in capital letters.
     pub cased: Vec<(i16, Case)>,
+    /// Searched for what is in them.
+    pub searched: Vec<(i16, Search)>,
     /// What the statement's text itself says of columns, without parameters.
     pub certain: Vec<Predicate>,
     /// Columns that the statement sets.
@@ -65,6 +69,22 @@ pub struct Access {
 }
 
 impl Access {
+    /// One more comparison of columns with each other: all of them hold at once.
+    fn note_comparison(&mut self, one: Comparison) {
+        let known = self.certain.iter_mut().find_map(|it| match it {
+            Predicate::Compared(all) => Some(all),
+            Predicate::Of(..) => None,
+        });
+        match known {
+            Some(all) if all.contains(&one) => {}
+            Some(all) => {
+                all.push(one);
+                all.sort_unstable();
+            }
+            None => self.certain.push(Predicate::Compared(vec![one])),
+        }
+    }
+
     /// What is said of a column that holds for every row that is wanted.
     fn note_certain(&mut self, column: i16, condition: &Condition) {
         let holds = match (&condition.test, &condition.value) {
@@ -72,12 +92,16 @@ impl Access {
                 self.cased.push((column, *case));
                 return;
             }
+            (Test::Searched(search), _) => {
+                put(&mut self.searched, (column, *search));
+                return;
+            }
             (Test::Null, _) => Holds::Null,
             (Test::NotNull, _) => Holds::NotNull,
             (Test::Equal, Some(value)) => Holds::Equal(value.to_string()),
             _ => return,
         };
-        self.certain.push(Predicate { column, holds });
+        self.certain.push(Predicate::Of(column, holds));
     }
 }
 
@@ -91,7 +115,7 @@ pub fn accesses(catalog: &Catalog, workload: &Workload) -> Vec<Access> {
     }
     // A form that was counted is told by one example: its constants are not those of every call.
     if workload.unit.is_some() {
-        let in_every_call = |it: &Predicate| !matches!(it.holds, Holds::Equal(_));
+        let in_every_call = |it: &Predicate| !matches!(it, Predicate::Of(_, Holds::Equal(_)));
         all.iter_mut().for_each(|access| access.certain.retain(in_every_call));
     }
     all
@@ -129,31 +153,14 @@ impl Names<'_> {
         for name in &scope.columns {
             self.note(level, name, all, |access| &mut access.columns);
         }
+        for name in &scope.needed {
+            self.note(level, name, all, |access| &mut access.needed);
+        }
         for of in &scope.everything {
             self.note_everything(level, of.as_deref(), all);
         }
         for condition in &scope.conditions {
-            let place = self.find(level, &condition.column);
-            if let (Test::Joined(Some(other)), Some(place)) = (&condition.test, place)
-                && self
-                    .find(level, other)
-                    .is_some_and(|other| (other.0, other.1) == (place.0, place.1))
-            {
-                continue;
-            }
-            let alternative = condition.alternative;
-            self.note(level, &condition.column, all, |access| match condition.test {
-                Test::Cased(_) => &mut access.columns,
-                _ if alternative => &mut access.alternative,
-                Test::Equal | Test::In(_) | Test::Null => &mut access.equal,
-                Test::Range | Test::Prefix | Test::NotNull => &mut access.range,
-                Test::Joined(_) => &mut access.joined,
-            });
-            if let (false, Some((of, at, column))) = (alternative, place)
-                && let Some(access) = access(all, (of, at))
-            {
-                access.note_certain(column, condition);
-            }
+            self.note_condition(level, condition, all);
         }
         // An order is of use as long as its columns are of one table.
         let mut first = None;
@@ -184,6 +191,41 @@ impl Names<'_> {
         }
     }
 
+    fn note_condition(
+        &self,
+        level: usize,
+        condition: &Condition,
+        all: &mut [((usize, usize), Access)],
+    ) {
+        let place = self.find(level, &condition.column);
+        let alternative = condition.alternative;
+        if let (Test::Joined(Some(other)) | Test::Below(other, _), Some((of, at, column))) =
+            (&condition.test, place)
+            && let Some((_, _, other)) =
+                self.find(level, other).filter(|other| (other.0, other.1) == (of, at))
+        {
+            if let (Test::Below(_, or_equal), false) = (&condition.test, alternative)
+                && let Some(access) = access(all, (of, at))
+            {
+                let comparison = Comparison { small: column, large: other, or_equal: *or_equal };
+                access.note_comparison(comparison);
+            }
+            return;
+        }
+        self.note(level, &condition.column, all, |access| match condition.test {
+            Test::Cased(_) | Test::Below(..) | Test::Searched(_) => &mut access.columns,
+            _ if alternative => &mut access.alternative,
+            Test::Equal | Test::In(_) | Test::Null => &mut access.equal,
+            Test::Range | Test::Prefix | Test::NotNull => &mut access.range,
+            Test::Joined(_) => &mut access.joined,
+        });
+        if let (false, Some((of, at, column))) = (alternative, place)
+            && let Some(access) = access(all, (of, at))
+        {
+            access.note_certain(column, condition);
+        }
+    }
+
     fn note(
         &self,
         level: usize,
@@ -211,7 +253,10 @@ impl Names<'_> {
             }
             let Some(table) = self.table(level, at) else { continue };
             if let Some(access) = access(all, (level, at)) {
-                table.columns.iter().for_each(|column| put(&mut access.columns, column.number));
+                for column in &table.columns {
+                    put(&mut access.columns, column.number);
+                    put(&mut access.needed, column.number);
+                }
             }
         }
     }
@@ -257,8 +302,8 @@ fn number(table: &Table, name: &str) -> Option<i16> {
     table.columns.iter().find(|column| column.name == *name).map(|column| column.number)
 }
 
-fn put(list: &mut Vec<i16>, number: i16) {
-    if !list.contains(&number) {
-        list.push(number);
+fn put<T: PartialEq>(list: &mut Vec<T>, one: T) {
+    if !list.contains(&one) {
+        list.push(one);
     }
 }

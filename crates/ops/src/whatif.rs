@@ -171,7 +171,8 @@ pub async fn advise_indexes(
         choice: &choice,
         verified,
     };
-    let recommendations = howdah_advisor::recommendations(told);
+    let mut recommendations = howdah_advisor::recommendations(told);
+    recommendations.extend(howdah_advisor::inverted(told));
     Ok(Advice { recommendations, catalog, workload, accesses, choice, verified, missing, time })
 }
 

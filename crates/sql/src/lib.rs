@@ -20,6 +20,7 @@ mod functions;
 #[cfg(fuzzing)]
 mod fuzzing;
 mod injection;
+mod lead;
 mod lex;
 mod names;
 mod normal;
@@ -45,6 +46,7 @@ pub use functions::{BuiltIn, built_in};
 #[cfg(fuzzing)]
 pub use fuzzing::fuzz;
 pub use injection::{Signal, injection_signals};
+pub use lead::led_by;
 pub use names::{
     ChannelChange, PreparedChange, TransactionChange, channel_changes, prepared_names,
     transaction_changes,
@@ -54,7 +56,7 @@ pub use operand::is_keyword;
 pub use prepared_name::{PreparedName, prepared_name};
 pub use readable::{NormalText, normal_text, redact};
 pub use route::route;
-pub use scopes::{Case, Condition, MAX_SCOPES, Name, Order, Scope, Source, Test, scopes};
+pub use scopes::{Case, Condition, MAX_SCOPES, Name, Order, Scope, Search, Source, Test, scopes};
 pub use settings::{SettingChange, setting_changes};
 pub use split::split;
 pub use uses::Uses;

@@ -28,6 +28,8 @@ pub struct Scope {
     pub group: Vec<Name>,
     /// Every column that is used in it.
     pub columns: Vec<Name>,
+    /// Those of them that are used for more than to be compared with each other, in a condition that must hold.
+    pub needed: Vec<Name>,
     /// `*` (`None`) and `t.*`.
     pub everything: Vec<Option<Box<str>>>,
     /// It has a `LIMIT`.
@@ -88,6 +90,21 @@ pub enum Test {
     Joined(Option<Name>),
     /// In small or in capital letters it equals a value: `lower(column) = 'x'`.
     Cased(Case),
+    /// Is below another column, or as large if the flag says so: `a < b`, and `b > a` as well.
+    Below(Name, bool),
+    /// Has something in it.
+    Searched(Search),
+}
+
+/// What is searched for in a value.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Search {
+    /// Three or more letters anywhere in a text: `LIKE '%abc%'`, also in small or capital letters.
+    Text,
+    /// All of another document or array: `@>`.
+    Contained,
+    /// Keys, elements or words, all or some: `?`, `?|`, `?&`, `&&`, `@@`.
+    Elements,
 }
 
 /// A function of texts that forgets about capital letters.
@@ -169,6 +186,25 @@ mod tests {
         assert_eq!(tests(&all[0]), expected);
         assert_eq!(all[0].columns.len(), 14);
         assert_eq!(all[0].conditions[1].value.as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn searches_for_what_is_in_a_value_are_told_by_what_they_search_for() {
+        let all = scopes(
+            "SELECT 1 FROM t WHERE a LIKE '%abc%' AND b ILIKE 'Abc%' AND c LIKE '%ab%' AND d ILIKE $1 AND e @> '{1}' AND f ? 'k' \
+             AND g && $1 AND h @@ to_tsquery('x') AND i @> j AND k NOT LIKE '%abc%' AND l LIKE '%a_b c%'",
+        )
+        .unwrap();
+        let of = |search| Test::Searched(search);
+        let expected = [
+            ("a", of(Search::Text)),
+            ("b", of(Search::Text)),
+            ("e", of(Search::Contained)),
+            ("f", of(Search::Elements)),
+            ("g", of(Search::Elements)),
+            ("h", of(Search::Elements)),
+        ];
+        assert_eq!(tests(&all[0]), expected.map(|(column, test)| (column.to_owned(), test)));
     }
 
     #[test]
@@ -256,10 +292,18 @@ mod tests {
     }
 
     #[test]
-    fn two_columns_of_a_comparison_that_is_no_equality_restrict_nothing() {
-        let all = scopes("EXPLAIN SELECT * FROM t WHERE a < b AND c = d + 1").unwrap();
-        assert_eq!(tests(&all[0]), [("c".to_owned(), Test::Joined(None))]);
+    fn one_column_below_another_is_told_from_either_side() {
+        let all = scopes("EXPLAIN SELECT * FROM t WHERE a < b AND c = d + 1 AND t.e >= f").unwrap();
+        let expected = [
+            ("a".to_owned(), Test::Below(name("b"), false)),
+            ("c".to_owned(), Test::Joined(None)),
+            ("f".to_owned(), Test::Below(name("t.e"), true)),
+        ];
+        assert_eq!(tests(&all[0]), expected);
         assert_eq!(all[0].everything, [None]);
+        assert_eq!((all[0].columns.len(), &all[0].needed), (6, &vec![name("c"), name("d")]));
+        let all = scopes("SELECT a FROM t WHERE a < b AND (c < d OR e)").unwrap();
+        assert_eq!(all[0].needed, ["c", "d", "e", "a"].map(name));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Candidates for statements against a small catalog: what is proposed, and what is not.
 
 use super::candidates;
-use crate::catalog::{Catalog, Column};
+use crate::catalog::{Catalog, Column, Comparison};
 use crate::testing;
 use crate::workload::{Asked, Workload, accesses};
 
@@ -90,6 +90,30 @@ fn rows_with_or_without_a_value_make_a_part_that_is_as_large_as_they_are_many() 
     assert!((0.65..0.75).contains(&share), "{share}");
     let rest = of("SELECT b FROM t WHERE c IS NOT NULL AND b = $1", "t (b) WHERE c IS NOT NULL");
     assert!((0.25..0.35).contains(&(rest / whole)), "{}", rest / whole);
+}
+
+#[test]
+fn rows_whose_columns_compare_as_the_statement_says_make_a_part_if_it_is_known_how_many_they_are() {
+    let mut catalog = catalog();
+    let sql = "SELECT b FROM t WHERE a = $1 AND d > c AND b <= c";
+    let parts = |catalog: &Catalog, sql: &str| -> Vec<String> {
+        proposed(catalog, sql).into_iter().filter(|it| it.contains("WHERE")).collect()
+    };
+    assert_eq!(parts(&catalog, sql), Vec::<String>::new());
+    let below = |small, large, or_equal| Comparison { small, large, or_equal };
+    catalog.tables[0].compared = vec![(vec![below(2, 3, true), below(3, 4, false)], 0.1)];
+    let found = parts(&catalog, sql);
+    let wanted = "t (a, b) WHERE b <= c AND c < d".to_owned();
+    assert!(found.contains(&wanted), "{found:?}");
+    for other in [
+        "SELECT b FROM t WHERE a = $1 AND d > c",
+        "SELECT b FROM t WHERE a = $1 AND (d > c OR b <= c)",
+        "SELECT t.b FROM t, t AS u WHERE t.a = $1 AND u.d > t.c AND t.b <= u.c",
+    ] {
+        assert_eq!(parts(&catalog, other), Vec::<String>::new(), "{other}");
+    }
+    catalog.tables[0].compared[0].1 = 0.9;
+    assert_eq!(parts(&catalog, sql), Vec::<String>::new());
 }
 
 #[test]

@@ -163,6 +163,7 @@ mod tests {
             all_visible_pages: 0,
             bytes: 100_000,
             columns: vec![id],
+            compared: Vec::new(),
             activity,
         };
         let key = IndexKey {

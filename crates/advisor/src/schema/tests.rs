@@ -57,6 +57,7 @@ fn table(live: u64, dead: u64) -> Catalog {
         all_visible_pages: 0,
         bytes: 1,
         columns: Vec::new(),
+        compared: Vec::new(),
         activity,
     };
     // A partition of something: then it needs no key of its own.

@@ -6,7 +6,7 @@
 
 mod usage;
 
-use howdah_advisor::catalog::Catalog;
+use howdah_advisor::catalog::{Catalog, Extension};
 use howdah_advisor::schema::Upkeep;
 use serde::de::DeserializeOwned;
 use tokio_postgres::Client;
@@ -37,6 +37,7 @@ struct Server {
     statistics_age: Option<f64>,
     replicas: Option<u32>,
     locked: Vec<u32>,
+    extensions: Vec<Extension>,
 }
 
 /// Reads everything, as this connection's role may see it. Indexes' usage is that of this node alone: see [`add_usage`].
@@ -86,6 +87,7 @@ async fn read_all(client: &Client) -> Result<Catalog, Error> {
         version: server.version,
         statistics_age: server.statistics_age,
         replicas: server.replicas,
+        extensions: server.extensions,
         ..Catalog::default()
     };
     catalog.tables = rows(client, include_str!("tables.sql"), &[&locked]).await?;

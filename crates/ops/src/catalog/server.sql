@@ -9,6 +9,9 @@ SELECT json_build_object(
     'replicas', (
         SELECT count(*) FROM pg_stat_replication r
         WHERE NOT EXISTS (SELECT FROM pg_replication_slots l WHERE l.active_pid = r.pid AND l.slot_type = 'logical')),
+    'extensions', coalesce((
+        SELECT json_agg(json_build_object('name', e.extname, 'schema', n.nspname))
+        FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace), '[]'),
     'locked', coalesce((
         SELECT json_agg(DISTINCT l.relation::int8) FROM pg_locks l
         WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.pid <> pg_backend_pid()

@@ -28,14 +28,45 @@ pub(super) struct Settings {
 
 /// A statement, and how it is planned.
 pub(super) struct Statement {
+    sql: String,
+    version: u32,
+}
+
+impl Statement {
+    pub(super) fn of(sql: &str, version: u32) -> Self {
+        Self { sql: sql.to_owned(), version }
+    }
+
+    /// What asks for its plan.
+    ///
+    /// hypopg knows what is said of the rows of an index, and expressions, of the first table of a level alone (it leaves the columns' table
+    /// numbered 1: seen with hypopg 1.3.1). So that an index of another table is seen, that one is put in front.
+    fn question(&self, first: Option<&Table>) -> Option<String> {
+        let led = |table: &Table| {
+            let name = howdah_sql::Table {
+                schema: Some(table.schema.as_str().into()),
+                name: table.name.as_str().into(),
+            };
+            howdah_sql::led_by(&self.sql, &name)
+        };
+        let question = match first {
+            Some(table) => Explained::of(&led(table)?, self.version),
+            None => Explained::of(&self.sql, self.version),
+        };
+        Some(question.text())
+    }
+}
+
+/// How a text is planned.
+struct Explained {
     before: String,
     explain: String,
     after: &'static str,
 }
 
-impl Statement {
+impl Explained {
     /// With parameters it is planned as for any value of them.
-    pub(super) fn of(sql: &str, version: u32) -> Self {
+    fn of(sql: &str, version: u32) -> Self {
         let parameters = parameters(sql);
         if parameters == 0 {
             return Self { before: String::new(), explain: format!("EXPLAIN {sql}"), after: "" };
@@ -56,6 +87,12 @@ impl Statement {
             after: "DEALLOCATE howdah_advise",
         }
     }
+
+    fn text(self) -> String {
+        let parts = [self.before.as_str(), &self.explain, self.after];
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        parts.join("; ")
+    }
 }
 
 /// One connection.
@@ -66,13 +103,21 @@ pub(super) struct Lane {
     existing: HashMap<Candidate, u32>,
     /// Candidates that hypopg refuses.
     refused: Vec<Candidate>,
+    /// What asks for the plan of a statement with a table in front, or as it is.
+    questions: HashMap<(usize, Option<u32>), String>,
 }
 
 impl Lane {
     pub(super) async fn open(settings: Arc<Settings>) -> Result<Self, Error> {
         let client = (settings.connect)().await.map_err(Error::Connection)?;
         client.batch_execute(SESSION).await?;
-        let lane = Self { settings, client, existing: HashMap::new(), refused: Vec::new() };
+        let lane = Self {
+            settings,
+            client,
+            existing: HashMap::new(),
+            refused: Vec::new(),
+            questions: HashMap::new(),
+        };
         lane.make_twins().await?;
         Ok(lane)
     }
@@ -128,15 +173,50 @@ impl Lane {
         if with.iter().any(|(_, it)| self.refused.contains(it)) {
             return Ok(None);
         }
-        let Some(statement) = self.settings.statements.get(statement) else { return Ok(None) };
-        let mut sql = statement.before.clone();
-        for part in [statement.explain.as_str(), statement.after] {
-            if !sql.is_empty() && !part.is_empty() {
-                sql.push_str("; ");
-            }
-            sql.push_str(part);
+        let mut best: Option<Plan> = None;
+        for sql in self.questions(statement, with) {
+            let plan = self.explained(&sql, with).await?;
+            best = match (best, plan) {
+                (Some(one), Some(other)) if one.cost <= other.cost => Some(one),
+                (one, other) => other.or(one),
+            };
         }
-        match self.client.simple_query(&sql).await {
+        Ok(best)
+    }
+
+    /// What to ask so that each of these indexes is seen: the statement as it is, or with one table after the other in front.
+    fn questions(&mut self, statement: usize, with: &[(usize, Candidate)]) -> Vec<String> {
+        let Some(asked) = self.settings.statements.get(statement) else { return Vec::new() };
+        let special =
+            |it: &Candidate| it.predicate.is_some() || it.keys.iter().any(|key| key.case.is_some());
+        let mut tables: Vec<Option<u32>> =
+            with.iter().filter(|(_, it)| special(it)).map(|(_, it)| Some(it.table)).collect();
+        tables.sort_unstable();
+        tables.dedup();
+        if tables.is_empty() {
+            tables.push(None);
+        }
+        let mut all: Vec<String> = Vec::new();
+        for table in tables {
+            let known = self.questions.entry((statement, table));
+            let text = known.or_insert_with(|| {
+                let first = self.settings.tables.iter().find(|it| Some(it.oid) == table);
+                let led = first.and_then(|first| asked.question(Some(first)));
+                led.or_else(|| asked.question(None)).unwrap_or_default()
+            });
+            if !all.contains(text) {
+                all.push(text.clone());
+            }
+        }
+        all
+    }
+
+    async fn explained(
+        &self,
+        sql: &str,
+        with: &[(usize, Candidate)],
+    ) -> Result<Option<Plan>, Error> {
+        match self.client.simple_query(sql).await {
             Ok(messages) => Ok(read(&lines(&messages), with, &self.existing)),
             Err(error) if error.as_db_error().is_some() && !self.client.is_closed() => {
                 let _ = self.client.batch_execute("DEALLOCATE ALL").await;

@@ -1,7 +1,7 @@
 //! What a condition says of columns: which are compared with values, which with each other. Not which relation they are of.
 
 use super::walk::parts;
-use super::{Case, Condition, Name, Test};
+use super::{Case, Condition, Name, Search, Test};
 use crate::parse::{NodeEnum, tree};
 
 /// Conditions that may be inside each other.
@@ -96,12 +96,29 @@ fn comparison(expression: &tree::AExpr, found: &mut Vec<Condition>) {
             found.extend(column(left).map(|name| condition(name, Test::Range, None)));
         }
         Ok(AExprKind::AexprLike) if operator == "~~" => {
-            let fixed = literal(right).is_some_and(|text| !text.starts_with(['%', '_']));
-            found.extend(
-                column(left).filter(|_| fixed).map(|name| condition(name, Test::Prefix, None)),
-            );
+            let test = match literal(right) {
+                Some(text) if !text.starts_with(['%', '_']) => Some(Test::Prefix),
+                text => text.as_deref().and_then(inside),
+            };
+            found.extend(column(left).zip(test).map(|(name, test)| condition(name, test, None)));
+        }
+        Ok(AExprKind::AexprIlike) if operator == "~~*" => {
+            let test = literal(right).as_deref().and_then(inside);
+            found.extend(column(left).zip(test).map(|(name, test)| condition(name, test, None)));
         }
         _ => {}
+    }
+}
+
+/// The two columns that a condition is a comparison of, the smaller one first.
+pub(super) fn compared(node: &tree::Node) -> Option<[Name; 2]> {
+    let mut found = Vec::new();
+    if let Some(NodeEnum::AExpr(expression)) = &node.node {
+        comparison(expression, &mut found);
+    }
+    match found.pop().map(|one| (one.column, one.test)) {
+        Some((small, Test::Below(large, _))) => Some([small, large]),
+        _ => None,
     }
 }
 
@@ -121,15 +138,31 @@ fn operation(operator: &str, left: &tree::Node, right: &tree::Node, found: &mut 
             }
         },
         "<" | "<=" | ">" | ">=" => {
-            let name = match (one, other) {
-                (Some(name), None) if !has_columns(right, 0) => name,
-                (None, Some(name)) if !has_columns(left, 0) => name,
+            found.push(match (one, other) {
+                (Some(name), None) if !has_columns(right, 0) => condition(name, Test::Range, None),
+                (None, Some(name)) if !has_columns(left, 0) => condition(name, Test::Range, None),
+                (Some(one), Some(other)) => below(operator, one, other),
                 _ => return,
-            };
-            found.push(condition(name, Test::Range, None));
+            });
+        }
+        "@>" | "?" | "?|" | "?&" | "&&" | "@@" if !has_columns(right, 0) => {
+            let search = if operator == "@>" { Search::Contained } else { Search::Elements };
+            found.extend(one.map(|name| condition(name, Test::Searched(search), None)));
         }
         _ => {}
     }
+}
+
+/// A pattern with three letters or more side by side, of which one part of a text can be told.
+fn inside(pattern: &str) -> Option<Test> {
+    let long = |part: &str| part.chars().filter(|it| it.is_alphanumeric()).count() >= 3;
+    pattern.split(['%', '_', '\\', ' ']).any(long).then_some(Test::Searched(Search::Text))
+}
+
+/// `one < other` or the like, told from the smaller one's side.
+fn below(operator: &str, one: Name, other: Name) -> Condition {
+    let (small, large) = if operator.starts_with('<') { (one, other) } else { (other, one) };
+    condition(small, Test::Below(large, operator.ends_with('=')), None)
 }
 
 /// `lower(column) = value`.

@@ -1,6 +1,6 @@
 //! The walk through a statement, level by level. Not what a condition says: that is `conditions`.
 
-use super::conditions::{column_name, conditions, string};
+use super::conditions::{column_name, compared, conditions, string};
 use super::{Condition, MAX_SCOPES, Name, Order, Scope, Source, Test, put};
 use crate::Table;
 use crate::parse::{NodeEnum, tree};
@@ -216,6 +216,7 @@ impl Walk {
     fn put_condition(&mut self, scope: usize, column: Name, test: Test) {
         if let Some(level) = self.scopes.get_mut(scope) {
             put(&mut level.columns, column.clone());
+            put(&mut level.needed, column.clone());
             put(&mut level.conditions, Condition { column, test, value: None, alternative: false });
         }
     }
@@ -230,7 +231,24 @@ impl Walk {
                 put(&mut level.conditions, condition);
             }
         }
-        self.expression(node, scope, depth + 1);
+        self.restriction(node, scope, depth + 1);
+    }
+
+    /// Columns and inner queries of a condition that must hold: what is just compared with another column is needed for nothing else.
+    fn restriction(&mut self, node: &tree::Node, scope: usize, depth: usize) {
+        if let Some(NodeEnum::BoolExpr(all)) = &node.node
+            && all.boolop == tree::BoolExprType::AndExpr as i32
+            && depth <= MAX_DEPTH
+        {
+            all.args.iter().for_each(|one| self.restriction(one, scope, depth + 1));
+        } else if let Some([small, large]) = compared(node)
+            && let Some(level) = self.scopes.get_mut(scope)
+        {
+            put(&mut level.columns, small);
+            put(&mut level.columns, large);
+        } else {
+            self.expression(node, scope, depth);
+        }
     }
 
     /// Columns and inner queries of an expression.
@@ -256,7 +274,8 @@ impl Walk {
     fn reference(&mut self, reference: &tree::ColumnRef, scope: usize) {
         let Some(level) = self.scopes.get_mut(scope) else { return };
         if let Some(name) = column_name(reference) {
-            put(&mut level.columns, name);
+            put(&mut level.columns, name.clone());
+            put(&mut level.needed, name);
             return;
         }
         // `*` and `t.*`
