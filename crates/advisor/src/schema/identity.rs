@@ -1,4 +1,5 @@
-//! `REPLICA IDENTITY` of tables that a result cache answers from: what PostgreSQL tells of a row that was changed decides which answers have to go. Not whether a cache is worth having.
+//! `REPLICA IDENTITY` of tables that are published, for a result cache or for other subscribers: what PostgreSQL tells of a row that was changed decides which answers have to go, and whether
+//! rows can be changed at all. Not whether a cache is worth having.
 //!
 //! Invariant: nothing is said without logical decoding; what more it writes to the log is said with it.
 
@@ -81,14 +82,19 @@ fn missing(table: &Table, cached: &Cached, index: Option<&Index>, has_key: bool)
         (false, Some(index)) => format!("USING INDEX {}", quoted(&index.name)),
         (false, None) => "FULL".to_owned(),
     };
-    let (title, why) = (
-        format!("say which rows of {name} were changed"),
-        "PostgreSQL writes nothing to the log that says which row was changed, so that every answer from the table has to go with every change of it.",
-    );
+    let title = format!("say which rows of {name} were changed");
+    let why = if cached.published {
+        "Its changes are published, and nothing says which row was changed: PostgreSQL refuses every UPDATE and DELETE of the table."
+    } else {
+        "PostgreSQL writes nothing to the log that says which row was changed, so that every answer from the table has to go with every change of it."
+    };
     let mut found = advice(Kind::Schema, name.clone(), "identity", title, why.to_owned());
     if cached.published {
         found.impact = Impact::High;
-        found.cautions.push("while it is so, UPDATE and DELETE of the table fail, because their changes are published".to_owned());
+        found.cautions.push(
+            "another way: a publication that publishes neither updates nor deletes of it"
+                .to_owned(),
+        );
     }
     found.evidence = vec![change(table, &name, &then)];
     found.cautions.push(locks());
