@@ -11,7 +11,7 @@ BENCH_ARGS ?=
 # Arguments for scripts/pg-regress, for example: make regress REGRESS_ARGS='--modes transaction --tests prepare,guc'
 REGRESS_ARGS ?= --modes session,transaction
 # Seconds per fuzz target in `make test`.
-FUZZ_SECONDS ?= 10
+FUZZ_SECONDS ?= 6
 # Tests are built with switches that break the product on purpose; none is on but where a test shows that a check sees it. One build
 # serves lints, tests and the program that tests start.
 PLANTED := --features howdah-tests/planted-bugs,howdah-simulation/planted-bugs
@@ -34,6 +34,7 @@ test: ## every test: units, real servers, drivers, fuzzing (under 40 minutes fro
 	  'the program' 'cargo build --workspace --bins --locked $(PLANTED)' \
   'tests' 'BUILD_BESIDE="export CARGO_BUILD_JOBS=1; fuzz/run build; cargo build --release --locked -p howdah-bench" HOWDAH_BIN=$(abspath $(TARGET))/debug/howdah .ci/tests --workspace --locked $(PLANTED)' \
   'instruction counts' 'cargo build --release --locked -p howdah-bench && $(TARGET)/release/howdah-bench hot --check' \
+  'advice on a twentieth of TPC-H' '$(TARGET)/release/howdah-bench tpch --scale 0.05 --budgets 250 --quiet' \
   'fuzzing, $(FUZZ_SECONDS) s per target' 'fuzz/run $(FUZZ_SECONDS)'
 
 regress: ## PostgreSQL's own regression tests, directly and through Howdah (3 to 7 minutes; see docs/conformance.md)

@@ -22,6 +22,10 @@ use measure::{Pair, Query, Taken, limit, queries};
 const QUERIES: &str = include_str!("queries.sql");
 /// Budgets in bytes with the ratio that must be reached.
 const TARGETS: [(u64, f64); 2] = [(250_000_000, 0.75), (500_000_000, 0.70)];
+/// So much more at smaller scales, where what ANALYZE happens to sample counts for more.
+const SMALL: f64 = 0.05;
+/// The most that half of the predicted sizes may be wrong by, and all of them.
+const SIZES: (f64, f64) = (0.05, 0.3);
 
 /// What `tpch` is asked to do.
 #[derive(Debug, Clone, clap::Args)]
@@ -68,7 +72,7 @@ async fn measure(arguments: &Arguments, url: String, options: &Options) -> Resul
     let client = connect().await.map_err(|error| anyhow!(error))?;
     limit(&client).await?;
     let mut page = format!("# The advice on indexes on TPC-H, scale {}\n\n", arguments.scale);
-    page.push_str("| budget, MB | predicted ratio | real ratio | n | predicted MB | real MB | worst size error | seconds | plans | needed |\n|---|---|---|---|---|---|---|---|---|---|\n");
+    page.push_str("| budget, MB | predicted ratio | real ratio | n | predicted MB | real MB | median size error | worst | seconds | plans | needed |\n|---|---|---|---|---|---|---|---|---|---|---|\n");
     let before = costs_now(&client).await?;
     let mut right = true;
     let mut details = String::new();
@@ -85,20 +89,23 @@ async fn measure(arguments: &Arguments, url: String, options: &Options) -> Resul
             advise_indexes(connect.clone(), source, limits, |text| options.say(text)).await?;
         let line = judge(&client, &advice, &before, arguments.runs, options).await?;
         page.push_str(&format!(
-            "| {megabytes} | {:.3} | {:.3} | {} | {:.1} | {:.1} | {:+.1} % | {:.1} | {} | {} |\n",
+            "| {megabytes} | {:.3} | {:.3} | {} | {:.1} | {:.1} | {:.1} % | {:+.1} % | {:.1} | {} | {} |\n",
             advice.choice.ratio(&advice.workload),
             line.ratio,
             advice.recommendations.len(),
             advice.choice.bytes() as f64 / 1e6,
             line.bytes as f64 / 1e6,
+            line.median * 100.0,
             line.worst * 100.0,
             advice.time.as_secs_f64(),
             advice.choice.calls,
             advice.choice.requests,
         ));
         let target = TARGETS.iter().find(|(bytes, _)| *bytes == megabytes * 1_000_000);
+        let more = if arguments.scale < 1.0 { SMALL } else { 0.0 };
         right &= line.bytes <= budget && line.regressions == 0;
-        right &= target.is_none_or(|(_, most)| line.ratio <= *most || arguments.scale < 1.0);
+        right &= line.median <= SIZES.0 && line.worst.abs() <= SIZES.1;
+        right &= target.is_none_or(|(_, most)| line.ratio <= *most + more);
         details.push_str(&format!("\n## {megabytes} MB\n\n{}", line.details));
     }
     page.push_str(&details);
@@ -134,7 +141,8 @@ async fn costs_now(client: &Client) -> Result<Vec<f64>> {
 struct Line {
     ratio: f64,
     bytes: u64,
-    /// The largest error of a predicted size, over the real one.
+    /// Errors of predicted sizes, over the real ones: what half of them stay below, without a sign, and the largest.
+    median: f64,
     worst: f64,
     /// Queries that are still worse than before.
     regressions: usize,
@@ -150,7 +158,7 @@ async fn judge(
     options: &Options,
 ) -> Result<Line> {
     let mut details = String::new();
-    let (mut bytes, mut worst) = (0, 0.0_f64);
+    let (mut bytes, mut errors) = (0, Vec::new());
     for sql in advice.recommendations.iter().flat_map(|it| &it.apply) {
         options.say(sql);
         client.batch_execute(sql).await.with_context(|| sql.clone())?;
@@ -162,10 +170,7 @@ async fn judge(
         let row = client.query_one("SELECT pg_relation_size($1::text::regclass)", &[&name]).await?;
         let real: i64 = row.get(0);
         bytes += u64::try_from(real)?;
-        let error = it.costs.bytes as f64 / real as f64 - 1.0;
-        if error.abs() > worst.abs() {
-            worst = error;
-        }
+        errors.push(it.costs.bytes as f64 / real as f64 - 1.0);
         details.push_str(&format!(
             "- {} (`{name}`): saves {:.1} %, {:.1} MB predicted, {:.1} MB real\n",
             it.title,
@@ -187,7 +192,10 @@ async fn judge(
     for name in names {
         client.batch_execute(&format!("DROP INDEX {name}")).await?;
     }
-    Ok(Line { ratio: sum(&after) / sum(before), bytes, worst, regressions, details })
+    errors.sort_by(|a, b| a.abs().total_cmp(&b.abs()));
+    let median = errors.get(errors.len() / 2).map_or(0.0, |it| it.abs());
+    let worst = errors.last().copied().unwrap_or(0.0);
+    Ok(Line { ratio: sum(&after) / sum(before), bytes, median, worst, regressions, details })
 }
 
 async fn pairs(client: &Client, names: &[String], runs: u32) -> Result<Vec<Pair>> {
