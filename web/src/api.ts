@@ -410,6 +410,23 @@ export interface Recommendations {
   recommendations: Recommendation[];
 }
 
+/** How often an index was used. */
+export interface IndexHistory {
+  place: string;
+  database: string;
+  table: string;
+  index: string;
+  bytes: number;
+  days: { at_ms: number; scans: number }[];
+}
+
+export interface Indexes {
+  on: boolean;
+  /** How to turn it on. */
+  why: string | null;
+  indexes: IndexHistory[];
+}
+
 export async function get<T>(path: string): Promise<T> {
   const answer = await fetch(`/api/v1/${path}`, { headers: { accept: 'application/json' } });
   const body: unknown = await answer.json();

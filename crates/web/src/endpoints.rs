@@ -12,8 +12,8 @@ use axum::routing::{MethodRouter, get, post};
 use crate::access::Role;
 use crate::server::{self, State};
 use crate::{
-    DASHBOARD, alerts, api, assets, cache, direct, openapi, outsiders, past, plan, recommendations,
-    slow,
+    DASHBOARD, alerts, api, assets, cache, direct, indexes, openapi, outsiders, past, plan,
+    recommendations, slow,
 };
 
 /// How it is asked.
@@ -96,6 +96,7 @@ endpoints! {
     Get "/api/v1/alerts" VIEWER "What is wrong, the rules with their numbers, silences, sinks." => get(alerts::show);
     Post "/api/v1/alerts/silence" OPERATOR "Tells nobody of a rule for a while." => post(alerts::silence);
     Get "/api/v1/recommendations" VIEWER "What would make the databases better, with evidence, and what became of it." => get(recommendations::show);
+    Get "/api/v1/indexes" VIEWER "How often indexes were used, day by day." => get(indexes::show);
     Post "/api/v1/recommendations/{id}/dismiss" OPERATOR "Advice that is not wanted: it is not offered again." => post(recommendations::dismiss);
     Get "/api/v1/setup" ADMIN "The configuration in force, without secrets." => get(api::setup);
     Get "/api/v1/history" VIEWER "Numbers of the past as columns over time, with the marks of that time." => get(past::history);

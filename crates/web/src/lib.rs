@@ -16,6 +16,7 @@ mod findings;
 mod guard;
 mod health;
 mod history;
+mod indexes;
 mod metrics;
 mod openapi;
 mod origins;

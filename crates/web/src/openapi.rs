@@ -60,6 +60,10 @@ const ANSWERS: &[(&str, &str)] = &[
         "/api/v1/recommendations",
         "schema:s on:b why:s? recommendations[]{id:s place:s database:s kind:s subject:s title:s why:s impact:s confidence:n saves:n? bytes:n writes:n state:s first_ms:n changed_ms:n evidence[]{what:s now:s then:s check:s} apply[]:s undo[]:s cautions[]:s statements[]:s verdict:s? measured[]{statement:s writes:b calls:n before_ms:n after_ms:n before_blocks:n after_blocks:n state:s?} runs[]{direction:s who:s begun_ms:n ended_ms:n? outcome:s statements[]{purpose:s sql:s back[]:s sent_ms:n ended_ms:n? done:b outcome:s}} events[]{at_ms:n who:s state:s text:s}}",
     ),
+    (
+        "/api/v1/indexes",
+        "schema:s on:b why:s? indexes[]{place:s database:s table:s index:s bytes:n days[]{at_ms:n scans:n}}",
+    ),
     ("/api/v1/recommendations/{id}/dismiss", "done:b"),
     ("/api/v1/setup", "schema:s version:s revision:n workers:n keys[]{key:s value:s default:s?}"),
     (

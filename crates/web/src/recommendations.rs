@@ -20,7 +20,7 @@ use crate::guard::Who;
 use crate::server::State;
 
 /// What is said without a journal.
-const OFF: &str = "Nothing is written down: [history] path = \"/var/lib/howdah/history.db\" in the configuration, and a restart, turn it on.";
+pub(crate) const OFF: &str = "Nothing is written down: [history] path = \"/var/lib/howdah/history.db\" in the configuration, and a restart, turn it on.";
 /// Measured statements that are shown of each, those that changed the most.
 const MEASURED: usize = 5;
 
@@ -43,12 +43,12 @@ fn answer(on: bool, why: Option<&str>, all: Vec<Value>) -> Response {
 }
 
 /// Where the journal is: beside the file of the past; `None`: nothing is written down.
-fn file(state: &State) -> Option<PathBuf> {
+pub(crate) fn file(state: &State) -> Option<PathBuf> {
     state.past.as_ref().map(|past| past.path().with_file_name(FILE))
 }
 
 /// Works on the journal, on a thread that may wait.
-async fn with(
+pub(crate) async fn with(
     path: PathBuf,
     work: impl FnOnce(&Journal) -> Result<Response, Error> + Send + 'static,
 ) -> Response {

@@ -236,6 +236,14 @@ fn in_automatic_mode_what_is_worth_it_is_made_one_at_a_time_and_measured_and_the
     }
     let indexes = bed.value(STATE);
     let made = [&often, &seldom].map(|entry| entry.advice.undo[0].rsplit('.').next().unwrap());
+    let scans = |index: &str| -> Option<i64> {
+        let all = journal.index_histories(Some(&place.key)).unwrap();
+        let found = all.into_iter().find(|it| it.index == format!("public.{index}"))?;
+        Some(found.days.iter().map(|day| day.scans).sum())
+    };
+    let used = |name: &str| scans(name.trim_matches('"')).is_some_and(|scans| scans >= 40);
+    eventually("what was made is seen to be used", || made.iter().all(|name| used(name)));
+    assert_eq!(scans("idle_c"), Some(0));
     let mut all = vec!["idle_a", "idle_a_b", "idle_c", "small_b"];
     all.extend(made.map(|name| name.trim_matches('"')));
     all.sort_unstable();

@@ -32,6 +32,26 @@ fn an_index_is_made_and_taken_away_again() {
 }
 
 #[test]
+fn indexes_of_every_kind_that_is_advised_are_made_and_taken_away_again() {
+    let bed = Bed::new();
+    bed.sql("CREATE EXTENSION pg_trgm");
+    let before = bed.value(PICTURE);
+    for what in [
+        "USING gin (c public.gin_trgm_ops)",
+        "USING btree (b) INCLUDE (c) WHERE a < b",
+        "USING btree (lower(c), a)",
+        "USING brin (a)",
+    ] {
+        let sql = format!("CREATE INDEX CONCURRENTLY howdah_t_kind ON public.t {what}");
+        let make = advice(Kind::CreateIndex, &[&sql]);
+        assert_eq!(bed.apply(&make).unwrap().state, State::Applied, "{what}");
+        assert!(bed.value(PICTURE).contains("howdah_t_kind"), "{what}");
+        assert_eq!(bed.undo(&make).unwrap().state, State::Reverted, "{what}");
+        assert_eq!(bed.value(PICTURE), before, "{what}");
+    }
+}
+
+#[test]
 fn a_dropped_index_comes_back_with_everything() {
     let bed = Bed::new();
     bed.sql("CREATE INDEX odd ON t (lower(c) DESC NULLS LAST, a) INCLUDE (b) WITH (fillfactor = 70) WHERE c <> 'it''s \\ -- odd; '");

@@ -209,6 +209,7 @@ fn every_page_of_the_dashboard_works_in_a_browser() {
     assert!(text("query-narrow-dark").contains("p99.9"));
     assert!(text("queries-wide-dark").contains("howdah demo"), "the application");
     assert!(text("recommendations-narrow-dark").contains("to decide"));
+    assert!(text("recommendations-wide-light").contains("how indexes are used"));
     assert!(text("cache-wide-light").contains("no database uses the cache"));
     assert!(text("pools-wide-light").contains("demo on demo"));
     assert!(text("nodes-narrow-light").contains("replica"));

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use howdah::ops::Used;
+use howdah::ops::apply::Name;
 use howdah::ops::journal::{State, now_ms};
 use howdah_tests::Rig;
 use howdah_tests::advice::{Room, advice, carry_out, place};
@@ -31,6 +33,19 @@ fn what_became_of_advice_is_shown_without_values_of_statements() {
     let journal = room.journal();
     journal.take_in(&place("shop"), &[advice("aa")], now_ms()).unwrap();
     carry_out(&journal, &place("shop"), &advice("bb"));
+    let indexes = || -> Value { serde_json::from_str(&get(web, "/api/v1/indexes")).expect("JSON") };
+    assert_eq!(
+        (&indexes()["on"], &indexes()["indexes"]),
+        (&true.into(), &Value::Array(Vec::new()))
+    );
+    let name = |name: &str| Name { schema: "public".to_owned(), name: name.to_owned() };
+    for scans in [7, 9] {
+        let used = Used { index: name("orders_a"), table: name("orders"), bytes: 8192, scans };
+        journal.used(&place("shop"), &[used], now_ms()).unwrap();
+    }
+    let found = &indexes()["indexes"][0];
+    assert_eq!((&found["index"], &found["bytes"]), (&"public.orders_a".into(), &8192.into()));
+    assert_eq!((&found["database"], &found["days"][0]["scans"]), (&"shop".into(), &2.into()));
     let text = get(web, "/api/v1/recommendations");
     assert!(!text.contains("a secret"), "{text}");
     let shown: Value = serde_json::from_str(&text).unwrap();

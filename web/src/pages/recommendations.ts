@@ -4,6 +4,7 @@
 import { get, post, type Recommendation, type Recommendations } from '../api';
 import { empty, h, replace, type Child } from '../dom';
 import { bytes, count, ms, percent, when } from '../format';
+import { indexes } from '../indexes';
 import { badge, copied, fact, heading, polled, type Page } from '../page';
 
 type Sign = 'ok' | 'warn' | 'crit' | 'off';
@@ -275,6 +276,7 @@ export function recommendations(rest: string): Page {
   };
   const look = (): Promise<void> => get<Recommendations>('recommendations').then(show, () => undefined);
   const ask = polled(() => get<Recommendations>('recommendations'), show, trouble, 5);
+  const used = indexes();
   return {
     element: h(
       'div',
@@ -285,8 +287,9 @@ export function recommendations(rest: string): Page {
       said,
       trouble,
       list,
+      used.element,
       dialog,
     ),
-    tick: ask,
+    tick: () => Promise.all([ask(), used.tick()]).then(() => undefined),
   };
 }

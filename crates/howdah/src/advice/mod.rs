@@ -147,6 +147,11 @@ impl Advisor {
         let journal = self.journal()?;
         let noted = journal.recommended(&place, (&found, &kinds), now_ms());
         noted.map_err(|error| error.to_string())?;
+        // Counts of some nodes alone would look as if they had begun anew.
+        if look.usage.seconds.is_some() {
+            let noted = journal.used(&place, &look.usage.indexes, now_ms());
+            noted.map_err(|error| error.to_string())?;
+        }
         Ok(Found { advice: found, usage: look.usage })
     }
 

@@ -8,6 +8,7 @@ mod read;
 mod store;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,6 +19,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use serde::{Deserialize, Serialize};
 
 pub use read::{Entry, Event, Run, Statement};
+pub use usage::{Day, IndexHistory};
 
 /// The journal's name beside the file of the past.
 pub const FILE: &str = "advice.db";

@@ -87,7 +87,7 @@ pub struct Event {
 }
 
 impl Journal {
-    fn read<T>(
+    pub(super) fn read<T>(
         &self,
         sql: &str,
         of: impl rusqlite::Params,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::Error;
+use super::{Error, usage};
 
 /// Says that the file is ours ("hwda"), and its format.
 const APPLICATION: i64 = 0x6877_6461;
@@ -47,7 +47,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     }
     let prepare = || {
         connection.pragma_update(None, "journal_mode", "wal")?;
-        connection.pragma_update(None, "synchronous", "full")
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.execute_batch(usage::TABLE)
     };
     prepare().map_err(failed)?;
     Ok(connection)

@@ -25,15 +25,15 @@ fn advice(id: &str) -> Recommendation {
     }
 }
 
-fn place() -> Place {
+pub(super) fn place() -> Place {
     Place { key: "1/shop".to_owned(), name: "shop".to_owned() }
 }
 
 /// A file that is gone with its test.
-struct File(PathBuf);
+pub(super) struct File(pub(super) PathBuf);
 
 impl File {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("howdah-{name}-{}", std::process::id()));
         let _ = std::fs::remove_file(&path);
         Self(path)
