@@ -22,7 +22,7 @@ const sum = (values: number[]): number => values.reduce((all, value) => all + va
 
 function last(one: IndexHistory): string {
   const used = one.days.filter((day) => day.scans > 0).at(-1);
-  return used ? new Date(used.at_ms).toISOString().slice(0, 10) : 'not since it is watched';
+  return used ? new Date(used.at_ms).toISOString().slice(0, 10) : 'never seen';
 }
 
 const since = (one: IndexHistory): number => one.days[0]?.at_ms ?? 0;
@@ -45,7 +45,7 @@ export function indexes(): { element: HTMLElement; tick: () => Promise<void> } {
       { name: 'Scans, 7 days', by: (one) => sum(lately(one, 7)), cell: (one) => count(sum(lately(one, 7))), numeric: true },
       { name: `Scans, ${DRAWN} days`, by: (one) => sum(lately(one, DRAWN)), cell: (one) => count(sum(lately(one, DRAWN))), numeric: true, wide: true },
       { name: 'By day', cell: (one) => bars(lately(one, DRAWN), `Scans of ${one.index} on each of the last ${DRAWN} days`), wide: true },
-      { name: 'Last used', by: (one) => one.days.filter((day) => day.scans > 0).at(-1)?.at_ms ?? 0, cell: last },
+      { name: 'Last used', by: (one) => one.days.filter((day) => day.scans > 0).at(-1)?.at_ms ?? 0, cell: last, numeric: true },
     ],
     nothing,
     1,
