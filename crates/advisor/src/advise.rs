@@ -7,11 +7,13 @@ use crate::workload::{Access, Workload};
 use crate::writes::{Burden, burden, is_updated};
 use crate::{Costs, Evidence, Impact, Kind, Recommendation};
 
+/// What every build of an index does.
+pub(crate) const BUILD: &str = "CREATE INDEX CONCURRENTLY reads the table twice and waits for transactions that are open; reads and writes go on meanwhile.";
 /// Statements that are shown with their costs.
 const SHOWN: usize = 5;
 /// A covering index is of use when so many pages are known to be visible to all.
 const VISIBLE: f64 = 0.8;
-/// Shares of the workload's cost that count as much, and as something.
+/// Shares of what all statements cost that count as much, and as something.
 const HIGH: f64 = 0.2;
 const MEDIUM: f64 = 0.05;
 
@@ -61,7 +63,7 @@ fn recommendation(told: &Told<'_>, chosen: &Chosen) -> Option<Recommendation> {
         title: format!("Index {}", candidate.describe(table)),
         why: why(told, candidate, &helped),
         evidence: evidence(told, chosen, candidate, &helped, burden),
-        impact: impact(chosen.saves),
+        impact: impact_of(chosen.saves),
         confidence: match told.verified {
             Verified::Planner => 0.8,
             Verified::Model => 0.3,
@@ -69,15 +71,16 @@ fn recommendation(told: &Told<'_>, chosen: &Chosen) -> Option<Recommendation> {
         saves: Some(chosen.saves.clamp(0.0, 1.0)),
         costs: Costs { bytes: i64::try_from(candidate.bytes).ok()?, writes: burden.share() },
         apply: vec![candidate.statement(table, &name, true)?],
-        undo: vec![format!("DROP INDEX CONCURRENTLY {}.{}", quoted(&table.schema), quoted(&name))],
+        undo: vec![drop_statement(table, &name)],
         statements: statements.map(|it| it.fingerprint.clone()).collect(),
         cautions: cautions(told, candidate, table, burden),
     })
 }
 
-/// How much such a share of the workload's cost matters.
-pub(crate) fn impact(saves: f64) -> Impact {
-    match saves {
+/// How much a share of what all statements cost, or of their time, matters.
+#[must_use]
+pub fn impact_of(share: f64) -> Impact {
+    match share {
         much if much >= HIGH => Impact::High,
         some if some >= MEDIUM => Impact::Medium,
         _ => Impact::Low,
@@ -94,6 +97,11 @@ pub(crate) fn name(table: &Table, id: &str) -> String {
         base.push(letter);
     }
     format!("howdah_{base}_{id}")
+}
+
+/// What takes a new index of a table back.
+pub(crate) fn drop_statement(table: &Table, name: &str) -> String {
+    format!("DROP INDEX CONCURRENTLY {}.{}", quoted(&table.schema), quoted(name))
 }
 
 /// A statement that a chosen index makes cheaper.
@@ -214,9 +222,9 @@ fn about_its_kind(candidate: &Candidate, table: &Table) -> Vec<String> {
 
 fn cautions(told: &Told<'_>, candidate: &Candidate, table: &Table, burden: Burden) -> Vec<String> {
     let mut all = vec![
-        "CREATE INDEX CONCURRENTLY reads the table twice and waits for transactions that are open; reads and writes go on meanwhile."
+        BUILD.to_owned(),
+        "The planner's cost is an estimate: compare the time of the statements before and after."
             .to_owned(),
-        "The planner's cost is an estimate: compare the time of the statements before and after.".to_owned(),
     ];
     let visible = table.all_visible_pages as f64 / (table.pages as f64).max(1.0);
     if !candidate.included.is_empty() && visible < VISIBLE {

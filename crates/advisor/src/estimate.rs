@@ -13,9 +13,9 @@ use crate::size::distinct_of;
 use crate::workload::Access;
 
 /// PostgreSQL's default costs of a page in order, a page out of order, a row, an entry.
-const PAGE: f64 = 1.0;
-const RANDOM_PAGE: f64 = 4.0;
-const ROW: f64 = 0.01;
+pub(crate) const PAGE: f64 = 1.0;
+pub(crate) const RANDOM_PAGE: f64 = 4.0;
+pub(crate) const ROW: f64 = 0.01;
 const ENTRY: f64 = 0.005;
 /// Descending a B-tree.
 const DESCENT: f64 = 0.5;

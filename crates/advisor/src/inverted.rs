@@ -5,10 +5,11 @@
 
 use howdah_sql::Search;
 
-use crate::advise::{impact, name};
+use crate::advise::{BUILD, drop_statement, impact_of, name};
 use crate::candidate::{Candidate, Key, column, full_name, quoted};
 use crate::catalog::{Catalog, Column, Table};
 use crate::choose::BELIEVED;
+use crate::estimate::{PAGE, RANDOM_PAGE, ROW};
 use crate::workload::Access;
 use crate::writes::{burden, charges};
 use crate::{Costs, Evidence, Kind, Recommendation, Told};
@@ -19,10 +20,6 @@ const TRIGRAMS: &str = "pg_trgm";
 const MIN_PAGES: u64 = 512;
 /// Share of rows that a search finds, as PostgreSQL assumes without knowing better (`DEFAULT_MATCH_SEL`, src/include/utils/selfuncs.h).
 const FOUND: f64 = 0.005;
-/// The planner's costs of a page in order, of a page anywhere, and of a row.
-const PAGE: f64 = 1.0;
-const RANDOM_PAGE: f64 = 4.0;
-const ROW: f64 = 0.01;
 /// Entries of a row as many times as those of a B-tree, at least.
 const ENTRIES: f64 = 4.0;
 /// A search has to save as much as the entries cost, this many times over: both are guesses.
@@ -32,7 +29,7 @@ const BYTES_OF_TEXT: f64 = 1.0;
 const BYTES_OF_ELEMENTS: f64 = 0.6;
 
 /// What a GIN index of a column could be.
-struct Kindred<'a> {
+struct Inverted<'a> {
     table: &'a Table,
     column: &'a Column,
     search: Search,
@@ -63,7 +60,7 @@ pub fn inverted(told: Told<'_>) -> Vec<Recommendation> {
 fn recommendation(told: &Told<'_>, one: (u32, i16, Search)) -> Option<Recommendation> {
     let (oid, number, search) = one;
     let table = told.catalog.table(oid).filter(|table| table.pages >= MIN_PAGES)?;
-    let of = kindred(told.catalog, table, column(table, number)?, search)?;
+    let of = index_for(told.catalog, table, column(table, number)?, search)?;
     if is_indexed(told.catalog, &of) {
         return None;
     }
@@ -111,12 +108,12 @@ fn saved(told: &Told<'_>, statement: usize, table: &Table) -> Option<f64> {
 }
 
 /// How a column would be indexed for a search, if it can be.
-fn kindred<'a>(
+fn index_for<'a>(
     catalog: &Catalog,
     table: &'a Table,
     column: &'a Column,
     search: Search,
-) -> Option<Kindred<'a>> {
+) -> Option<Inverted<'a>> {
     let kind = column.type_name.split('(').next().unwrap_or_default().trim();
     let is_text = ["text", "character varying", "character"].contains(&kind);
     let is_document = kind == "jsonb";
@@ -135,11 +132,11 @@ fn kindred<'a>(
         Search::Contained | Search::Elements if has_elements => (String::new(), None),
         Search::Text | Search::Contained | Search::Elements => return None,
     };
-    Some(Kindred { table, column, search, class, before })
+    Some(Inverted { table, column, search, class, before })
 }
 
 /// Whether there is such an index.
-fn is_indexed(catalog: &Catalog, of: &Kindred<'_>) -> bool {
+fn is_indexed(catalog: &Catalog, of: &Inverted<'_>) -> bool {
     catalog.indexes_of(of.table.oid).any(|index| {
         ["gin", "gist"].contains(&index.method.as_str())
             && index.predicate.is_none()
@@ -154,7 +151,7 @@ fn is_indexed(catalog: &Catalog, of: &Kindred<'_>) -> bool {
     })
 }
 
-fn told_of(of: &Kindred<'_>, saves: f64, writes: f64, statements: Vec<String>) -> Recommendation {
+fn told_of(of: &Inverted<'_>, saves: f64, writes: f64, statements: Vec<String>) -> Recommendation {
     let key = match of.class.as_str() {
         "" => quoted(&of.column.name),
         class => format!("{} {class}", quoted(&of.column.name)),
@@ -163,6 +160,11 @@ fn told_of(of: &Kindred<'_>, saves: f64, writes: f64, statements: Vec<String>) -
     let id = Recommendation::id_of(Kind::CreateIndex, &target);
     let name = name(of.table, &id);
     let apply = format!("CREATE INDEX CONCURRENTLY {} {target}", quoted(&name));
+    let evidence = evidence(of, saves, &apply);
+    let (do_it, take_back) = match of.before {
+        None => (vec![apply], vec![drop_statement(of.table, &name)]),
+        Some(_) => (Vec::new(), Vec::new()),
+    };
     let what = match of.search {
         Search::Text => "Texts are searched for letters in the middle",
         Search::Contained | Search::Elements => "Values are searched for what is in them",
@@ -174,27 +176,20 @@ fn told_of(of: &Kindred<'_>, saves: f64, writes: f64, statements: Vec<String>) -
         why: format!(
             "{what}, and no B-tree helps with that: the whole table is read. A GIN index knows in which rows each part of a value is."
         ),
-        evidence: evidence(of, saves, &apply),
-        impact: impact(saves),
+        evidence,
+        impact: impact_of(saves),
         confidence: 0.4,
         saves: Some(saves),
         costs: Costs { bytes: bytes(of), writes },
-        apply: if of.before.is_none() { vec![apply] } else { Vec::new() },
-        undo: match of.before {
-            None => vec![format!(
-                "DROP INDEX CONCURRENTLY {}.{}",
-                quoted(&of.table.schema),
-                quoted(&name)
-            )],
-            Some(_) => Vec::new(),
-        },
+        apply: do_it,
+        undo: take_back,
         statements,
         cautions: cautions(of),
         id,
     }
 }
 
-fn evidence(of: &Kindred<'_>, saves: f64, apply: &str) -> Vec<Evidence> {
+fn evidence(of: &Inverted<'_>, saves: f64, apply: &str) -> Vec<Evidence> {
     let fact = |what: &str, now: String, then: String, check: String| Evidence {
         what: what.to_owned(),
         now,
@@ -222,11 +217,11 @@ fn evidence(of: &Kindred<'_>, saves: f64, apply: &str) -> Vec<Evidence> {
     all
 }
 
-fn cautions(of: &Kindred<'_>) -> Vec<String> {
+fn cautions(of: &Inverted<'_>) -> Vec<String> {
     let mut all = vec![
         "Nobody has verified this: hypopg knows no GIN indexes, so the planner cannot be asked. Howdah assumes that a search finds one row of 200; compare the time of the statements before and after.".to_owned(),
         "Each value makes an entry for each of its parts: writes of the table take longer, and now and then one of them tidies up for the others (gin_pending_list_limit).".to_owned(),
-        "CREATE INDEX CONCURRENTLY reads the table twice and waits for transactions that are open; reads and writes go on meanwhile.".to_owned(),
+        BUILD.to_owned(),
     ];
     if of.search == Search::Text {
         all.push("It helps with three letters or more between the wildcards.".to_owned());
@@ -241,7 +236,7 @@ fn cautions(of: &Kindred<'_>) -> Vec<String> {
 
 /// About how large it will be.
 #[allow(clippy::cast_possible_truncation, reason = "sizes are far below 2^53")]
-fn bytes(of: &Kindred<'_>) -> i64 {
+fn bytes(of: &Inverted<'_>) -> i64 {
     let values = of.table.rows.unwrap_or(0.0) * (1.0 - of.column.nulls.unwrap_or(0.0));
     let each = match of.search {
         Search::Text => BYTES_OF_TEXT,

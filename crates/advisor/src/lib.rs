@@ -27,7 +27,7 @@ mod testing;
 mod workload;
 mod writes;
 
-pub use advise::{Told, Verified, recommendations};
+pub use advise::{Told, Verified, impact_of, recommendations};
 pub use candidate::{Candidate, Holds, Key, Method, Predicate, comparisons, full_name, quoted};
 pub use candidates::{MAX_CANDIDATES, candidates};
 pub use choose::{BELIEVED, Choice, Chosen, Limits, Oracle, Plan, Question, choose};

@@ -15,7 +15,7 @@ pub mod verify;
 mod whatif;
 
 pub use findings::findings;
-pub use look::{Look, Subject, Usage, Used, by_gain, impact_of, look};
+pub use look::{Look, Subject, Usage, Used, by_gain, look};
 pub use settings::settings;
 pub use whatif::{
     Advice, Connect, Connecting, Counted, Error as AdviceError, Limits, Source, advise_indexes,

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 
 use howdah_advisor::catalog::{Catalog, Index};
 use howdah_advisor::{
-    Aggregation, Evidence, Impact, Kind, Recommendation, hygiene, materialized_view, rewrites,
+    Aggregation, Evidence, Kind, Recommendation, hygiene, impact_of, materialized_view, rewrites,
 };
 use tokio_postgres::Client;
 
@@ -23,9 +23,6 @@ const CHEAPER: f64 = 0.9;
 const DAY: f64 = 86_400.0;
 /// What stands for a text that cannot be shown without its literals.
 const HIDDEN: &str = "…";
-/// Shares of the time of all statements that count as much, and as something.
-const HIGH: f64 = 0.2;
-const MEDIUM: f64 = 0.05;
 
 /// A database, and what is known of it.
 #[derive(Clone)]
@@ -172,16 +169,6 @@ pub fn by_gain(one: &Recommendation, other: &Recommendation) -> Ordering {
         .then_with(|| one.title.cmp(&other.title))
 }
 
-/// What is said of a share of the time of all statements.
-#[must_use]
-pub fn impact_of(share: f64) -> Impact {
-    match share {
-        much if much >= HIGH => Impact::High,
-        some if some >= MEDIUM => Impact::Medium,
-        _ => Impact::Low,
-    }
-}
-
 fn without_literals(mut advice: Recommendation) -> Recommendation {
     for evidence in &mut advice.evidence {
         if let Some(sql) = evidence.check.strip_prefix("EXPLAIN ") {
@@ -299,6 +286,8 @@ fn judged(advice: &mut Recommendation, has_text: bool, trial: Option<Trial>, sha
 
 #[cfg(test)]
 mod tests {
+    use howdah_advisor::Impact;
+
     use super::*;
 
     fn advice() -> Recommendation {

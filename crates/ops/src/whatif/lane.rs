@@ -37,62 +37,32 @@ impl Statement {
         Self { sql: sql.to_owned(), version }
     }
 
-    /// What asks for its plan.
+    /// What asks for its plan, with a table in front of the others; `None` if that cannot be, or would change nothing.
     ///
     /// hypopg knows what is said of the rows of an index, and expressions, of the first table of a level alone (it leaves the columns' table
     /// numbered 1: seen with hypopg 1.3.1). So that an index of another table is seen, that one is put in front.
-    fn question(&self, first: Option<&Table>) -> Option<String> {
-        let led = |table: &Table| {
-            let name = howdah_sql::Table {
-                schema: Some(table.schema.as_str().into()),
-                name: table.name.as_str().into(),
-            };
-            howdah_sql::led_by(&self.sql, &name)
+    fn led_by(&self, table: &Table) -> Option<String> {
+        let name = howdah_sql::Table {
+            schema: Some(table.schema.as_str().into()),
+            name: table.name.as_str().into(),
         };
-        let question = match first {
-            Some(table) => Explained::of(&led(table)?, self.version),
-            None => Explained::of(&self.sql, self.version),
-        };
-        Some(question.text())
+        Some(question(&howdah_sql::led_by(&self.sql, &name)?, self.version))
     }
 }
 
-/// How a text is planned.
-struct Explained {
-    before: String,
-    explain: String,
-    after: &'static str,
-}
-
-impl Explained {
-    /// With parameters it is planned as for any value of them.
-    fn of(sql: &str, version: u32) -> Self {
-        let parameters = parameters(sql);
-        if parameters == 0 {
-            return Self { before: String::new(), explain: format!("EXPLAIN {sql}"), after: "" };
-        }
-        if version >= 160_000 {
-            return Self {
-                before: String::new(),
-                explain: format!("EXPLAIN (GENERIC_PLAN) {sql}"),
-                after: "",
-            };
-        }
-        let nulls = vec!["NULL"; parameters].join(", ");
-        Self {
-            before: format!(
-                "SET plan_cache_mode = force_generic_plan; PREPARE howdah_advise AS {sql}"
-            ),
-            explain: format!("EXPLAIN EXECUTE howdah_advise ({nulls})"),
-            after: "DEALLOCATE howdah_advise",
-        }
+/// What asks for the plan of a text. With parameters it is planned as for any value of them.
+fn question(sql: &str, version: u32) -> String {
+    let parameters = parameters(sql);
+    if parameters == 0 {
+        return format!("EXPLAIN {sql}");
     }
-
-    fn text(self) -> String {
-        let parts = [self.before.as_str(), &self.explain, self.after];
-        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-        parts.join("; ")
+    if version >= 160_000 {
+        return format!("EXPLAIN (GENERIC_PLAN) {sql}");
     }
+    let nulls = vec!["NULL"; parameters].join(", ");
+    format!(
+        "SET plan_cache_mode = force_generic_plan; PREPARE howdah_advise AS {sql}; EXPLAIN EXECUTE howdah_advise ({nulls}); DEALLOCATE howdah_advise"
+    )
 }
 
 /// One connection.
@@ -201,8 +171,8 @@ impl Lane {
             let known = self.questions.entry((statement, table));
             let text = known.or_insert_with(|| {
                 let first = self.settings.tables.iter().find(|it| Some(it.oid) == table);
-                let led = first.and_then(|first| asked.question(Some(first)));
-                led.or_else(|| asked.question(None)).unwrap_or_default()
+                let led = first.and_then(|first| asked.led_by(first));
+                led.unwrap_or_else(|| question(&asked.sql, asked.version))
             });
             if !all.contains(text) {
                 all.push(text.clone());
