@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints its results")]
 
 mod bed;
+mod cached;
 mod cpu;
 mod disturbance;
 mod haproxy;
@@ -78,6 +79,11 @@ enum Verb {
     Disturbance(disturbance::Arguments),
     /// The result cache under reads by keys of Zipf's law, with writes.
     Zipf(zipf::Arguments),
+    /// What an answer from the cache costs, beside PostgreSQL and a program that answers everything with the same row.
+    Cached(cached::Arguments),
+    /// The program that answers everything with the same row.
+    #[command(hide = true)]
+    Canned(cached::canned::Arguments),
     /// What a trading desk asks, with the result cache in memory and in Redis.
     Trading(trading::Arguments),
     /// The advice on indexes for TPC-H, with the advised indexes really built.
@@ -119,6 +125,8 @@ fn main() -> ExitCode {
         Verb::Profile(arguments) => profile::run(&arguments, &options),
         Verb::Disturbance(arguments) => disturbance::run(&arguments, &options),
         Verb::Zipf(arguments) => zipf::run(&arguments, &options),
+        Verb::Cached(arguments) => cached::run(&arguments, &options),
+        Verb::Canned(arguments) => cached::canned::run(&arguments, &options),
         Verb::Trading(arguments) => trading::run(&arguments, &options),
         Verb::Tpch(arguments) => tpch::run(&arguments, &options),
     };

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 use crate::mix;
-use crate::plan::{Cell, Workload};
+use crate::plan::{Cell, Protocol, Workload};
 use crate::sample::quantile;
 use crate::workplace::Workplace;
 
@@ -59,6 +59,21 @@ pub(crate) struct Outcome {
     pub(crate) errors: u64,
     /// What pgbench complained about; the same only once, and not all.
     pub(crate) complaints: Vec<String>,
+}
+
+/// A load of one statement, with its variables.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Script<'a> {
+    /// In the language of pgbench's scripts.
+    pub(crate) text: &'a str,
+    /// How it is sent.
+    pub(crate) protocol: Protocol,
+    /// How many send it.
+    pub(crate) clients: u32,
+    /// For so long.
+    pub(crate) seconds: u64,
+    /// The share of transactions that are logged.
+    pub(crate) sampling: &'static str,
 }
 
 /// `pgbench` with a directory of its own for logs.
@@ -115,6 +130,30 @@ impl Pgbench {
         } else {
             None
         };
+        self.timed(command, seconds, sampling, cell.workload)
+    }
+
+    /// Runs a script of one statement.
+    pub(crate) fn script(&self, address: &Address, script: &Script<'_>) -> Result<Outcome> {
+        let path = self.workplace.path().join("script.sql");
+        fs::write(&path, script.text)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        let mut command = self.command(address);
+        let threads = if script.clients == 1 { "1" } else { "2" };
+        command.args(["-n", "-M", script.protocol.name(), "-j", threads]);
+        command.args(["-c", &script.clients.to_string(), "-T", &script.seconds.to_string()]);
+        command.arg("-f").arg(path);
+        self.timed(command, script.seconds, Some(script.sampling), Workload::Select)
+    }
+
+    /// Runs pgbench for its time, and reads what it has written.
+    fn timed(
+        &self,
+        mut command: Command,
+        seconds: u64,
+        sampling: Option<&str>,
+        workload: Workload,
+    ) -> Result<Outcome> {
         if let Some(rate) = sampling {
             command.args(["-l", "--log-prefix", "latency"]);
             if rate != "1" {
@@ -123,7 +162,7 @@ impl Pgbench {
         }
         let (status, stdout, stderr) =
             self.finish(&mut command, Duration::from_secs(seconds) + GRACE)?;
-        let latencies = self.take_latencies(cell.workload)?;
+        let latencies = self.take_latencies(workload)?;
         outcome(status, &stdout, &stderr, &latencies)
     }
 
