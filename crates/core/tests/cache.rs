@@ -93,7 +93,8 @@ static LOOK_UP: LazyLock<Plan> = LazyLock::new(|| {
 
 fn patch(key: usize) -> Patch {
     let key = key.to_string();
-    let parameters = Parameters { types: &[], values: &[(false, Some(key.as_bytes()))] };
+    let values = [(false, Some(key.as_bytes()))];
+    let parameters = Parameters { values: &values, ..Parameters::default() };
     LOOK_UP.patch(parameters, &[]).unwrap()
 }
 

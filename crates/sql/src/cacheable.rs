@@ -6,6 +6,7 @@
 
 mod constructs;
 mod level;
+mod mask;
 mod outputs;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use crate::facts::Facts;
 use crate::parse::{NodeEnum, parse};
 use crate::{MAX_ANALYSED, Table, Uses};
 
+pub use mask::Masked;
 pub use outputs::Output;
 
 pub(crate) use constructs::{is_clock_type, is_plain, tells_time};
@@ -80,6 +82,10 @@ pub enum Given {
     Number(Box<str>),
     /// A string.
     Text(Box<str>),
+    /// The number that is the literal of this index, counted from 0: in [`Masked::shape`] alone.
+    NumberAt(u16),
+    /// The string that is, likewise.
+    TextAt(u16),
     /// `true` or `false`.
     Boolean(bool),
 }

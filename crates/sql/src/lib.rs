@@ -41,7 +41,9 @@ pub use analyses::Analyses;
 pub use analysis::{
     Analysis, Class, Details, Effect, Example, Fingerprint, Function, Statement, Table,
 };
-pub use cacheable::{Equality, Given, Operand, Output, Reading, Shape, Unkept, says_now, shape};
+pub use cacheable::{
+    Equality, Given, Masked, Operand, Output, Reading, Shape, Unkept, says_now, shape,
+};
 pub use functions::{BuiltIn, built_in};
 #[cfg(fuzzing)]
 pub use fuzzing::fuzz;

@@ -17,6 +17,7 @@ fn told(sql: &str) -> String {
                     Given::Elements(number) => format!("*{number}"),
                     Given::Number(text) => text.to_string(),
                     Given::Text(text) => format!("'{text}'"),
+                    Given::NumberAt(at) | Given::TextAt(at) => format!("#{at}"),
                     Given::Boolean(truth) => truth.to_string(),
                 };
                 value.cast.as_ref().map_or_else(|| given.clone(), |cast| format!("{given}:{cast}"))

@@ -86,13 +86,16 @@ struct Key {
     values: Box<[Operand]>,
 }
 
-/// Values of a request: the types that its Parse names, and for each parameter its format (binary or not) and its bytes.
+/// Values of a request: the types that its Parse names, for each parameter its format (binary or not) and its bytes, and the literals of
+/// its text.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Parameters<'a> {
     /// Types by number; 0, or none: not said.
     pub types: &'a [u32],
     /// Whether it is in binary form, and the value; `None`: NULL.
     pub values: &'a [(bool, Option<&'a [u8]>)],
+    /// If the plan is that of a masked text ([`howdah_sql::Masked`]).
+    pub literals: &'a [&'a [u8]],
 }
 
 impl Parameters<'_> {

@@ -17,7 +17,7 @@ mod store;
 mod tally;
 
 pub(crate) use place::LocalPlace;
-pub(crate) use plans::make;
+pub(crate) use plans::explained;
 pub(crate) use session::Caching;
 pub(crate) use store::Store;
 pub use tally::Counts;

@@ -13,12 +13,15 @@ use howdah_core::cache::definitions::Definitions;
 use howdah_core::cache::freshness::Epoch;
 use howdah_core::cache::{Freshness, Lsn, Plan, Reason, Seen, Shown, Uncacheable, Unseen, plan};
 use howdah_core::limits;
-use howdah_sql::Analysis;
+use howdah_sql::{Analysis, Masked, Shape, Unkept};
 
 use crate::catalog::Watched;
 use crate::share::is_pure_read;
 
 type Map<K, V> = HashMap<K, V, foldhash::quality::RandomState>;
+
+/// How answers are tagged, or why they are not kept.
+type Known = Result<Rc<Planned>, Reason>;
 
 /// See the head of this file.
 #[derive(Debug, Default)]
@@ -26,7 +29,10 @@ pub(crate) struct Plans {
     definitions: Arc<Definitions>,
     /// Of the catalog that the rest follows from.
     generation: Option<u64>,
-    by_text: Map<Box<[u8]>, Result<Rc<Planned>, Reason>>,
+    by_text: Map<Box<[u8]>, Known>,
+    /// By masked text; `None`: that has to be asked of each text by itself.
+    by_mask: Map<Box<[u8]>, Option<Known>>,
+    masked: Masked,
     forms: Map<u64, Worth>,
 }
 
@@ -34,6 +40,8 @@ pub(crate) struct Plans {
 #[derive(Debug)]
 pub(crate) struct Planned {
     pub(crate) plan: Plan,
+    /// It is that of a masked text: values of literals have to be given.
+    pub(crate) masked: bool,
     /// From where on changes of what it reads are seen, in this epoch.
     since: Cell<Option<(Epoch, Lsn)>>,
     /// The same of rows by what identifies them.
@@ -72,28 +80,58 @@ impl Planned {
 }
 
 impl Plans {
-    /// How the answers to a text are tagged. `keep`: the text will come again.
-    pub(crate) fn planned(
-        &mut self,
-        watched: &Watched,
-        sql: &[u8],
-        analysis: &Analysis,
-    ) -> Result<Rc<Planned>, Reason> {
+    /// How the answers to a text are tagged.
+    pub(crate) fn planned(&mut self, watched: &Watched, sql: &[u8], analysis: &Analysis) -> Known {
         let generation = watched.generation();
         if self.generation != Some(generation) {
             self.definitions = watched.definitions();
             self.by_text.clear();
+            self.by_mask.clear();
             self.generation = Some(generation);
         }
+        let planned = self.known(sql)?;
+        // The same text may be read differently by another session: with `standard_conforming_strings` off.
+        if is_pure_read(analysis) { Ok(planned) } else { Err(Reason::Function) }
+    }
+
+    fn known(&mut self, sql: &[u8]) -> Known {
         if let Some(known) = self.by_text.get(sql) {
             return known.clone();
         }
-        let planned = make(sql, analysis, &self.definitions).map(Rc::new).map_err(|no| no.reason);
+        if self.masked.mask(sql)
+            && let Some(planned) = self.by_mask()
+        {
+            return planned;
+        }
+        let shape = shape(sql).map_err(|no| no.reason);
+        let planned = shape.and_then(|shape| of_shape(&shape, &self.definitions, false));
         if self.by_text.len() >= limits::CACHE_PLANS {
             self.by_text.clear();
         }
         self.by_text.insert(sql.into(), planned.clone());
         planned
+    }
+
+    /// Of the text that was just masked.
+    fn by_mask(&mut self) -> Option<Known> {
+        if let Some(known) = self.by_mask.get(self.masked.text()) {
+            return known.clone();
+        }
+        let shape = self.masked.shape();
+        let planned = shape.map(|shape| {
+            let shape = shape.map_err(Reason::Text);
+            shape.and_then(|shape| of_shape(&shape, &self.definitions, true))
+        });
+        if self.by_mask.len() >= limits::CACHE_PLANS {
+            self.by_mask.clear();
+        }
+        self.by_mask.insert(self.masked.text().into(), planned.clone());
+        planned
+    }
+
+    /// The values of the literals of a text, which is the last that was planned, for a plan that is masked.
+    pub(crate) fn literals<'a>(&self, planned: &Planned, sql: &'a [u8]) -> Vec<&'a [u8]> {
+        if planned.masked { self.masked.literals(sql) } else { Vec::new() }
     }
 
     /// The catalog that plans were made by.
@@ -110,21 +148,30 @@ impl Plans {
     }
 }
 
-/// How the answers to a text are tagged.
+fn of_shape(shape: &Shape, definitions: &Definitions, masked: bool) -> Known {
+    let plan = plan(shape, definitions).map_err(|no| no.reason)?;
+    let (since, since_shown) = Default::default();
+    Ok(Rc::new(Planned { plan, masked, since, since_shown }))
+}
+
+fn shape(sql: &[u8]) -> Result<Shape, Uncacheable> {
+    let text = |unkept| Uncacheable::new(Reason::Text(unkept));
+    let sql = std::str::from_utf8(sql).map_err(|_| text(Unkept::Unparsed))?;
+    howdah_sql::shape(sql).map_err(text)
+}
+
+/// How the answers to a text are tagged, for people.
 ///
 /// # Errors
 /// Why they are not kept.
-pub(crate) fn make(
+pub(crate) fn explained(
     sql: &[u8],
     analysis: &Analysis,
     definitions: &Definitions,
-) -> Result<Planned, Uncacheable> {
-    let text = |unkept| Uncacheable::new(Reason::Text(unkept));
-    let sql = std::str::from_utf8(sql).map_err(|_| text(howdah_sql::Unkept::Unparsed))?;
-    let shape = howdah_sql::shape(sql).map_err(text)?;
+) -> Result<Plan, Uncacheable> {
+    let shape = shape(sql)?;
     if !is_pure_read(analysis) {
         return Err(Uncacheable::new(Reason::Function));
     }
-    let (since, since_shown) = Default::default();
-    Ok(Planned { plan: plan(&shape, definitions)?, since, since_shown })
+    plan(&shape, definitions)
 }

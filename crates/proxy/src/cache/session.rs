@@ -359,6 +359,7 @@ impl Session {
         let planned = plans
             .planned(&place.watched, key::bare(found.sql), &analysis)
             .map_err(cache::Reason::word)?;
+        let literals = plans.literals(&planned, key::bare(found.sql));
         let generation = plans.generation();
         if !plans.worth(analysis.fingerprint.0).admits() {
             return Err("not-worth-it");
@@ -366,7 +367,7 @@ impl Session {
         drop(plans);
         let (values, binary) = found.asked.values().ok_or("shape")?;
         let types = oids(found.types);
-        let parameters = Parameters { types: &types, values: &values };
+        let parameters = Parameters { types: &types, values: &values, literals: &literals };
         if parameters.say_now() {
             return Err("clock");
         }

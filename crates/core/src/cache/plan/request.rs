@@ -102,10 +102,13 @@ impl Plan {
         }
         let one = |found: Option<Box<[u8]>>| found.map(|value| vec![value]);
         match &operand.given {
-            Given::Number(_) if holds != Holds::Integer => None,
+            Given::Number(_) | Given::NumberAt(_) if holds != Holds::Integer => None,
             Given::Boolean(_) if holds != Holds::Boolean => None,
             Given::Number(text) | Given::Text(text) => {
                 one(value::of_text(holds, cast, text.as_bytes()))
+            }
+            Given::NumberAt(at) | Given::TextAt(at) => {
+                one(value::of_text(holds, cast, parameters.literals.get(usize::from(*at))?))
             }
             Given::Boolean(truth) => {
                 one(value::of_text(holds, cast, if *truth { b"t" } else { b"f" }))

@@ -1,6 +1,6 @@
 //! What answers are tagged with, and which are not kept, by table.
 
-use howdah_sql::shape;
+use howdah_sql::{Masked, shape};
 
 use super::*;
 use crate::cache::Tag;
@@ -72,12 +72,34 @@ fn planned(sql: &str) -> Result<Plan, Uncacheable> {
 
 /// The word of the refusal.
 fn refused(sql: &str) -> &'static str {
-    planned(sql).map_or_else(|uncacheable| uncacheable.reason.word(), |_| "kept")
+    let word = planned(sql).map_or_else(|uncacheable| uncacheable.reason.word(), |_| "kept");
+    let mut masked = Masked::default();
+    let shape = masked.mask(sql.as_bytes()).then(|| masked.shape()).flatten();
+    if let Some(shape) = shape {
+        let shape = shape.map_err(|unkept| Uncacheable::new(Reason::Text(unkept)));
+        let by_mask = shape.and_then(|shape| plan(&shape, &definitions()));
+        let by_mask = by_mask.map_or_else(|no| no.reason.word(), |_| "kept");
+        assert_eq!(by_mask, word, "{sql}, masked");
+    }
+    word
 }
 
 fn tags(sql: &str, types: &[u32], values: &[(bool, Option<&[u8]>)]) -> Vec<Tag> {
     let plan = planned(sql).expect("it is kept");
-    plan.tags(Parameters { types, values }).to_vec()
+    let tags = plan.tags(Parameters { types, values, literals: &[] }).to_vec();
+    if let Some(by_mask) = tags_by_mask(sql, types, values) {
+        assert_eq!(by_mask, tags, "{sql}, masked");
+    }
+    tags
+}
+
+/// The same by the masked text, if it has one.
+fn tags_by_mask(sql: &str, types: &[u32], values: &[(bool, Option<&[u8]>)]) -> Option<Vec<Tag>> {
+    let mut masked = Masked::default();
+    let shape = masked.mask(sql.as_bytes()).then(|| masked.shape())??;
+    let plan = plan(&shape.expect("it is kept"), &definitions()).expect("it is kept");
+    let literals = masked.literals(sql.as_bytes());
+    Some(plan.tags(Parameters { types, values, literals: &literals }).to_vec())
 }
 
 fn sorted(mut tags: Vec<Tag>) -> Vec<Tag> {
@@ -257,7 +279,7 @@ fn the_functions_that_depend_on_settings_alone_are_in_order() {
 fn look_ups_of_one_row_by_what_identifies_it_can_be_patched() {
     let patch = |sql: &str| {
         let values: &[(bool, Option<&[u8]>)] = &[(false, Some(b"5"))];
-        planned(sql).expect("it is kept").patch(Parameters { types: &[], values }, &[])
+        planned(sql).expect("it is kept").patch(Parameters { values, ..Parameters::default() }, &[])
     };
     let row = |key: &'static str| Tag::row(1, [(1, key.as_bytes())]);
     for sql in [

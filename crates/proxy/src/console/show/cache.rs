@@ -56,10 +56,10 @@ pub(in super::super) async fn explain(
     let definitions = watched.map(|watched| watched.definitions()).unwrap_or_default();
     let analysis = worker.analyse(sql.as_bytes());
     let (kept, reason, explanation, sets) =
-        match cache::make(sql.as_bytes(), &analysis, &definitions) {
-            Ok(planned) => {
+        match cache::explained(sql.as_bytes(), &analysis, &definitions) {
+            Ok(plan) => {
                 let told = "its answers are kept as long as nothing that they depend on changes";
-                ("yes", None, told.to_owned(), planned.plan.describe(&definitions))
+                ("yes", None, told.to_owned(), plan.describe(&definitions))
             }
             Err(refusal) => ("no", Some(refusal.reason.word()), refusal.to_string(), Vec::new()),
         };
