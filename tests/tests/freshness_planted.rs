@@ -13,7 +13,8 @@
 #[allow(dead_code, reason = "a part of what the tests of the cache use")]
 #[path = "cache/bed.rs"]
 mod bed;
-#[path = "cache/checker.rs"]
+#[allow(dead_code, reason = "a part of what the tests of the cache use")]
+#[path = "cache/checker/mod.rs"]
 mod checker;
 #[path = "cache/soundness/mod.rs"]
 mod soundness;
@@ -21,8 +22,9 @@ mod soundness;
 #[path = "cache/two.rs"]
 mod two;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use checker::Plan;
 use howdah::faults::{Fault, plant};
 use howdah_core::cache::faults as core;
 use parking_lot::Mutex;
@@ -32,15 +34,27 @@ static ALONE: Mutex<()> = Mutex::new(());
 const READS: u64 = 200_000;
 const TIME: Duration = Duration::from_secs(40);
 
-fn violations(faults: &[Fault]) -> Vec<String> {
-    let bed = bed::Bed::start(checker::SETUP, checker::KEYS);
+/// What the checker finds while these are planted and, in rounds, this happens.
+fn violations(
+    faults: &[Fault],
+    rules: &[core::Fault],
+    happens: &'static [checker::faults::Fault],
+) -> Vec<String> {
+    let bed = checker::bed(!happens.is_empty());
     bed.open();
     plant(faults);
-    let outcome = checker::run(&bed, READS, TIME);
+    core::plant(rules);
+    let begun = Instant::now();
+    let outcome = checker::run(&bed, Plan { reads: READS, time: TIME, faults: happens });
     plant(&[]);
+    core::plant(&[]);
     println!(
-        "{faults:?}: {} reads, {} hits, {} patched",
-        outcome.reads, outcome.hits, outcome.patched
+        "{faults:?} {rules:?}: {} reads, {} hits, {} patched, {:.1?}: {:?}",
+        outcome.reads,
+        outcome.hits,
+        outcome.patched,
+        begun.elapsed(),
+        outcome.violations.first()
     );
     assert!(outcome.hits > 0, "nothing was kept");
     outcome.violations
@@ -50,7 +64,16 @@ fn violations(faults: &[Fault]) -> Vec<String> {
 fn planted_bugs_are_noticed() {
     let _alone = ALONE.lock();
     for fault in [Fault::ForgetRole, Fault::SkipFence, Fault::MissCascade] {
-        assert!(!violations(&[fault]).is_empty(), "{fault:?} was not noticed");
+        assert!(!violations(&[fault], &[], &[]).is_empty(), "{fault:?} was not noticed");
+    }
+}
+
+#[test]
+fn the_usual_rules_are_noticed() {
+    let _alone = ALONE.lock();
+    for rule in [core::Fault::EpochGate, core::Fault::LsnGate, core::Fault::LateBump] {
+        let stalled = &[checker::faults::Fault::StandbyStalled];
+        assert!(!violations(&[], &[rule], stalled).is_empty(), "{rule:?} was not noticed");
     }
 }
 

@@ -38,6 +38,10 @@ pub(crate) fn nodes() -> ClusterBuilder {
         .setting("wal_sender_timeout", "0")
 }
 
+fn cluster(nodes: ClusterBuilder) -> Arc<Cluster> {
+    Arc::new(nodes.start().unwrap_or_else(|error| panic!("no PostgreSQL: {error}")))
+}
+
 impl Bed {
     /// With these definitions, all tables of which are published, and these keys of `[cache]`.
     pub(crate) fn start(sql: &str, keys: &str) -> Self {
@@ -46,18 +50,24 @@ impl Bed {
 
     /// In front of these nodes.
     pub(crate) fn on(nodes: ClusterBuilder, keys: &str) -> Self {
-        let cluster = nodes.start().unwrap_or_else(|error| panic!("no PostgreSQL: {error}"));
-        Self::before(Arc::new(cluster), keys)
+        let cluster = cluster(nodes);
+        Self::before(cluster, keys, true)
+    }
+
+    /// In front of the primary of these nodes, with no knowledge of the others.
+    pub(crate) fn before_the_primary(nodes: ClusterBuilder, keys: &str) -> Self {
+        Self::before(cluster(nodes), keys, false)
     }
 
     /// Another instance in front of the same nodes.
     pub(crate) fn beside(&self, keys: &str) -> Self {
-        Self::before(Arc::clone(&self.cluster), keys)
+        Self::before(Arc::clone(&self.cluster), keys, true)
     }
 
-    fn before(cluster: Arc<Cluster>, keys: &str) -> Self {
+    fn before(cluster: Arc<Cluster>, keys: &str, all_nodes: bool) -> Self {
         let mut text = "[listen]\nport = 0\nworkers = 1\n[[cluster]]\nname = \"main\"\n".to_owned();
-        let all = std::iter::once(cluster.primary()).chain(cluster.replicas());
+        let others = cluster.replicas().iter().filter(|_| all_nodes);
+        let all = std::iter::once(cluster.primary()).chain(others);
         for node in all {
             text.push_str(&format!(
                 "[[cluster.node]]\nname = \"{}\"\nhost = \"127.0.0.1\"\nport = {}\n",
