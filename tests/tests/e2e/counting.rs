@@ -111,11 +111,14 @@ fn calls_that_share_a_server_and_calls_that_wait_are_counted_as_such() {
     let before = statements(&rig);
     let shared = || Frames::new().query("SELECT 1 AS shared");
     let mut readers: Vec<_> = (0..3).map(|_| rig.client()).collect();
+    // It has the server before anybody reads.
+    holder.run("BEGIN");
     holder.send(&Frames::new().query("SELECT pg_sleep(0.4)")).unwrap();
     for reader in &mut readers {
         reader.send(&shared()).unwrap();
     }
     holder.until(b'Z', 1).unwrap();
+    holder.run("COMMIT");
     for reader in &mut readers {
         reader.until(b'Z', 1).unwrap();
     }

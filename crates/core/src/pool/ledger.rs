@@ -3,8 +3,8 @@
 //!
 //! Invariant: a server is in exactly one place (idle here, or owned by the caller as busy); waiters for a server of their own
 //! exist only while no server is idle; they are served first come, first served. Requests that may share a server wait in a
-//! lane of their own for a flight ([`super::flights`]); of the two lanes the older request goes first. A paused ledger has no
-//! idle server, hands none out, and lets no flight begin.
+//! lane of their own for a flight ([`super::flights`]), which goes before whoever waits alone, but not twice in a row. A paused
+//! ledger has no idle server, hands none out, and lets no flight begin.
 //!
 //! Length: every way in which a server or a place in line changes hands, so that the invariant can be checked in one file.
 
@@ -81,6 +81,8 @@ pub struct Ledger<S, W> {
     idle: Vec<Idle<S>>,
     waiters: VecDeque<Waiter<W>>,
     flights: Flights<W>,
+    /// A flight was begun before a server for whoever has waited longer, alone: the next server is theirs.
+    overtaken: bool,
     busy: u32,
     opening: u32,
     /// Consecutive failures to open a server.
@@ -111,6 +113,7 @@ impl<S, W> Ledger<S, W> {
             idle: Vec::new(),
             waiters: VecDeque::new(),
             flights,
+            overtaken: false,
             busy: 0,
             opening: 0,
             failures: 0,
@@ -455,15 +458,13 @@ impl<S, W> Ledger<S, W> {
         if self.paused {
             return Checkin::Close(server);
         }
-        let alone = self.waiters.front().map(|waiter| waiter.since);
-        if let Some(due) = self.flights.due()
-            && alone.is_none_or(|alone| due < alone)
-        {
+        if self.flies_first() {
             self.on_checkout();
             self.flights.begin();
             return Checkin::Fly(server);
         }
         if let Some(waiter) = self.waiters.pop_front() {
+            self.overtaken = false;
             self.on_checkout();
             return Checkin::Hand(waiter.who, server);
         }
@@ -472,6 +473,17 @@ impl<S, W> Ledger<S, W> {
         }
         self.idle.push(Idle { server, since: now });
         Checkin::Idle
+    }
+
+    /// Whether a free server begins a flight. Flights are short, and many wait for one: they go before whoever waits alone, even for
+    /// longer, but not twice in a row. So a slow statement waits at most one flight's time longer, and short reads do not wait in a
+    /// line of slow statements.
+    fn flies_first(&mut self) -> bool {
+        let Some(due) = self.flights.due() else { return false };
+        let overtakes = self.waiters.front().is_some_and(|alone| alone.since <= due);
+        let flies = !(overtakes && self.overtaken);
+        self.overtaken |= overtakes;
+        flies
     }
 
     /// A busy server was closed instead of coming back.

@@ -132,6 +132,32 @@ fn no_flight_begins_while_the_pool_is_paused() {
 }
 
 #[test]
+fn a_flight_goes_before_who_waits_alone_but_not_twice_in_a_row() {
+    let now = Instant::now();
+    let later = now + Duration::from_millis(5);
+    let fare = Fare { context: 1, cost: Duration::ZERO };
+    let config = PoolConfig { max_waiters: 20, ..small() };
+    let mut pool = ledger(config);
+    open_idle(&mut pool, 1, now);
+    open_idle(&mut pool, 2, now);
+    assert!(pool.checkout().is_some() && pool.checkout().is_some());
+    for who in 0..3 {
+        assert_eq!(pool.enqueue(who, now), Ok(()));
+    }
+    assert_eq!(pool.enqueue_shared(100, fare, later), Ok(()));
+    assert_eq!(pool.checkin(1, later), Checkin::Fly(1), "it is short");
+    assert_eq!(pool.board(), vec![100]);
+    assert_eq!(pool.enqueue_shared(101, fare, later), Ok(()));
+    assert_eq!(pool.checkin(2, later), Checkin::Hand(0, 2), "they had to wait for one");
+    pool.on_landed();
+    assert_eq!(pool.checkin(1, later), Checkin::Fly(1));
+    assert_eq!(pool.board(), vec![101]);
+    pool.on_landed();
+    assert_eq!(pool.checkin(1, later), Checkin::Hand(1, 1));
+    assert_eq!(pool.checkin(1, later), Checkin::Hand(2, 1), "nobody waits for a flight");
+}
+
+#[test]
 fn resuming_forgets_that_servers_could_not_be_opened() {
     let now = Instant::now();
     let mut pool = ledger(small());
