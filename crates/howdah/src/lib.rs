@@ -24,9 +24,9 @@ pub use howdah_proxy::holds::{NotPaused, Scope};
 pub use howdah_proxy::host::{Answer, Request, Shutdown};
 pub use howdah_proxy::observe::Observer;
 pub use howdah_proxy::report::{
-    Advice, CacheCounts, CacheReport, ChangesReport, Counts, DatabaseReport, ListenAddress,
-    NodeReport, NotificationReport, PoolReport, Report, RouteReport, RuleReport, SharedCacheReport,
-    SharedCounts, Totals,
+    Advice, CacheCounts, CacheReport, CacheUsed, CacheUses, CacheUsesByName, ChangesReport, Counts,
+    DatabaseReport, ListenAddress, NodeReport, NotificationReport, PoolReport, Report, RouteReport,
+    RuleReport, SharedCacheReport, SharedCounts, Totals,
 };
 pub use howdah_proxy::tls;
 pub use howdah_web as web;

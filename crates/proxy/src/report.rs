@@ -155,7 +155,9 @@ pub struct RouteReport {
     pub requests: u64,
 }
 
-pub use crate::cache::Counts as CacheCounts;
+pub use crate::cache::{
+    Counts as CacheCounts, Used as CacheUsed, Uses as CacheUses, UsesByName as CacheUsesByName,
+};
 pub use crate::outsiders::{Outsider, OutsiderReport};
 
 /// What the result cache has done in one database.

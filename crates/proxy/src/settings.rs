@@ -78,6 +78,8 @@ pub struct Settings {
     pub overrides: Arc<Overrides>,
     /// Bytes of answers that the result cache keeps at most.
     pub cache_size: u64,
+    /// What is said of the result cache about single tables and forms of statements.
+    pub cache_rules: Arc<howdah_core::cache::rules::Rules>,
     /// What the result cache shares with other instances; `None`: nothing.
     pub shared_cache: Option<SharedCache>,
     /// How often nodes are asked what they count about databases; `None`: never.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use howdah_core::alerts::Board;
+use howdah_core::cache::Part;
 use howdah_core::limits;
 use howdah_core::login::Attempts;
 use howdah_core::pool::PoolConfig;
@@ -212,6 +213,13 @@ impl Shared {
         self.store.flush();
         if self.second_level.is_configured() {
             self.streams.forget_answers();
+        }
+    }
+
+    /// Forgets a part of them.
+    pub(crate) fn forget_part(&self, part: Part) {
+        if !self.store.flush_part(part, &self.streams.all()) {
+            self.forget_answers();
         }
     }
 

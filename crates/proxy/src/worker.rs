@@ -429,7 +429,7 @@ impl Worker {
         let places = self.places.borrow();
         let report = |place: &Rc<LocalPlace>| CacheReport {
             database: place.database.to_string(),
-            counts: place.tally.counts(),
+            counts: place.counts(),
         };
         places.values().map(report).collect()
     }

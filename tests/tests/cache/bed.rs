@@ -65,22 +65,7 @@ impl Bed {
     }
 
     fn before(cluster: Arc<Cluster>, keys: &str, all_nodes: bool) -> Self {
-        let mut text = "[listen]\nport = 0\nworkers = 1\n[[cluster]]\nname = \"main\"\n".to_owned();
-        let others = cluster.replicas().iter().filter(|_| all_nodes);
-        let all = std::iter::once(cluster.primary()).chain(others);
-        for node in all {
-            text.push_str(&format!(
-                "[[cluster.node]]\nname = \"{}\"\nhost = \"127.0.0.1\"\nport = {}\n",
-                node.name(),
-                node.port()
-            ));
-        }
-        text.push_str(
-            "[[database]]\nname = \"postgres\"\n[[user]]\nname = \"howdah\"\nauth = \"trust\"\n",
-        );
-        text.push_str("[cache]\npublication = \"howdah\"\ntags = 65536\nheartbeat = \"20ms\"\n");
-        text.push_str(keys);
-        let config = Config::from_toml(&text).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
+        let config = configuration(&cluster, keys, all_nodes);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -89,6 +74,25 @@ impl Bed {
         let engine = runtime.block_on(Engine::start(config));
         let engine = engine.unwrap_or_else(|error| panic!("Howdah does not start: {error}"));
         Self { engine: Some(engine), runtime, cluster }
+    }
+
+    /// With other keys of `[cache]` from now on.
+    pub(crate) fn reload(&self, keys: &str) {
+        let config = configuration(&self.cluster, keys, true);
+        self.runtime.block_on(self.engine().reload(config));
+    }
+
+    /// An administrator's connection to the console.
+    pub(crate) fn console(&self) -> Connection {
+        self.target("howdah", "howdah").client()
+    }
+
+    fn target(&self, user: &str, database: &str) -> Target {
+        let tcp = self.engine().addresses().into_iter().find_map(|address| match address {
+            ListenAddress::Tcp(address) => Some(address.port()),
+            ListenAddress::Unix(_) => None,
+        });
+        Target::port(tcp.expect("a TCP address"), user, database).timeout(LIMIT)
     }
 
     fn engine(&self) -> &Engine {
@@ -145,11 +149,7 @@ impl Bed {
 
     /// The same as another user.
     pub(crate) fn client_as(&self, user: &str) -> Connection {
-        let tcp = self.engine().addresses().into_iter().find_map(|address| match address {
-            ListenAddress::Tcp(address) => Some(address.port()),
-            ListenAddress::Unix(_) => None,
-        });
-        Target::port(tcp.expect("a TCP address"), user, "postgres").timeout(LIMIT).client()
+        self.target(user, "postgres").client()
     }
 
     /// Stops Howdah.
@@ -164,6 +164,26 @@ impl Drop for Bed {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// In front of these nodes, or of their primary alone, with these keys of `[cache]`.
+fn configuration(cluster: &Cluster, keys: &str, all_nodes: bool) -> Config {
+    let mut text = "[listen]\nport = 0\nworkers = 1\n[[cluster]]\nname = \"main\"\n".to_owned();
+    let others = cluster.replicas().iter().filter(|_| all_nodes);
+    let all = std::iter::once(cluster.primary()).chain(others);
+    for node in all {
+        text.push_str(&format!(
+            "[[cluster.node]]\nname = \"{}\"\nhost = \"127.0.0.1\"\nport = {}\n",
+            node.name(),
+            node.port()
+        ));
+    }
+    text.push_str(
+        "[[database]]\nname = \"postgres\"\n[[user]]\nname = \"howdah\"\nauth = \"trust\"\n",
+    );
+    text.push_str("[cache]\npublication = \"howdah\"\ntags = 65536\nheartbeat = \"20ms\"\n");
+    text.push_str(keys);
+    Config::from_toml(&text).unwrap_or_else(|errors| panic!("{errors}\n{text}"))
 }
 
 pub(crate) fn direct(node: &Node) -> Connection {

@@ -19,6 +19,7 @@ mod order;
 mod patched;
 mod race;
 mod replicas;
+mod rules;
 mod shared;
 mod sound;
 mod soundness;

@@ -1,5 +1,5 @@
-//! `howdah cache`: what the result cache of a running Howdah does; turn it on and off, forget its answers, ask why answers to a
-//! statement are not kept. Not its configuration: `[cache]`.
+//! `howdah cache`: what the result cache of a running Howdah does; turn it on and off, forget its answers or a part of them, ask why
+//! answers to a statement are not kept. Not its configuration: `[cache]`.
 
 use serde_json::json;
 
@@ -18,8 +18,10 @@ pub(crate) struct Args {
 /// What about it.
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// What it has done, by database
-    Stats(console::Args),
+    /// What it has done, by database or by table
+    Stats(Stats),
+    /// The rules about tables and forms of statements, and how often each had a part in something
+    Rules(console::Args),
     /// Whether answers to a statement are kept, and why not
     Explain(Explain),
     /// Answer from it, whatever the configuration says, until the next start
@@ -30,8 +32,42 @@ enum Verb {
     Observe(console::Args),
     /// Do again what the configuration says
     Reset(console::Args),
-    /// Forget all answers
-    Flush(console::Args),
+    /// Forget all answers, or those of a table, a tag or a form of statements
+    Flush(Flush),
+}
+
+/// Arguments of `howdah cache stats`.
+#[derive(Debug, clap::Args)]
+struct Stats {
+    /// By table: of which tables answers are found, and by which they are lost
+    #[arg(long)]
+    tables: bool,
+    #[command(flatten)]
+    console: console::Args,
+}
+
+/// Arguments of `howdah cache flush`.
+#[derive(Debug, clap::Args)]
+struct Flush {
+    #[command(flatten)]
+    part: Part,
+    #[command(flatten)]
+    console: console::Args,
+}
+
+/// What is forgotten.
+#[derive(Debug, clap::Args)]
+#[group(multiple = false)]
+struct Part {
+    /// Of statements that read this table or view, with or without its schema
+    #[arg(long)]
+    table: Option<String>,
+    /// Of statements that rules with this tag select
+    #[arg(long)]
+    tag: Option<String>,
+    /// Of statements of this form, as howdah queries prints it
+    #[arg(long)]
+    fingerprint: Option<String>,
 }
 
 /// Arguments of `howdah cache explain`.
@@ -65,7 +101,9 @@ const COLUMNS: [&str; 13] = [
 /// Does it.
 pub(crate) fn run(args: &Args) -> Outcome {
     match &args.verb {
-        Verb::Stats(console) => stats(console),
+        Verb::Stats(Stats { tables: false, console }) => stats(console),
+        Verb::Stats(Stats { tables: true, console }) => list(console, &TABLES),
+        Verb::Rules(console) => list(console, &RULES),
         Verb::Explain(explain) => tell(explain),
         Verb::On(console) => command("ON", "on", "answers come from the cache", console),
         Verb::Off(console) => command("OFF", "off", "PostgreSQL answers everything", console),
@@ -73,7 +111,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
             command("OBSERVE", "observe", "PostgreSQL answers, and hits are counted", console)
         }
         Verb::Reset(console) => command("RESET", "reset", "the configuration decides", console),
-        Verb::Flush(console) => command("FLUSH", "flush", "all answers are forgotten", console),
+        Verb::Flush(arguments) => flush(arguments),
     }
 }
 
@@ -102,6 +140,76 @@ fn stats(args: &console::Args) -> Outcome {
     }
     terminal::data(&text)?;
     Ok(Exit::Done)
+}
+
+/// What is shown as one table.
+struct List {
+    command: &'static str,
+    schema: &'static str,
+    rows: &'static str,
+    empty: &'static str,
+    columns: &'static [&'static str],
+}
+
+const RULES: List = List {
+    command: "SHOW CACHE_RULES",
+    schema: "howdah.cache_rules/1",
+    rows: "rules",
+    empty: "there are no rules: [[cache.rule]] in the configuration makes them\n",
+    columns: &[
+        "name",
+        "selects",
+        "mode",
+        "level",
+        "max_staleness_ms",
+        "tags",
+        "hits",
+        "misses",
+        "changed",
+    ],
+};
+
+const TABLES: List = List {
+    command: "SHOW CACHE_TABLES",
+    schema: "howdah.cache_tables/1",
+    rows: "tables",
+    empty: "no statement that can be kept has been looked up yet\n",
+    columns: &["database", "table", "hits", "misses", "hit_percent", "changed"],
+};
+
+fn list(args: &console::Args, list: &List) -> Outcome {
+    let rows = console::ask(args, async |console| console.rows(list.command, Some(LIMIT)).await)?;
+    if args.json {
+        terminal::json(&json!({ "schema": list.schema, list.rows: rows }))?;
+        return Ok(Exit::Done);
+    }
+    if rows.is_empty() {
+        terminal::data(list.empty)?;
+        return Ok(Exit::Done);
+    }
+    let mut table = Table::new(list.columns);
+    for row in &rows {
+        table.row(list.columns.iter().map(|name| cell(row, name)).collect());
+    }
+    terminal::data(&table.render())?;
+    Ok(Exit::Done)
+}
+
+fn flush(Flush { part, console }: &Flush) -> Outcome {
+    let said = [("TABLE", &part.table), ("TAG", &part.tag), ("FINGERPRINT", &part.fingerprint)];
+    let said = said.into_iter().find_map(|(word, name)| Some((word, name.as_ref()?)));
+    match said {
+        None => command("FLUSH", "flush", "all answers are forgotten", console),
+        Some((word, name)) => {
+            let text = format!("answers of {} {name} are forgotten", word.to_lowercase());
+            command(
+                &format!("FLUSH {word} {}", console::quoted_text(name)),
+                "flush",
+                &text,
+                console,
+            )
+        }
+    }
 }
 
 fn tell(args: &Explain) -> Outcome {

@@ -194,6 +194,12 @@ impl Freshness {
         }
     }
 
+    /// Whether a tag was raised after a position. For telling what answers are lost by, not for giving them.
+    #[must_use]
+    pub fn has_changed(&self, tag: Tag, since: Lsn) -> bool {
+        !self.invalidations.unchanged_since(&[tag], since)
+    }
+
     /// What a commit that is about to be told of says of rows. Before [`Freshness::on_commit`].
     pub fn on_rows(&self, position: Lsn, rows: Vec<(Tag, Told)>) {
         self.images.on_commit(position, rows);

@@ -16,6 +16,7 @@ use super::patch::Form;
 use super::refusal::{Reason, Uncacheable};
 use super::shown::{Place, Shown};
 use super::{ColumnSet, tag::Oid};
+use crate::route::class::Name;
 
 /// Tags of rows that one reading may have; with more it has that of the table.
 const ROWS: usize = 64;
@@ -63,6 +64,8 @@ const STEADY: [&str; 34] = [
 /// How the answers to one text are tagged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
+    /// All that it reads, views included.
+    relations: Box<[(Oid, Name)]>,
     reads: Box<[Read]>,
     sets: Box<[ColumnSet]>,
     repeated: Box<[u16]>,
@@ -117,7 +120,7 @@ pub fn plan(shape: &Shape, definitions: &Definitions) -> Result<Plan, Uncacheabl
     }
     let planner = Planner { shape, definitions };
     planner.names()?;
-    let mut reads: Vec<Read> = Vec::new();
+    let (mut reads, mut relations) = (Vec::<Read>::new(), Vec::new());
     for (index, reading) in shape.readings.iter().enumerate() {
         let (schema, name) = (reading.table.schema.as_deref(), &*reading.table.name);
         let mut known = reading.may_be_query;
@@ -130,6 +133,7 @@ pub fn plan(shape: &Shape, definitions: &Definitions) -> Result<Plan, Uncacheabl
                     .relation(part)
                     .ok_or_else(|| Uncacheable::of(Reason::UnknownTable, part))?;
                 planner.relation(relation)?;
+                relations.push((part, relation.name.clone()));
                 if !matches!(relation.kind, Kind::View | Kind::UnsteadyView) {
                     let keys = if alone { planner.keys(index, relation) } else { Box::default() };
                     reads.push(Read { relation: part, keys });
@@ -151,8 +155,10 @@ pub fn plan(shape: &Shape, definitions: &Definitions) -> Result<Plan, Uncacheabl
     let mut sets: Vec<ColumnSet> = reads.iter().map(Read::set).collect();
     sets.sort();
     sets.dedup();
+    relations.sort();
+    relations.dedup();
     let (reads, sets, repeated) = (reads.into(), sets.into(), shape.repeated.clone());
-    Ok(Plan { reads, sets, repeated, shown, patch })
+    Ok(Plan { relations: relations.into(), reads, sets, repeated, shown, patch })
 }
 
 struct Planner<'a> {
@@ -354,6 +360,12 @@ impl Read {
 }
 
 impl Plan {
+    /// What it reads: tables, and views that are read through.
+    #[must_use]
+    pub fn relations(&self) -> &[(Oid, Name)] {
+        &self.relations
+    }
+
     /// What has to be followed by the stream of changes.
     #[must_use]
     pub fn sets(&self) -> &[ColumnSet] {

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::rules::Chosen;
 use crate::route::{comment, parse_time};
 
 /// Whether the cache answers.
@@ -69,6 +70,14 @@ impl Level {
     }
 }
 
+/// What a session, a comment or an administrator has said, which no rule about tables takes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Said {
+    limit: Mode,
+    level: Option<Level>,
+    max_staleness: Duration,
+}
+
 /// All of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wish {
@@ -78,11 +87,13 @@ pub struct Wish {
     pub level: Option<Level>,
     /// The bound.
     pub max_staleness: Duration,
+    said: Said,
 }
 
 impl Default for Wish {
     fn default() -> Self {
-        Self { mode: Mode::Off, level: None, max_staleness: Duration::from_millis(100) }
+        let said = Said { limit: Mode::On, level: None, max_staleness: Duration::MAX };
+        Self { mode: Mode::Off, level: None, max_staleness: Duration::from_millis(100), said }
     }
 }
 
@@ -93,24 +104,62 @@ impl Wish {
         self.level.unwrap_or(if has_written { Level::Session } else { Level::Bounded })
     }
 
+    /// No more than this mode, whatever rules say.
+    fn limited(self, limit: Mode) -> Self {
+        let said = Said { limit: self.said.limit.min(limit), ..self.said };
+        Self { mode: self.mode.min(limit), said, ..self }
+    }
+
+    /// What an administrator says instead of the mode of databases. Rules about tables may turn more off, and nothing on.
+    #[must_use]
+    pub fn forced(self, mode: Mode) -> Self {
+        Self { mode, ..self }.limited(mode)
+    }
+
+    /// Whether nothing is kept, whatever rules say.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.said.limit == Mode::Off
+    }
+
+    /// The wish for a statement that rules select.
+    #[must_use]
+    pub fn under(self, chosen: &Chosen) -> Self {
+        let bound = chosen.max_staleness.unwrap_or(self.max_staleness);
+        Self {
+            mode: chosen.mode.map_or(self.mode, |mode| mode.min(self.said.limit)),
+            level: self.said.level.or(chosen.level).or(self.level),
+            max_staleness: bound.min(self.said.max_staleness),
+            said: self.said,
+        }
+    }
+
     /// The wish with one thing said differently: `cache`, `cache_level` or `max_staleness`. Other names change nothing.
     #[must_use]
     pub fn with(self, name: &str, value: &str) -> Self {
+        let said = self.said;
         let changed = match name {
-            "cache" => Mode::parse(value).map(|mode| Self { mode: mode.min(self.mode), ..self }),
-            "cache_level" => Level::parse(value).map(|level| Self { level: Some(level), ..self }),
-            "max_staleness" => parse_time(value)
-                .map(|bound| Self { max_staleness: bound.min(self.max_staleness), ..self }),
+            "cache" => Mode::parse(value).map(|mode| self.limited(mode)),
+            "cache_level" => Level::parse(value).map(|level| Self {
+                level: Some(level),
+                said: Said { level: Some(level), ..said },
+                ..self
+            }),
+            "max_staleness" => parse_time(value).map(|bound| Self {
+                max_staleness: bound.min(self.max_staleness),
+                said: Said { max_staleness: bound.min(said.max_staleness), ..said },
+                ..self
+            }),
             _ => return self,
         };
-        changed.unwrap_or(Self { mode: Mode::Off, ..self })
+        changed.unwrap_or_else(|| self.limited(Mode::Off))
     }
 
     /// The wish with what a comment in front of a statement says: `/* howdah: cache=off */`.
     #[must_use]
     pub fn with_comment(self, sql: &[u8]) -> Self {
         let Some(said) = comment(sql) else { return self };
-        let off = Self { mode: Mode::Off, ..self };
+        let off = self.limited(Mode::Off);
         let Ok(said) = std::str::from_utf8(said) else { return off };
         said.split_ascii_whitespace().fold(self, |wish, word| match word.split_once('=') {
             Some((name, value)) => wish.with(name, value),

@@ -72,7 +72,7 @@ impl PartialEq for Pattern {
 }
 
 /// A table in a rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TableName {
     /// `None`: in any schema.
     pub schema: Option<String>,

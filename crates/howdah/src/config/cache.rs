@@ -1,17 +1,21 @@
-//! `[cache]` and `[database.cache]`: how changes of databases are followed, and whether answers are kept. Not which.
+//! `[cache]`, `[[cache.rule]]` and `[database.cache]`: how changes of databases are followed, and whether answers are kept. Not which.
+//!
+//! Invariant: a rule that cannot be read is a mistake and never left out.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
+use howdah_core::cache::rules::{Rule, Rules, Subject};
 use howdah_core::cache::wish::{Level, Mode, Wish};
+use howdah_core::rules::TableName;
 use howdah_proxy::settings::{Changes, SharedCache, User};
 
-use super::document::Table;
+use super::document::{self, Table};
 use super::error::Mistake;
-use super::keys::{CACHE, REDIS};
+use super::keys::{CACHE, CACHE_RULE, REDIS};
 use super::read::{Findings, Reader};
 use super::secret;
-use super::validate::role;
+use super::validate::{role, unique};
 
 /// How changes are followed, and what is shared with others who follow them. `None`: they are not, and nothing is.
 pub(crate) fn changes(
@@ -69,8 +73,8 @@ fn shared(
     }
 }
 
-/// Bytes of answers at most, and what is said about the cache where a database says nothing.
-pub(crate) fn answers(root: &Table, findings: &mut Findings) -> (u64, Wish) {
+/// Bytes of answers at most, what is said about the cache where a database says nothing, and about tables and statements.
+pub(crate) fn answers(root: &Table, findings: &mut Findings) -> (u64, Wish, Rules) {
     const MIB: u64 = 1 << 20;
     let mut reader = Reader::new(CACHE.keys, root.single("cache"), "cache", findings);
     let size: u64 = reader.integer("size").unwrap_or_default();
@@ -80,7 +84,7 @@ pub(crate) fn answers(root: &Table, findings: &mut Findings) -> (u64, Wish) {
         let fix = "publication = \"howdah\" (howdah setup makes it)";
         reader.fail(Mistake::Missing, "publication", reason, fix);
     }
-    (size.saturating_mul(MIB), wish)
+    (size.saturating_mul(MIB), wish, rules(root, findings))
 }
 
 /// What is said about the cache, where it differs from `base`.
@@ -90,9 +94,83 @@ pub(crate) fn wish(reader: &mut Reader<'_>, base: Wish) -> Wish {
         Some(word) => Level::parse(word),
         None => base.level,
     };
-    Wish {
-        mode: reader.word("mode").and_then(Mode::parse).unwrap_or(base.mode),
-        level,
-        max_staleness: reader.duration("max_staleness").unwrap_or(base.max_staleness),
+    let mut wish = base;
+    wish.mode = reader.word("mode").and_then(Mode::parse).unwrap_or(base.mode);
+    wish.level = level;
+    wish.max_staleness = reader.duration("max_staleness").unwrap_or(base.max_staleness);
+    wish
+}
+
+/// Reads all `[[cache.rule]]` in their order.
+fn rules(root: &Table, findings: &mut Findings) -> Rules {
+    let Some(cache) = root.single(CACHE.name) else { return Rules::default() };
+    let tables = cache.named(CACHE_RULE.name);
+    unique(tables, CACHE.name, findings);
+    let follows =
+        Reader::new(CACHE.keys, Some(cache), CACHE.name, findings).is_given("publication");
+    let mut rules = Vec::with_capacity(tables.len());
+    for (index, table) in tables.iter().enumerate() {
+        let name = table.name();
+        let path = document::path(CACHE.name, table.section, Some((index, name.as_deref())));
+        let mut reader = Reader::new(CACHE_RULE.keys, Some(table), path, findings);
+        rules.extend(rule(&mut reader, follows));
     }
+    Rules::new(rules)
+}
+
+fn rule(reader: &mut Reader<'_>, follows: bool) -> Option<Rule> {
+    let name = reader.text("name");
+    if name.is_none() && !reader.is_given("name") {
+        reader.fail(Mistake::Missing, "name", "a rule without a name", "name = \"catalog\"");
+    }
+    let subject = subject(reader);
+    let mode = reader.word("mode").and_then(Mode::parse);
+    if mode.is_some_and(|mode| mode != Mode::Off) && !follows {
+        unfollowed(reader, "mode");
+    }
+    let level = reader.word("level").and_then(Level::parse);
+    let max_staleness = reader.duration("max_staleness");
+    let tags = reader.list("tags").unwrap_or_default();
+    let says = ["mode", "level", "max_staleness", "tags"];
+    if !says.iter().any(|key| reader.is_given(key)) {
+        let fix = "mode = \"off\", or level, max_staleness or tags";
+        reader.fail(Mistake::Missing, "mode", "a rule that says nothing of the cache", fix);
+    }
+    Some(Rule { name: name?, subject: subject?, mode, level, max_staleness, tags })
+}
+
+fn subject(reader: &mut Reader<'_>) -> Option<Subject> {
+    let (table, form) = (reader.is_given("table"), reader.is_given("fingerprint"));
+    let fix = "one of table and fingerprint";
+    match (table, form) {
+        (false, false) => {
+            reader.fail(Mistake::Missing, "table", "a rule about nothing", fix);
+            None
+        }
+        (true, true) => {
+            let reason = "a rule about two kinds of things";
+            reader.fail(Mistake::Conflict, "fingerprint", reason, fix);
+            None
+        }
+        _ => {
+            let key = if table { "table" } else { "fingerprint" };
+            let list = reader.list(key)?;
+            if list.is_empty() {
+                reader.fail(Mistake::Value, key, "a list of nothing", "name something");
+                return None;
+            }
+            if table {
+                let names = list.iter().map(|text| TableName::parse(text));
+                return Some(Subject::Tables(names.collect()));
+            }
+            let found = list.iter().filter_map(|text| super::rules::fingerprint(reader, text));
+            Some(Subject::Fingerprints(found.collect()))
+        }
+    }
+}
+
+fn unfollowed(reader: &mut Reader<'_>, key: &'static str) {
+    let reason = "nobody would tell which answers are wrong";
+    let fix = "publication = \"howdah\" in [cache] (howdah setup makes it)";
+    reader.fail(Mistake::Missing, key, reason, fix);
 }

@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod cache_rules;
 mod file;
 mod import;
 mod import_keys;

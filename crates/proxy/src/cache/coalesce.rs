@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::quality::RandomState;
-use howdah_core::cache::{Seen, Tag};
+use howdah_core::cache::{About, Seen, Tag};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -40,6 +40,7 @@ pub(super) struct Terms {
     /// What it will be kept with.
     pub(super) tags: Arc<[Tag]>,
     pub(super) seen: Seen,
+    pub(super) about: Arc<About>,
     /// What describes its rows was asked for.
     pub(super) describes: bool,
     /// How long to wait at most.

@@ -4,6 +4,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use howdah_core::cache::wish::{Level, Mode};
@@ -44,6 +45,8 @@ pub(crate) struct Filling {
     /// Of the pool's target, and of the store.
     pub(super) generation: u64,
     pub(super) flushes: u32,
+    /// What was forgotten in parts before it was asked for.
+    pub(super) parts: u64,
     pub(super) since: Instant,
     pub(super) captured: Vec<u8>,
     pub(super) state: State,
@@ -112,9 +115,21 @@ impl Filling {
         let elsewhere = self.elsewhere.filter(|_| worth.is_dear());
         drop(plans);
         let came = self.place.freshness.mark();
-        let Self { place, key, analysis, counts_only, fetching, patch, .. } = self;
-        let entry = Entry { answer, shape, tags, patch, seen, came, analysis, cost, counts_only };
-        let entry = Arc::new(entry);
+        let Self { place, planned, key, analysis, counts_only, fetching, patch, .. } = self;
+        let (about, outlived) = (Arc::clone(&planned.about), AtomicU64::new(self.parts));
+        let entry = Arc::new(Entry {
+            answer,
+            shape,
+            tags,
+            patch,
+            seen,
+            came,
+            analysis,
+            cost,
+            counts_only,
+            about,
+            outlived,
+        });
         store.put(key, Arc::clone(&entry));
         if let Some(elsewhere) = elsewhere {
             elsewhere.put(&entry);
@@ -133,9 +148,10 @@ impl Session {
         let Some((_, place)) = &known.at else { return };
         self.caching.has_written |= !pure;
         let bounded = known.wish.level(self.caching.has_written) == Level::Bounded;
-        if !bounded {
-            self.caching.fence = Some(place.freshness.fence());
-        }
+        // Its next statement may ask for more than the session does.
+        let freshness = &place.freshness;
+        let fence = if bounded { freshness.mark() } else { freshness.fence() };
+        self.caching.fence = Some(fence);
     }
 
     /// The server is ready for the next request, outside a transaction if `idle`: what it has answered is complete once it is passed

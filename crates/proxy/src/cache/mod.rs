@@ -8,6 +8,7 @@
 mod coalesce;
 mod fence;
 mod fill;
+mod flushes;
 mod patch;
 pub(crate) mod place;
 mod plans;
@@ -20,4 +21,4 @@ pub(crate) use place::LocalPlace;
 pub(crate) use plans::explained;
 pub(crate) use session::Caching;
 pub(crate) use store::Store;
-pub use tally::Counts;
+pub use tally::{Counts, Used, Uses, UsesByName};

@@ -4,6 +4,7 @@
 //! Invariant: what was made anew is judged like any other answer before it is given.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use howdah_core::cache::Refusal;
@@ -53,6 +54,8 @@ impl Entry {
             analysis: Arc::clone(&self.analysis),
             cost: self.cost,
             counts_only: false,
+            about: Arc::clone(&self.about),
+            outlived: AtomicU64::new(self.outlived.load(Ordering::Acquire)),
         })
     }
 }

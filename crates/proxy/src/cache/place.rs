@@ -2,14 +2,16 @@
 //!
 //! Invariant: the number of a place is never that of another one.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use howdah_core::cache::Freshness;
+use howdah_core::cache::rules::Rules;
+use howdah_core::cache::{About, Freshness, Seen, Tag};
+use howdah_core::route::class::Name;
 
 use super::plans::Plans;
-use super::tally::Tally;
+use super::tally::{Counts, Tally};
 use crate::catalog::{Catalogs, Watched};
 use crate::invalidate::Followed;
 use crate::pool::Pool;
@@ -25,6 +27,8 @@ pub(crate) struct LocalPlace {
     pub(crate) watched: Arc<Watched>,
     pub(crate) plans: RefCell<Plans>,
     pub(crate) tally: Tally,
+    /// The number of the rules that hold; 0: there are none.
+    pub(super) rules: Cell<u64>,
 }
 
 impl LocalPlace {
@@ -48,8 +52,32 @@ impl LocalPlace {
             watched,
             plans: RefCell::default(),
             tally: Tally::default(),
+            rules: Cell::default(),
         });
         worker.places.borrow_mut().insert(name, Rc::clone(&place));
         Some(place)
+    }
+
+    /// From now on these rules hold.
+    pub(super) fn obey(&self, rules: &Arc<Rules>) {
+        self.rules.set(rules.number());
+        self.plans.borrow_mut().obey(rules);
+    }
+
+    /// What was kept is of before a change of something that it is about.
+    #[cold]
+    pub(super) fn on_changed(&self, about: &Arc<About>, seen: Seen) {
+        let changed = |(oid, _): &(u32, Name)| {
+            [Tag::table(*oid), Tag::whole(*oid)]
+                .into_iter()
+                .any(|tag| self.freshness.has_changed(tag, seen.v))
+        };
+        let places = about.relations.iter().enumerate().filter(|(_, one)| changed(one));
+        self.plans.borrow_mut().on_changed(about, places.map(|(at, _)| at));
+    }
+
+    /// What the cache has done here.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts { used: self.plans.borrow().used(), ..self.tally.counts() }
     }
 }

@@ -11,10 +11,14 @@ use std::sync::Arc;
 use howdah_core::cache::admission::Worth;
 use howdah_core::cache::definitions::Definitions;
 use howdah_core::cache::freshness::Epoch;
-use howdah_core::cache::{Freshness, Lsn, Plan, Reason, Seen, Shown, Uncacheable, Unseen, plan};
+use howdah_core::cache::rules::Rules;
+use howdah_core::cache::{
+    About, Freshness, Lsn, Plan, Reason, Seen, Shown, Uncacheable, Unseen, plan,
+};
 use howdah_core::limits;
-use howdah_sql::{Analysis, Masked, Shape, Unkept};
+use howdah_sql::{Analysis, Fingerprint, Masked, Shape, Unkept};
 
+use super::tally::{Used, Uses};
 use crate::catalog::Watched;
 use crate::share::is_pure_read;
 
@@ -33,13 +37,28 @@ pub(crate) struct Plans {
     /// By masked text; `None`: that has to be asked of each text by itself.
     by_mask: Map<Box<[u8]>, Option<Known>>,
     masked: Masked,
-    forms: Map<u64, Worth>,
+    forms: Map<u64, Form>,
+    /// Of forms that are not remembered any more.
+    gone: Used,
+    rules: Arc<Rules>,
+}
+
+/// What is known of one form of statements.
+#[derive(Debug, Default)]
+struct Form {
+    worth: Worth,
+    uses: Uses,
+    /// What its answers are about, once one was kept or given.
+    about: Option<Arc<About>>,
+    /// How often what was kept had changed, for each relation of `about` by its place.
+    changed: Box<[u64]>,
 }
 
 /// How the answers to one text are tagged.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Planned {
     pub(crate) plan: Plan,
+    pub(crate) about: Arc<About>,
     /// It is that of a masked text: values of literals have to be given.
     pub(crate) masked: bool,
     /// From where on changes of what it reads are seen, in this epoch.
@@ -79,6 +98,20 @@ impl Planned {
     }
 }
 
+impl Form {
+    fn add_to(&self, used: &mut Used) {
+        let Some(about) = &self.about else { return };
+        for (at, (_, name)) in about.relations.iter().enumerate() {
+            let changed = self.changed.get(at).copied().unwrap_or_default();
+            used.tables.add(&name.to_string(), Uses { changed, ..self.uses });
+        }
+        for name in about.chosen.iter().flat_map(|chosen| &chosen.names) {
+            let changed = self.changed.iter().max().copied().unwrap_or_default();
+            used.rules.add(name, Uses { changed, ..self.uses });
+        }
+    }
+}
+
 impl Plans {
     /// How the answers to a text are tagged.
     pub(crate) fn planned(&mut self, watched: &Watched, sql: &[u8], analysis: &Analysis) -> Known {
@@ -88,23 +121,36 @@ impl Plans {
             self.by_text.clear();
             self.by_mask.clear();
             self.generation = Some(generation);
+            // Names may mean something else.
+            for form in self.forms.values_mut() {
+                form.add_to(&mut self.gone);
+                *form = Form { worth: form.worth, ..Form::default() };
+            }
         }
-        let planned = self.known(sql)?;
+        let form = analysis.fingerprint;
+        let planned = self.known(sql, form)?;
         // The same text may be read differently by another session: with `standard_conforming_strings` off.
-        if is_pure_read(analysis) { Ok(planned) } else { Err(Reason::Function) }
+        if !is_pure_read(analysis) {
+            return Err(Reason::Function);
+        }
+        if planned.about.fingerprint == form {
+            return Ok(planned);
+        }
+        let about = Arc::new(self.rules.about(form, planned.plan.relations().into()));
+        Ok(Rc::new(Planned { about, ..Planned::clone(&planned) }))
     }
 
-    fn known(&mut self, sql: &[u8]) -> Known {
+    fn known(&mut self, sql: &[u8], form: Fingerprint) -> Known {
         if let Some(known) = self.by_text.get(sql) {
             return known.clone();
         }
         if self.masked.mask(sql)
-            && let Some(planned) = self.by_mask()
+            && let Some(planned) = self.by_mask(form)
         {
             return planned;
         }
         let shape = shape(sql).map_err(|no| no.reason);
-        let planned = shape.and_then(|shape| of_shape(&shape, &self.definitions, false));
+        let planned = shape.and_then(|shape| self.of_shape(&shape, form, false));
         if self.by_text.len() >= limits::CACHE_PLANS {
             self.by_text.clear();
         }
@@ -113,20 +159,27 @@ impl Plans {
     }
 
     /// Of the text that was just masked.
-    fn by_mask(&mut self) -> Option<Known> {
+    fn by_mask(&mut self, form: Fingerprint) -> Option<Known> {
         if let Some(known) = self.by_mask.get(self.masked.text()) {
             return known.clone();
         }
         let shape = self.masked.shape();
         let planned = shape.map(|shape| {
             let shape = shape.map_err(Reason::Text);
-            shape.and_then(|shape| of_shape(&shape, &self.definitions, true))
+            shape.and_then(|shape| self.of_shape(&shape, form, true))
         });
         if self.by_mask.len() >= limits::CACHE_PLANS {
             self.by_mask.clear();
         }
         self.by_mask.insert(self.masked.text().into(), planned.clone());
         planned
+    }
+
+    fn of_shape(&self, shape: &Shape, form: Fingerprint, masked: bool) -> Known {
+        let plan = plan(shape, &self.definitions).map_err(|no| no.reason)?;
+        let about = Arc::new(self.rules.about(form, plan.relations().into()));
+        let (since, since_shown) = Default::default();
+        Ok(Rc::new(Planned { plan, about, masked, since, since_shown }))
     }
 
     /// The values of the literals of a text, which is the last that was planned, for a plan that is masked.
@@ -139,19 +192,76 @@ impl Plans {
         self.generation
     }
 
-    /// What is known of a form.
-    pub(crate) fn worth(&mut self, form: u64) -> &mut Worth {
+    /// From now on these rules hold.
+    pub(super) fn obey(&mut self, rules: &Arc<Rules>) {
+        if self.rules.number() != rules.number() {
+            self.by_text.clear();
+            self.by_mask.clear();
+            self.forget_forms();
+        }
+        self.rules = Arc::clone(rules);
+    }
+
+    fn form(&mut self, form: u64) -> &mut Form {
         if self.forms.len() >= limits::CACHE_PLANS && !self.forms.contains_key(&form) {
-            self.forms.clear();
+            self.forget_forms();
         }
         self.forms.entry(form).or_default()
     }
-}
 
-fn of_shape(shape: &Shape, definitions: &Definitions, masked: bool) -> Known {
-    let plan = plan(shape, definitions).map_err(|no| no.reason)?;
-    let (since, since_shown) = Default::default();
-    Ok(Rc::new(Planned { plan, masked, since, since_shown }))
+    fn forget_forms(&mut self) {
+        self.forms.values().for_each(|form| form.add_to(&mut self.gone));
+        self.forms.clear();
+    }
+
+    /// Whether keeping answers to a form is worth it.
+    pub(crate) fn worth(&mut self, form: u64) -> &mut Worth {
+        &mut self.form(form).worth
+    }
+
+    /// An answer was found, and may be given.
+    pub(super) fn on_hit(&mut self, about: &Arc<About>) {
+        let form = self.form(about.fingerprint.0);
+        form.worth.on_lookup(true);
+        form.uses.hits += 1;
+        if form.about.is_none() {
+            form.about = Some(Arc::clone(about));
+        }
+    }
+
+    /// None was.
+    pub(super) fn on_miss(&mut self, about: &Arc<About>) {
+        let form = self.form(about.fingerprint.0);
+        form.uses.misses += 1;
+        if form.about.is_none() {
+            form.about = Some(Arc::clone(about));
+        }
+    }
+
+    /// What was found is of before a change of these of the relations that it is about, by their places.
+    pub(super) fn on_changed(
+        &mut self,
+        about: &Arc<About>,
+        relations: impl Iterator<Item = usize>,
+    ) {
+        let form = self.form(about.fingerprint.0);
+        let about = form.about.get_or_insert_with(|| Arc::clone(about));
+        if form.changed.len() != about.relations.len() {
+            form.changed = vec![0; about.relations.len()].into();
+        }
+        for at in relations {
+            if let Some(count) = form.changed.get_mut(at) {
+                *count += 1;
+            }
+        }
+    }
+
+    /// How often answers were found and not, by tables and by rules.
+    pub(super) fn used(&self) -> Used {
+        let mut used = self.gone.clone();
+        self.forms.values().for_each(|form| form.add_to(&mut used));
+        used
+    }
 }
 
 fn shape(sql: &[u8]) -> Result<Shape, Uncacheable> {

@@ -23,6 +23,7 @@ use super::coalesce::{Fetch, Terms};
 use super::fence::FENCED;
 use super::fill::{Filling, State};
 use super::place::LocalPlace;
+use super::plans::Planned;
 use super::store::Entry;
 use crate::clock;
 use crate::faults::{self, Fault};
@@ -100,6 +101,17 @@ struct Found<'a> {
     told: Option<u64>,
 }
 
+/// What is known of the statement of a request.
+struct Judged<'a> {
+    analysis: Arc<Analysis>,
+    planned: Rc<Planned>,
+    /// Values of its literals, if it was planned without them.
+    literals: Vec<&'a [u8]>,
+    /// Of the catalog that it was planned by.
+    generation: Option<u64>,
+    mode: Mode,
+}
+
 /// A refusal in one word.
 pub(super) const fn word(refusal: cache::Refusal) -> &'static str {
     match refusal {
@@ -172,12 +184,14 @@ impl Session {
             Looked::Missed(missed) => {
                 self.caching.filling = missed.map(|missed| {
                     place.tally.on_miss();
+                    place.plans.borrow_mut().on_miss(&missed.filling.planned.about);
                     missed.filling
                 });
                 return Ok(false);
             }
             Looked::Coming(..) | Looked::Fenced(_) => return Ok(false),
         };
+        let wish = hit.wanted.wish;
         if wish.level(self.caching.has_written) == Level::Strict {
             match self.confirm(&place, &hit).await? {
                 Ok(true) => {}
@@ -205,13 +219,16 @@ impl Session {
     ) -> Option<Hit> {
         let entry = came.filter(|entry| {
             let terms = (&*entry.tags, entry.seen);
-            entry.fits(&wanted) && self.may_give(wanted.wish, place, terms, clock::now()).is_ok()
+            let is_good = entry.is_remembered(&self.worker.shared.store.parts);
+            is_good
+                && entry.fits(&wanted)
+                && self.may_give(wanted.wish, place, terms, clock::now()).is_ok()
         });
         let Some(entry) = entry else {
             place.tally.on_reason("waited");
             return None;
         };
-        place.plans.borrow_mut().worth(entry.analysis.fingerprint.0).on_lookup(true);
+        place.plans.borrow_mut().on_hit(&entry.about);
         Some(Hit { entry, wanted, coalesced: true })
     }
 
@@ -258,7 +275,7 @@ impl Session {
             return Looked::Missed(None);
         };
         let wish = wish.with_comment(found.sql);
-        if wish.mode == Mode::Off {
+        if wish.is_refused() {
             place.tally.on_reason("off");
             return Looked::Missed(None);
         }
@@ -271,46 +288,43 @@ impl Session {
         let (around, length) = (found.asked.around, found.asked.length);
         let mut wanted =
             Wanted { around, told: found.told, length, wish, route: NameId::default() };
-        let store = &self.worker.shared.store;
-        if let Some(entry) = store.get(&key) {
-            let (entry, verdict) = self.judged(entry, (&key, wish), place, now);
-            let hit = entry.fits(&wanted) && verdict.is_ok();
-            if hit {
-                place.plans.borrow_mut().worth(entry.analysis.fingerprint.0).on_lookup(true);
-                wanted.route = self.route_of(found.sql);
-                return Looked::Found(Hit { entry, wanted, coalesced: false });
-            }
-            if let Err(reason) = verdict {
-                if may_wait && let Some(fence) = self.awaited(reason, wish, place) {
-                    return Looked::Fenced(fence);
-                }
-                place.tally.on_reason(reason);
-                // It stays good for when there is news again.
-                if reason == FENCED || reason == word(cache::Refusal::Lease) {
-                    place.tally.on_miss();
+        let (rules, store) = (place.rules.get(), &self.worker.shared.store);
+        let is_good =
+            |entry: &Arc<Entry>| entry.is_under(rules) && entry.is_remembered(&store.parts);
+        if let Some(entry) = store.get(&key).filter(is_good) {
+            if rules != 0 {
+                wanted.wish = entry.about.wish(wish);
+                if wanted.wish.mode == Mode::Off {
+                    place.tally.on_reason("off");
                     return Looked::Missed(None);
                 }
             }
+            let (entry, verdict) = self.judged(entry, (&key, wanted.wish), place, now);
+            if entry.fits(&wanted) && verdict.is_ok() {
+                place.plans.borrow_mut().on_hit(&entry.about);
+                wanted.route = self.route_of(found.sql);
+                return Looked::Found(Hit { entry, wanted, coalesced: false });
+            }
+            if let Err(reason) = verdict
+                && let Some(looked) = self.not_given((reason, &entry), wanted.wish, place, may_wait)
+            {
+                return looked;
+            }
         }
-        if may_wait
-            && wish.mode == Mode::On
-            && let Some(fetch) = store.fetches.of(&key)
-            && (fetch.terms.describes || !around.describe)
-        {
-            match self.may_give(wish, place, (&fetch.terms.tags, fetch.terms.seen), now) {
-                Ok(()) => {
+        if may_wait && let Some(fetch) = store.fetches.of(&key) {
+            wanted.wish = fetch.terms.about.wish(wish);
+            match self.joined(&fetch, &wanted, place, now) {
+                Some(Ok(())) => {
                     wanted.route = self.route_of(found.sql);
                     return Looked::Coming(fetch, wanted);
                 }
-                Err(reason) => {
-                    if let Some(fence) = self.awaited(reason, wish, place) {
-                        return Looked::Fenced(fence);
-                    }
-                }
+                Some(Err(fence)) => return Looked::Fenced(fence),
+                None => {}
             }
         }
-        match self.filling(place, &found, (&key, wish.mode), now) {
+        match self.filling(place, &found, (&key, wish), now) {
             Ok(filling) => {
+                wanted.wish = filling.planned.about.wish(wish);
                 wanted.route = self.route_of(found.sql);
                 Looked::Missed(Some(Missed { filling: Box::new(filling), wanted }))
             }
@@ -319,6 +333,51 @@ impl Session {
                 place.tally.on_reason(reason);
                 Looked::Missed(None)
             }
+        }
+    }
+
+    /// What is kept may not be given for this reason: what follows, if it is not that PostgreSQL is asked for another one.
+    fn not_given(
+        &self,
+        (reason, entry): (&'static str, &Entry),
+        wish: Wish,
+        place: &LocalPlace,
+        may_wait: bool,
+    ) -> Option<Looked> {
+        if may_wait && let Some(fence) = self.awaited(reason, wish, place) {
+            return Some(Looked::Fenced(fence));
+        }
+        place.tally.on_reason(reason);
+        if reason == word(cache::Refusal::Changed) {
+            place.on_changed(&entry.about, entry.seen);
+        }
+        // It stays good for when there is news again.
+        if reason == FENCED || reason == word(cache::Refusal::Lease) {
+            place.tally.on_miss();
+            place.plans.borrow_mut().on_miss(&entry.about);
+            return Some(Looked::Missed(None));
+        }
+        None
+    }
+
+    /// Whether to wait for what somebody else has asked for; an error: at once, or after a fence. `None`: no.
+    fn joined(
+        &self,
+        fetch: &Fetch,
+        wanted: &Wanted,
+        place: &LocalPlace,
+        now: Instant,
+    ) -> Option<Result<(), Fence>> {
+        let terms = &fetch.terms;
+        let fits = terms.about.rules == place.rules.get()
+            && (terms.describes || !wanted.around.describe)
+            && wanted.wish.mode == Mode::On;
+        if !fits {
+            return None;
+        }
+        match self.may_give(wanted.wish, place, (&terms.tags, terms.seen), now) {
+            Ok(()) => Some(Ok(())),
+            Err(reason) => self.awaited(reason, wanted.wish, place).map(Err),
         }
     }
 
@@ -348,7 +407,7 @@ impl Session {
         &self,
         place: &Rc<LocalPlace>,
         found: &Found<'_>,
-        (key, mode): (&[u8], Mode),
+        (key, wish): (&[u8], Wish),
         now: Instant,
     ) -> Result<Filling, &'static str> {
         let analysis = match found.analysis {
@@ -361,10 +420,32 @@ impl Session {
             .map_err(cache::Reason::word)?;
         let literals = plans.literals(&planned, key::bare(found.sql));
         let generation = plans.generation();
-        if !plans.worth(analysis.fingerprint.0).admits() {
+        drop(plans);
+        let mode = planned.about.wish(wish).mode;
+        if mode == Mode::Off {
+            return Err("off");
+        }
+        let about = Arc::clone(&planned.about);
+        let judged = Judged { analysis, planned, literals, generation, mode };
+        let made = self.filling_of(judged, place, found, key, now);
+        if made.is_err() {
+            place.plans.borrow_mut().on_miss(&about);
+        }
+        made
+    }
+
+    fn filling_of(
+        &self,
+        judged: Judged<'_>,
+        place: &Rc<LocalPlace>,
+        found: &Found<'_>,
+        key: &[u8],
+        now: Instant,
+    ) -> Result<Filling, &'static str> {
+        let Judged { analysis, planned, literals, generation, mode } = judged;
+        if !place.plans.borrow_mut().worth(analysis.fingerprint.0).admits() {
             return Err("not-worth-it");
         }
-        drop(plans);
         let (values, binary) = found.asked.values().ok_or("shape")?;
         let types = oids(found.types);
         let parameters = Parameters { types: &types, values: &values, literals: &literals };
@@ -392,10 +473,12 @@ impl Session {
         let mut plans = place.plans.borrow_mut();
         let worth = plans.worth(analysis.fingerprint.0);
         worth.on_lookup(false);
-        let store = &self.worker.shared.store;
+        let (store, patience) = (&self.worker.shared.store, worth.patience());
+        let (flushes, parts) = (store.flushes(), store.parts.number());
         let fetching = (mode == Mode::On).then(|| {
-            let (tags, describes) = (Arc::clone(&tags), found.asked.around.describe);
-            store.fetches.begin(key, Terms { tags, seen, describes, patience: worth.patience() })
+            let (tags, about) = (Arc::clone(&tags), Arc::clone(&planned.about));
+            let describes = found.asked.around.describe;
+            store.fetches.begin(key, Terms { tags, seen, about, describes, patience })
         });
         Ok(Filling {
             place: Rc::clone(place),
@@ -411,7 +494,8 @@ impl Session {
             analysis,
             told: found.told,
             generation: self.home.generation(),
-            flushes: store.flushes(),
+            flushes,
+            parts,
             since: now,
             captured: Vec::new(),
             state: State::Open,
@@ -477,15 +561,22 @@ impl Known {
         let settings = worker.settings();
         let base = settings.database(&session.home.key.database).map(|database| database.cache);
         let mut base = base.unwrap_or_default();
-        base.mode = worker.shared.store.forced().0.unwrap_or(base.mode);
+        if let Some(mode) = worker.shared.store.forced().0 {
+            base = base.forced(mode);
+        }
         let said = context.iter().filter_map(|(name, replay)| {
             Some((name.strip_prefix("howdah.")?, rows::last_literal(replay)))
         });
         let wish = said.fold(base, |wish, (name, value)| wish.with(name, &value));
-        let place = (wish.mode != Mode::Off).then(|| LocalPlace::of(worker, &session.home));
+        let rules = &settings.cache_rules;
+        let is_used = wish.mode != Mode::Off || (rules.turn_on() && !wish.is_refused());
+        let place = is_used.then(|| LocalPlace::of(worker, &session.home));
         let number =
             || worker.shared.store.number(&format!("settings {}", key::settings(&context)));
         let at = place.flatten().map(|place| (number(), place));
+        if let Some((_, place)) = &at {
+            place.obey(rules);
+        }
         Self { context, revisions, wish, at }
     }
 }

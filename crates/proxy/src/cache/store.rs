@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use howdah_core::cache::wish::Mode;
-use howdah_core::cache::{Answer, Fence, Patch, Seen, Tag};
+use howdah_core::cache::{About, Answer, Fence, Freshness, Part, Patch, Seen, Tag};
 use howdah_core::limits;
 use howdah_sql::Analysis;
 use parking_lot::Mutex;
@@ -18,6 +18,7 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
 use super::coalesce::Fetches;
+use super::flushes::Flushes;
 
 /// Bytes that an entry takes besides its key, tags and answer.
 const OVERHEAD: usize = 256;
@@ -42,6 +43,28 @@ pub(crate) struct Entry {
     pub(crate) cost: Duration,
     /// It is there to be counted, and never given: a replica has answered.
     pub(crate) counts_only: bool,
+    pub(crate) about: Arc<About>,
+    /// It has outlived what was forgotten in parts up to this number.
+    pub(super) outlived: AtomicU64,
+}
+
+impl Entry {
+    /// Whether it was judged by these rules, if there are any.
+    pub(super) fn is_under(&self, rules: u64) -> bool {
+        rules == 0 || self.about.rules == rules
+    }
+
+    /// Whether it was not forgotten with a part of all answers.
+    pub(super) fn is_remembered(&self, flushes: &Flushes) -> bool {
+        let outlived = self.outlived.load(Ordering::Acquire);
+        outlived == flushes.number() || self.outlives(flushes, outlived)
+    }
+
+    #[cold]
+    fn outlives(&self, flushes: &Flushes, outlived: u64) -> bool {
+        let now = flushes.outlived(&self.about, outlived);
+        now.inspect(|now| self.outlived.store(*now, Ordering::Release)).is_some()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -64,6 +87,8 @@ pub(crate) struct Store {
     /// Numbers of places and of settings. A number is never used again for something else.
     numbers: Mutex<Numbers>,
     flushes: AtomicU32,
+    /// What was forgotten in parts.
+    pub(super) parts: Flushes,
     /// How often it was changed, and in the last two bits what an administrator has said: [`Store::force`].
     forced: AtomicU64,
 }
@@ -95,6 +120,7 @@ impl Store {
             fetches: Arc::default(),
             numbers: Mutex::default(),
             flushes: AtomicU32::new(0),
+            parts: Flushes::default(),
             forced: AtomicU64::new(0),
         }
     }
@@ -118,6 +144,11 @@ impl Store {
     pub(crate) fn flush(&self) {
         self.flushes.fetch_add(1, Ordering::Release);
         self.entries.clear();
+    }
+
+    /// Forgets a part of all answers, also of those that instances share, of these places; `false`: everything has to be forgotten.
+    pub(crate) fn flush_part(&self, part: Part, followed: &[Arc<Freshness>]) -> bool {
+        self.parts.forget(part, followed)
     }
 
     /// From now on, whatever the configuration says; `None`: as it says. Until the process ends.

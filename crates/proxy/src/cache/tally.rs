@@ -20,6 +20,62 @@ pub(crate) struct Tally {
     reasons: RefCell<BTreeMap<&'static str, u64>>,
 }
 
+/// How often answers were found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// They were, and were given, or would have been.
+    pub hits: u64,
+    /// They were not, or were not to be given.
+    pub misses: u64,
+    /// Those that were lost because something had changed.
+    pub changed: u64,
+}
+
+/// [`Uses`] by names; those of further names are together under `…`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UsesByName(BTreeMap<String, Uses>);
+
+impl UsesByName {
+    /// Names that are told apart.
+    const NAMES: usize = 1000;
+
+    /// More of a name.
+    pub fn add(&mut self, name: &str, more: Uses) {
+        let known = self.0.len() < Self::NAMES || self.0.contains_key(name);
+        let uses = self.0.entry(if known { name } else { "…" }.to_owned()).or_default();
+        uses.hits += more.hits;
+        uses.misses += more.misses;
+        uses.changed += more.changed;
+    }
+
+    /// Those of one name.
+    #[must_use]
+    pub fn of(&self, name: &str) -> Uses {
+        self.0.get(name).copied().unwrap_or_default()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Uses)> {
+        self.0.iter().map(|(name, uses)| (name.as_str(), *uses))
+    }
+}
+
+/// Answers of statements that read a table, or that a rule selects. A statement counts for each of its tables, and each of its rules.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Used {
+    /// By tables and views, with their schemas.
+    pub tables: UsesByName,
+    /// By rules.
+    pub rules: UsesByName,
+}
+
+impl Used {
+    fn add(&mut self, other: &Self) {
+        other.tables.iter().for_each(|(name, uses)| self.tables.add(name, uses));
+        other.rules.iter().for_each(|(name, uses)| self.rules.add(name, uses));
+    }
+}
+
 /// What a cache has done in one database, as one or several workers count it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -43,6 +99,8 @@ pub struct Counts {
     pub saved: Duration,
     /// Why requests were not looked up, or answers not given or kept: words, and how often.
     pub reasons: BTreeMap<&'static str, u64>,
+    /// By tables and by rules.
+    pub used: Used,
 }
 
 impl Counts {
@@ -60,6 +118,7 @@ impl Counts {
         for (word, count) in &other.reasons {
             *self.reasons.entry(word).or_default() += count;
         }
+        self.used.add(&other.used);
     }
 }
 
@@ -111,6 +170,7 @@ impl Tally {
             bytes: self.bytes.get(),
             saved: self.saved.get(),
             reasons: self.reasons.borrow().clone(),
+            used: Used::default(),
         }
     }
 }

@@ -1,12 +1,17 @@
 //! The commands of the console, from their text. Not what they do (`execute`) and not who may (`rights`).
 //!
+//! Length: one language, and how all of it is read, in one place.
+//!
 //! Invariant: words of the language may be in any case; names of databases are taken as they are written.
 
 use std::time::Duration;
 
 use howdah_core::alerts::{self, Rule};
+use howdah_core::cache::Part;
 use howdah_core::cache::wish::Mode;
 use howdah_core::route::parse_time;
+use howdah_core::rules::TableName;
+use howdah_sql::Fingerprint;
 use howdah_wire::sqlstate::SqlState;
 
 use super::parameters;
@@ -28,8 +33,8 @@ pub(super) enum Command {
     Change(String),
     /// `CACHE ON`, `OFF`, `OBSERVE`, `RESET`, until the next start: instead of what the configuration says.
     Cache(Option<Mode>),
-    /// `CACHE FLUSH`
-    CacheFlush,
+    /// `CACHE FLUSH [TABLE name|TAG name|FINGERPRINT number]`; without a part: all answers.
+    CacheFlush(Option<Part>),
     /// `CACHE EXPLAIN [database] 'statement'`
     CacheExplain {
         database: Option<String>,
@@ -76,7 +81,7 @@ impl Command {
             Self::Show(_) | Self::Parameter(_) | Self::Route { .. } => "SHOW",
             Self::Ignored(tag) => tag,
             Self::Change(_) => "SET",
-            Self::Cache(_) | Self::CacheFlush | Self::CacheExplain { .. } => "CACHE",
+            Self::Cache(_) | Self::CacheFlush(_) | Self::CacheExplain { .. } => "CACHE",
             Self::Disable(_) => "DISABLE",
             Self::Drain(_) => "DRAIN",
             Self::Enable(_) => "ENABLE",
@@ -127,7 +132,8 @@ impl Token {
 fn cache(rest: &[Token]) -> Option<Command> {
     let (word, rest) = rest.split_first()?;
     match (word.keyword().as_str(), rest) {
-        ("flush", []) => Some(Command::CacheFlush),
+        ("flush", []) => Some(Command::CacheFlush(None)),
+        ("flush", [kind, name]) => Some(Command::CacheFlush(Some(part(kind, name.text()?)?))),
         ("reset", []) => Some(Command::Cache(None)),
         ("explain", [sql]) => {
             Some(Command::CacheExplain { database: None, sql: quoted_text(sql)? })
@@ -137,6 +143,19 @@ fn cache(rest: &[Token]) -> Option<Command> {
             Some(Command::CacheExplain { database, sql: quoted_text(sql)? })
         }
         (mode, []) => Mode::parse(mode).map(|mode| Command::Cache(Some(mode))),
+        _ => None,
+    }
+}
+
+/// What `CACHE FLUSH` forgets.
+fn part(kind: &Token, name: &str) -> Option<Part> {
+    match kind.keyword().as_str() {
+        "table" => Some(Part::Table(TableName::parse(name))),
+        "tag" => Some(Part::Tag(name.to_owned())),
+        "fingerprint" => {
+            let form = u64::from_str_radix(name, 16).ok().filter(|_| name.len() == 16)?;
+            Some(Part::Form(Fingerprint(form)))
+        }
         _ => None,
     }
 }
@@ -389,7 +408,16 @@ mod tests {
             ("disable shop", Command::Disable("shop".to_owned())),
             ("CACHE off", Command::Cache(Some(Mode::Off))),
             ("cache reset", Command::Cache(None)),
-            ("cache flush", Command::CacheFlush),
+            ("cache flush", Command::CacheFlush(None)),
+            (
+                "CACHE FLUSH TABLE app.Orders",
+                Command::CacheFlush(Some(Part::Table(TableName::parse("app.Orders")))),
+            ),
+            ("cache flush tag 'a b'", Command::CacheFlush(Some(Part::Tag("a b".to_owned())))),
+            (
+                "CACHE FLUSH FINGERPRINT 00000000000000ff",
+                Command::CacheFlush(Some(Part::Form(Fingerprint(255)))),
+            ),
             (
                 "CACHE EXPLAIN shop 'SELECT 1'",
                 Command::CacheExplain {
@@ -455,6 +483,8 @@ mod tests {
             "CACHE",
             "CACHE maybe",
             "CACHE FLUSH shop",
+            "CACHE FLUSH TABLE",
+            "CACHE FLUSH FINGERPRINT ff",
             "CACHE EXPLAIN select",
             "KILL_CLIENT",
             "KILL_CLIENT x",

@@ -30,8 +30,9 @@ const HELP: &str = "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|V
     \tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS\n\
     \tSHOW NODES|NOTIFICATIONS|ORIGINS|PINS|PREPARED|SLOW|STATEMENTS\n\
     \tSHOW ROUTE [<db>] '<statement>'\n\
-    \tSHOW ALERTS|CACHE\n\
-    \tCACHE ON|OFF|OBSERVE|RESET|FLUSH\n\
+    \tSHOW ALERTS|CACHE|CACHE_RULES|CACHE_TABLES\n\
+    \tCACHE ON|OFF|OBSERVE|RESET\n\
+    \tCACHE FLUSH [TABLE <name>|TAG <name>|FINGERPRINT <number>]\n\
     \tCACHE EXPLAIN [<db>] '<statement>'\n\
     \tRELOAD\n\
     \tMARK '<text>'\n\
@@ -69,7 +70,8 @@ impl Console<'_> {
                 return self.explain(command, database.as_deref(), sql).await;
             }
             Command::Cache(mode) => shared.store.force(*mode),
-            Command::CacheFlush => shared.forget_answers(),
+            Command::CacheFlush(None) => shared.forget_answers(),
+            Command::CacheFlush(Some(part)) => shared.forget_part(part.clone()),
             Command::Ignored(_) => {}
             Command::Change(key) => return Err(only_in_the_file(key).into()),
             Command::Disable(database) | Command::Enable(database) => {

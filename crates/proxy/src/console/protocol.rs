@@ -360,7 +360,7 @@ impl Command {
             Self::Ignored(_)
             | Self::Change(_)
             | Self::Cache(_)
-            | Self::CacheFlush
+            | Self::CacheFlush(_)
             | Self::Disable(_)
             | Self::Drain(_)
             | Self::Enable(_)

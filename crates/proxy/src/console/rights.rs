@@ -31,6 +31,8 @@ impl Command {
                 Topic::ActiveSockets
                 | Topic::Alerts
                 | Topic::Cache
+                | Topic::CacheRules
+                | Topic::CacheTables
                 | Topic::Clients
                 | Topic::Config
                 | Topic::Databases
@@ -66,7 +68,7 @@ impl Command {
             Self::CacheExplain { .. } => Role::Stats,
             Self::Change(_)
             | Self::Cache(_)
-            | Self::CacheFlush
+            | Self::CacheFlush(_)
             | Self::Disable(_)
             | Self::Drain(_)
             | Self::Enable(_)

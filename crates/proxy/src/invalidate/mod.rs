@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use howdah_core::cache::Freshness;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
@@ -103,6 +104,11 @@ impl Streams {
         for followed in self.followed.lock().values() {
             followed.freshness.forget_answers();
         }
+    }
+
+    /// All databases that are followed.
+    pub(crate) fn all(&self) -> Vec<Arc<Freshness>> {
+        self.followed.lock().values().map(|followed| Arc::clone(&followed.freshness)).collect()
     }
 
     /// How all of them are.

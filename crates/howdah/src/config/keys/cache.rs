@@ -25,7 +25,7 @@ pub(crate) static CACHE: Section = Section {
     name: "cache",
     shape: Shape::One,
     doc: "Answers that are kept, and the changes that make them wrong: PostgreSQL tells of every commit in each [[database]] that has a name and the\npublication. Needs wal_level = logical.",
-    sections: &[&REDIS],
+    sections: &[&REDIS, &CACHE_RULE],
     keys: &[
         MODE.default("off"),
         Key::new("size", Kind::Integer { min: 1, max: 1 << 20 }, "MiB of answers at most, in the whole process; the least useful go first.").default("256"),
@@ -58,6 +58,23 @@ pub(crate) static REDIS: Section = Section {
         Key::new("timeout", Kind::Duration(Zero::Refused), "How long a request waits for it. After one that was too late it is not asked until it answers again.").default("5ms"),
         Key::new("ttl", Kind::Duration(Zero::Refused), "How long an answer stays there at most. Not how fresh it is: that is judged each time.").default("1h"),
         Key::new("prefix", Kind::Text, "What the names of its keys begin with.").default("howdah:"),
+    ],
+};
+
+/// `[[cache.rule]]`
+pub(crate) static CACHE_RULE: Section = Section {
+    name: "rule",
+    shape: Shape::Named,
+    doc: "What is said of the cache about statements that read some tables, or of some forms, instead of what [cache] and [database.cache] say.\nWhere several rules select a statement, what one of them forbids is forbidden: the least mode, the highest level, the shortest time.",
+    sections: &[],
+    keys: &[
+        Key::new("name", Kind::Text, "What howdah cache rules calls it.").example("catalog"),
+        Key::new("table", Kind::List, "Statements that read one of these tables or views, by themselves or through a view; with or without their schema.").example("products"),
+        Key::new("fingerprint", Kind::List, "Statements of these forms, as howdah queries prints them.").example("50fde20626009aba"),
+        Key::new("mode", Kind::Word(&["off", "observe", "on"]), "Instead of the mode of the database, also if that is off. Sessions, comments and howdah cache off ask for less all the same.").example("on"),
+        Key::new("level", Kind::Word(&["bounded", "session", "strict"]), "Instead of the level of the database.").example("session"),
+        Key::new("max_staleness", Kind::Duration(Zero::Refused), "Instead of the bound of the database.").example("1s"),
+        Key::new("tags", Kind::List, "Names by which answers are forgotten together: howdah cache flush --tag.").example("catalog"),
     ],
 };
 

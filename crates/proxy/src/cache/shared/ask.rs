@@ -4,6 +4,7 @@
 //! Invariant: what is taken over has passed every question that an answer of our own is asked, and is one from then on.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use howdah_core::cache::freshness::standing::Standing;
 use howdah_core::cache::shared::{Question, Unusable, Value, name};
@@ -11,6 +12,7 @@ use howdah_core::cache::wish::Mode;
 use howdah_core::cache::{Refusal as Refused, Stamp, Tag, key};
 
 use super::super::fill::Filling;
+use super::super::flushes::Flushes;
 use super::super::session::{Hit, Looked, Missed};
 use super::super::store::Entry;
 use super::add;
@@ -47,9 +49,17 @@ impl Elsewhere {
 
 impl Filling {
     /// What was found elsewhere, as an answer of our own.
-    fn adopt(&self, elsewhere: &Elsewhere, found: &[u8]) -> Result<Arc<Entry>, Unusable> {
+    fn adopt(
+        &self,
+        elsewhere: &Elsewhere,
+        found: &[u8],
+        flushes: &Flushes,
+    ) -> Result<Arc<Entry>, Unusable> {
         let value = Value::decode(found, &elsewhere.standing, &elsewhere.key)?;
         let freshness = &self.place.freshness;
+        if flushes.is_forgotten(&self.planned.about, freshness, value.v) {
+            return Err(Refused::Changed.into());
+        }
         let seen = freshness.adopt(&elsewhere.standing, value.v)?;
         let since = self.planned.since(freshness, seen.epoch).map_err(|_| Refused::Floor)?;
         if since > seen.v {
@@ -71,6 +81,8 @@ impl Filling {
             analysis: Arc::clone(&self.analysis),
             cost: value.cost,
             counts_only: false,
+            about: Arc::clone(&self.planned.about),
+            outlived: AtomicU64::new(self.parts),
         }))
     }
 }
@@ -127,7 +139,10 @@ impl Session {
         let found = came.and_then(|found| self.take_over(&filling, &elsewhere, &found));
         let found = found.filter(|entry| {
             let (place, terms) = (&filling.place, (&*entry.tags, entry.seen));
-            entry.fits(&wanted) && self.may_give(wanted.wish, place, terms, clock::now()).is_ok()
+            let is_good = entry.is_remembered(&self.worker.shared.store.parts);
+            is_good
+                && entry.fits(&wanted)
+                && self.may_give(wanted.wish, place, terms, clock::now()).is_ok()
         });
         if let Some(entry) = found {
             self.keep_found(filling, &entry);
@@ -145,7 +160,7 @@ impl Session {
     ) -> Option<Arc<Entry>> {
         let counters = &elsewhere.link.counters;
         let is_flushed = filling.flushes != self.worker.shared.store.flushes();
-        match filling.adopt(elsewhere, found) {
+        match filling.adopt(elsewhere, found, &self.worker.shared.store.parts) {
             Ok(entry) if !is_flushed => {
                 add(&counters.hits, 1);
                 Some(entry)
@@ -162,9 +177,8 @@ impl Session {
         let Filling { place, key, analysis, fetching, .. } = *filling;
         {
             let mut plans = place.plans.borrow_mut();
-            let worth = plans.worth(analysis.fingerprint.0);
-            worth.on_lookup(true);
-            worth.on_fill(entry.cost);
+            plans.on_hit(&entry.about);
+            plans.worth(analysis.fingerprint.0).on_fill(entry.cost);
         }
         self.worker.shared.store.put(key, Arc::clone(entry));
         if let Some(fetching) = fetching {

@@ -1,12 +1,14 @@
-//! `SHOW CACHE`: what the result cache does, one line for each database that uses it; and `CACHE EXPLAIN`: whether answers to a
-//! statement are kept, and why not.
+//! `SHOW CACHE`: what the result cache does, one line for each database that uses it; `SHOW CACHE_RULES` and `SHOW CACHE_TABLES`: the
+//! same by rules and by tables; and `CACHE EXPLAIN`: whether answers to a statement are kept, and why not.
 
 use std::rc::Rc;
+
+use howdah_core::cache::rules::Rule;
 
 use super::super::table::{Columns, Kind, Row, cell};
 use super::View;
 use super::route;
-use crate::cache;
+use crate::cache::{self, Uses, UsesByName};
 use crate::error::Refusal;
 use crate::report::{CacheReport, SharedCacheReport};
 use crate::worker::Worker;
@@ -41,6 +43,28 @@ pub(in super::super) const EXPLAINED: Columns = &[
     ("explanation", Text),
     ("depends_on", Text),
     ("fingerprint", Text),
+    ("rules", Text),
+];
+
+pub(super) const RULES: Columns = &[
+    ("name", Text),
+    ("selects", Text),
+    ("mode", Text),
+    ("level", Text),
+    ("max_staleness_ms", Int8),
+    ("tags", Text),
+    ("hits", Int8),
+    ("misses", Int8),
+    ("changed", Int8),
+];
+
+pub(super) const TABLES: Columns = &[
+    ("database", Text),
+    ("table", Text),
+    ("hits", Int8),
+    ("misses", Int8),
+    ("hit_percent", Int8),
+    ("changed", Int8),
 ];
 
 /// The line about a statement in a database; without a name in the only one.
@@ -55,9 +79,12 @@ pub(in super::super) async fn explain(
     let (name, watched) = route::known(worker, database).await?;
     let definitions = watched.map(|watched| watched.definitions()).unwrap_or_default();
     let analysis = worker.analyse(sql.as_bytes());
+    let rules = &worker.settings().cache_rules;
+    let mut chosen = None;
     let (kept, reason, explanation, sets) =
         match cache::explained(sql.as_bytes(), &analysis, &definitions) {
             Ok(plan) => {
+                chosen = rules.about(analysis.fingerprint, plan.relations().into()).chosen;
                 let told = "its answers are kept as long as nothing that they depend on changes";
                 ("yes", None, told.to_owned(), plan.describe(&definitions))
             }
@@ -70,11 +97,55 @@ pub(in super::super) async fn explain(
         cell(explanation),
         cell(sets.join(", ")),
         cell(format_args!("{:016x}", analysis.fingerprint.0)),
+        chosen.and_then(|chosen| cell(chosen.names.join(", "))),
     ])
 }
 
 pub(super) fn rows(view: &View) -> Vec<Row> {
     view.report.cache.iter().map(|report| row(view, report)).collect()
+}
+
+/// Rules, in their order, and how often they had a part in something.
+pub(super) fn rules(view: &View) -> Vec<Row> {
+    let mut used = UsesByName::default();
+    for report in &view.report.cache {
+        report.counts.used.rules.iter().for_each(|(name, uses)| used.add(name, uses));
+    }
+    let row = |rule: &Rule| {
+        let uses = used.of(&rule.name);
+        vec![
+            cell(&rule.name),
+            cell(&rule.subject),
+            rule.mode.and_then(|mode| cell(mode.as_str())),
+            rule.level.and_then(|level| cell(level.as_str())),
+            rule.max_staleness.and_then(|bound| cell(bound.as_millis())),
+            cell(rule.tags.join(", ")),
+            cell(uses.hits),
+            cell(uses.misses),
+            cell(uses.changed),
+        ]
+    };
+    view.settings.cache_rules.iter().map(row).collect()
+}
+
+/// Tables, by what was found and lost of statements that read them.
+pub(super) fn tables(view: &View) -> Vec<Row> {
+    let row = |database: &str, name: &str, uses: Uses| {
+        let percent = (100 * uses.hits).checked_div(uses.hits + uses.misses);
+        vec![
+            cell(database),
+            cell(name),
+            cell(uses.hits),
+            cell(uses.misses),
+            percent.and_then(cell),
+            cell(uses.changed),
+        ]
+    };
+    let of = |report: &CacheReport| {
+        let tables = report.counts.used.tables.iter();
+        tables.map(|(name, uses)| row(&report.database, name, uses)).collect::<Vec<_>>()
+    };
+    view.report.cache.iter().flat_map(of).collect()
 }
 
 fn row(view: &View, report: &CacheReport) -> Row {
