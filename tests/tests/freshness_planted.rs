@@ -45,7 +45,8 @@ fn violations(
     plant(faults);
     core::plant(rules);
     let begun = Instant::now();
-    let outcome = checker::run(&bed, Plan { reads: READS, time: TIME, faults: happens });
+    let outcome =
+        checker::run(&bed, Plan { reads: READS, time: TIME, faults: happens, is_routed: false });
     plant(&[]);
     core::plant(&[]);
     println!(
@@ -101,7 +102,12 @@ fn trust_in_what_others_have_kept_is_noticed() {
     let _alone = ALONE.lock();
     let two = two::Two::ready("");
     core::plant(&[core::Fault::TrustShared]);
-    let outcome = two::run(&two, TIME);
+    let begun = Instant::now();
+    let outcome = two::run_while(&two, &two::Happening::default(), |goes_on| {
+        while goes_on() && begun.elapsed() < TIME {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
     core::plant(&[]);
     assert!(!outcome.violations.is_empty(), "{outcome:?}");
 }

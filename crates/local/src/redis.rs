@@ -18,7 +18,12 @@ use crate::directory::Directory;
 pub struct Redis {
     daemon: Daemon,
     port: u16,
+    tls: bool,
 }
+
+/// What it speaks TLS with, in its home.
+const CERTIFICATE: &str = "server.crt";
+const KEY: &str = "server.key";
 
 impl Redis {
     /// Starts a server and waits until it answers.
@@ -27,10 +32,29 @@ impl Redis {
     ///
     /// [`crate::Error::Missing`] when Redis is not installed, [`crate::Error::Start`] when it fails.
     pub fn start() -> Result<Self> {
+        Self::with(None)
+    }
+
+    /// The same for clients that speak TLS alone, with this certificate and key in PEM form; it asks them for none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Redis::start`].
+    pub fn start_with_tls(certificate: &str, key: &str) -> Result<Self> {
+        Self::with(Some((certificate, key)))
+    }
+
+    fn with(tls: Option<(&str, &str)>) -> Result<Self> {
         find_program("redis-server", "redis-server")?;
         let daemon = Daemon::new(&Directory::create()?, "redis")?;
-        let port = daemon.start_on_free_port(|port| launch(&daemon, port))?;
-        Ok(Self { daemon, port })
+        if let Some((certificate, key)) = tls {
+            let home = daemon.home();
+            daemon.directory().write(&home.join(CERTIFICATE), certificate)?;
+            daemon.directory().write(&home.join(KEY), key)?;
+        }
+        let tls = tls.is_some();
+        let port = daemon.start_on_free_port(|port| launch(&daemon, port, tls))?;
+        Ok(Self { daemon, port, tls })
     }
 
     /// The TCP port on 127.0.0.1; the same for the server's whole life.
@@ -42,7 +66,8 @@ impl Redis {
     /// The URL of its database 0.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/0", self.port)
+        let scheme = if self.tls { "rediss" } else { "redis" };
+        format!("{scheme}://127.0.0.1:{}/0", self.port)
     }
 
     /// The number of the process, while it runs.
@@ -72,7 +97,7 @@ impl Redis {
     ///
     /// [`crate::Error::Running`], or [`crate::Error::Start`] when it fails.
     pub fn start_again(&self) -> Result<()> {
-        launch(&self.daemon, self.port)
+        launch(&self.daemon, self.port, self.tls)
     }
 
     /// Kills it at once (SIGKILL). A server that does not run stays so.
@@ -103,10 +128,16 @@ impl Redis {
     }
 }
 
-fn launch(daemon: &Daemon, port: u16) -> Result<()> {
+fn launch(daemon: &Daemon, port: u16, tls: bool) -> Result<()> {
     let mut command = daemon.command(&find_program("redis-server", "redis-server")?);
     let socket = daemon.home().join("redis.sock");
-    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--unixsocket"]).arg(&socket);
+    let (plain, encrypted) = if tls { (0, port) } else { (port, 0) };
+    command.args(["--port", &plain.to_string(), "--tls-port", &encrypted.to_string()]);
+    if tls {
+        command.args(["--tls-cert-file", CERTIFICATE, "--tls-key-file", KEY]);
+        command.args(["--tls-auth-clients", "no"]);
+    }
+    command.args(["--bind", "127.0.0.1", "--unixsocket"]).arg(&socket);
     command.args(["--save", "", "--appendonly", "no", "--dir"]).arg(daemon.home());
     daemon.start(command, |_pid, _log| answers(&socket))
 }

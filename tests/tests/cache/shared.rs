@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use howdah_tests::{Authority, Files, program};
 use redis::Commands;
 
 use crate::answers::counts as all;
 use crate::bed::{Bed, catch_up, eventually};
-use crate::two::{self, Two, counts, dear, given, shared};
+use crate::two::{self, Happening, Two, counts, dear, given, shared};
 
 /// The bound does not matter.
 const CALM: &str = "max_staleness = \"10s\"\n";
@@ -68,12 +69,42 @@ fn what_one_instance_has_kept_the_other_gives_and_it_is_the_same() {
 }
 
 #[test]
-fn whoever_reads_what_is_shared_reads_what_was_promised() {
-    let two = Two::ready("");
-    let outcome = two::run(&two, Duration::from_secs(15));
+fn whoever_reads_what_is_shared_reads_what_was_promised_whatever_becomes_of_redis() {
+    let (two, happening) = (Two::start("", "timeout = \"50ms\"\n"), Happening::default());
+    two.until_ready();
+    let taken = || given(&two.one) + given(&two.other);
+    let (mut dumped, mut after) = (Vec::new(), 0);
+    let outcome = two::run_while(&two, &happening, |goes_on| {
+        let happens = |what, seconds, then: &mut dyn FnMut()| {
+            happening.begin(what);
+            let begun = Instant::now();
+            while goes_on() && begun.elapsed() < Duration::from_secs(seconds) {
+                then();
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        };
+        happens("before", 3, &mut || {});
+        // What was there two seconds ago is there again, all the time.
+        dumped = dump(&two);
+        happens("rolled back", 3, &mut || put(&two, &dumped));
+        two.redis.kill().expect("it dies");
+        happens("dead", 2, &mut || {});
+        two.redis.start_again().expect("it starts");
+        happens("empty", 2, &mut || {});
+        two.redis.freeze().expect("it runs");
+        happens("frozen", 1, &mut || {});
+        two.redis.thaw().expect("it was frozen");
+        happens("thawed", 2, &mut || {});
+        let before = taken();
+        happening.begin("after");
+        eventually("something is shared again", || taken() > before + 3 || !goes_on());
+        after = taken() - before;
+    });
+    print!("{}", happening.told());
     println!("{outcome:?} {:?} {:?}", counts(&two.one), counts(&two.other));
     assert_eq!(outcome.violations, Vec::<String>::new());
-    assert!(outcome.reads > 100 && outcome.shared > 10, "{outcome:?}");
+    assert!(outcome.reads > 100 && outcome.shared > after && after > 3, "{outcome:?}");
+    assert!(!dumped.is_empty(), "nothing was there that could come back");
 }
 
 #[test]
@@ -166,4 +197,34 @@ fn with_a_wrong_password_everything_works_without_it() {
     let text = shared(bed).trouble.expect("it was told");
     assert!(!text.contains("wrong\"") && !text.is_empty(), "{text}");
     println!("{text}");
+}
+
+#[test]
+fn with_tls_it_is_believed_if_its_authority_is() {
+    let (theirs, another) = (Authority::new("theirs"), Authority::new("another"));
+    let server = theirs.server(&["127.0.0.1"]);
+    let redis = howdah_local::Redis::start_with_tls(server.certificate(), server.key());
+    let redis = redis.unwrap_or_else(|error| panic!("no Redis with TLS: {error}"));
+    let files = Files::new();
+    let config = files.put(
+        "howdah.toml",
+        &format!(
+            "[[cluster]]\nname = \"main\"\n[[cluster.node]]\nname = \"none\"\nhost = \"127.0.0.1\"\nport = 1\n\
+             [[database]]\nname = \"postgres\"\n[[user]]\nname = \"howdah\"\nauth = \"trust\"\n\
+             [cache]\npublication = \"howdah\"\n[cache.redis]\nurl = \"{}\"\n",
+            redis.url()
+        ),
+    );
+    let said = |authority: &Authority| {
+        let trusted = files.put("trusted.crt", authority.certificate());
+        let mut check = std::process::Command::new(program());
+        check.args(["check", "--config", &config]).env("SSL_CERT_FILE", trusted);
+        let output = check.output().expect("the program runs");
+        let lines = [output.stdout, output.stderr].concat();
+        let lines = String::from_utf8_lossy(&lines).into_owned();
+        lines.lines().filter(|line| line.contains("shared cache")).collect::<String>()
+    };
+    assert!(said(&theirs).contains("answers within"), "{}", said(&theirs));
+    let refused = said(&another);
+    assert!(refused.contains("ertificate") && !refused.contains("answers within"), "{refused}");
 }

@@ -1,6 +1,8 @@
 //! Two instances of Howdah in front of one PostgreSQL with one Redis between them, and a checker: rows that carry versions are written through
 //! one of them and past both, and read through both.
 //!
+//! Meanwhile things may happen to Redis; each reader says how long its reads took.
+//!
 //! Invariant: a version is acknowledged only after it was, and the reads ask for what is dear enough to be shared.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -41,11 +43,13 @@ impl Two {
     /// With these keys of `[cache]`, and these of `[cache.redis]`.
     pub(crate) fn start(cache: &str, redis_keys: &str) -> Self {
         let redis = Redis::start().unwrap_or_else(|error| panic!("no Redis: {error}"));
-        let keys = |timeout: &str| {
-            let url = redis.url();
-            format!("mode = \"on\"\n{cache}[cache.redis]\nurl = \"{url}\"\n{timeout}{redis_keys}")
-        };
-        let keys = keys("");
+        let url = redis.url();
+        Self::with(redis, &url, cache, redis_keys)
+    }
+
+    /// The same with this Redis at this address.
+    pub(crate) fn with(redis: Redis, url: &str, cache: &str, redis_keys: &str) -> Self {
+        let keys = format!("mode = \"on\"\n{cache}[cache.redis]\nurl = \"{url}\"\n{redis_keys}");
         let one = Bed::start(SETUP, &keys);
         let other = one.beside(&keys);
         one.open();
@@ -57,7 +61,13 @@ impl Two {
     pub(crate) fn ready(cache: &str) -> Self {
         // Generous: a busy machine is not what these tests are about.
         let two = Self::start(cache, "timeout = \"2s\"\n");
-        for bed in [&two.one, &two.other] {
+        two.until_ready();
+        two
+    }
+
+    /// Waits until both are connected with Redis, and follow what the dear read depends on.
+    pub(crate) fn until_ready(&self) {
+        for bed in [&self.one, &self.other] {
             eventually("Redis is asked", || shared(bed).open);
             let mut client = bed.client();
             eventually("an answer is kept", || {
@@ -65,7 +75,6 @@ impl Two {
                 hits(bed) > 0
             });
         }
-        two
     }
 
     /// An answer that one instance has kept is given by the other.
@@ -124,14 +133,43 @@ impl History {
     }
 }
 
-struct Run {
+/// What happens, and how long reads take since it does.
+#[derive(Debug, Default)]
+pub(crate) struct Happening(Mutex<Vec<(&'static str, Vec<Duration>)>>);
+
+impl Happening {
+    /// From now on this.
+    pub(crate) fn begin(&self, what: &'static str) {
+        self.0.lock().push((what, Vec::new()));
+    }
+
+    fn on_read(&self, took: Duration) {
+        if let Some((_, times)) = self.0.lock().last_mut() {
+            times.push(took);
+        }
+    }
+
+    /// For each, how long the middle read took, and that of a hundred which took longest but one.
+    pub(crate) fn told(&self) -> String {
+        let mut all = self.0.lock();
+        let told = all.iter_mut().map(|(what, times)| {
+            times.sort_unstable();
+            let at = |percent| times.get(times.len() * percent / 100).copied().unwrap_or_default();
+            format!("{what}: {} reads, P50 {:.1?}, P99 {:.1?}\n", times.len(), at(50), at(99))
+        });
+        told.collect()
+    }
+}
+
+struct Run<'a> {
+    happening: &'a Happening,
     rows: Vec<History>,
     ended: AtomicBool,
     reads: AtomicU64,
     violations: Mutex<Vec<String>>,
 }
 
-impl Run {
+impl Run<'_> {
     fn note(&self, text: String) {
         let mut violations = self.violations.lock();
         violations.push(text);
@@ -172,6 +210,7 @@ impl Run {
             let row = turn % ROWS;
             let began = Instant::now();
             let seen: usize = client.value(&dear(row + 1)).parse().expect("a version");
+            self.happening.on_read(began.elapsed());
             let due = self.rows[row].due(began - BOUND);
             if seen < due {
                 self.note(format!("row {}: {seen}, and {due} was due", row + 1));
@@ -186,16 +225,20 @@ impl Run {
     }
 }
 
-/// Runs for so long.
-pub(crate) fn run(two: &Two, time: Duration) -> Outcome {
+/// Runs until this has happened, which is told whether to go on.
+pub(crate) fn run_while(
+    two: &Two,
+    happening: &Happening,
+    happens: impl FnOnce(&dyn Fn() -> bool),
+) -> Outcome {
     let before = given(&two.one) + given(&two.other);
     let run = Run {
+        happening,
         rows: (0..ROWS).map(|_| History::default()).collect(),
         ended: AtomicBool::new(false),
         reads: AtomicU64::new(0),
         violations: Mutex::default(),
     };
-    let start = Instant::now();
     std::thread::scope(|scope| {
         let run = &run;
         scope.spawn(|| run.write(&mut [two.one.client(), two.one.direct()]));
@@ -209,9 +252,7 @@ pub(crate) fn run(two: &Two, time: Duration) -> Outcome {
                 });
             }
         }
-        while run.goes_on() && start.elapsed() < time {
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        happens(&|| run.goes_on());
         run.ended.store(true, Ordering::Relaxed);
     });
     for bed in [&two.one, &two.other] {

@@ -35,9 +35,11 @@ pub(crate) enum Fault {
     StandbyStalled,
     /// Definitions change without a pause.
     Redefined,
+    /// The replica that answers reads stays behind.
+    ReplayPaused,
 }
 
-/// All of them. The bed needs a standby.
+/// All but the last. The bed needs a standby.
 pub(crate) const ALL: &[Fault] = &[
     Fault::SenderFrozen,
     Fault::SenderKilled,
@@ -96,6 +98,15 @@ impl Run<'_> {
             Fault::SlotLost => self.lost(hands),
             Fault::MuchWritten => self.write_much(&mut hands.direct),
             Fault::StandbyStalled => self.stalled(&mut hands.direct),
+            Fault::ReplayPaused => {
+                let replica = &self.bed.cluster.replicas()[0];
+                for _ in 0..4 {
+                    replica.pause_replay().expect("it is a replica");
+                    std::thread::sleep(LONG);
+                    replica.resume_replay().expect("it is a replica");
+                    std::thread::sleep(LONG);
+                }
+            }
             Fault::Redefined => (0..STORM).for_each(|_| self.redefine(&mut hands.direct)),
         }
     }

@@ -21,24 +21,15 @@ pub(super) struct History(Mutex<Vec<Write>>);
 impl History {
     /// Has a version written.
     pub(super) fn write(&self, write: impl FnOnce(u64)) -> u64 {
-        self.attempt(|version| {
-            write(version);
-            true
-        })
-    }
-
-    /// Has a version written by what may fail, and then nobody knows whether it counts.
-    pub(super) fn attempt(&self, write: impl FnOnce(u64) -> bool) -> u64 {
         let version = {
             let mut writes = self.0.lock();
             let version = writes.len() as u64 + 1;
             writes.push(Write { version, sent: Instant::now(), acknowledged: None });
             version
         };
-        if write(version) {
-            let mut writes = self.0.lock();
-            writes.last_mut().expect("it was sent").acknowledged = Some(Instant::now());
-        }
+        write(version);
+        let mut writes = self.0.lock();
+        writes.last_mut().expect("it was sent").acknowledged = Some(Instant::now());
         version
     }
 

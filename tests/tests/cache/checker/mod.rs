@@ -13,6 +13,7 @@ mod writers;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use howdah_local::ClusterBuilder;
 use parking_lot::Mutex;
 
 use crate::bed::{self, Bed, catch_up, eventually};
@@ -39,6 +40,8 @@ pub(crate) struct Plan {
     pub(crate) time: Duration,
     /// What happens meanwhile, in this order, again and again.
     pub(crate) faults: &'static [Fault],
+    /// Replicas answer what the cache does not: to a session what it has seen and written, and no more.
+    pub(crate) is_routed: bool,
 }
 
 /// What was found.
@@ -56,6 +59,7 @@ pub(crate) struct Outcome {
 /// Everything that the threads share.
 struct Run<'a> {
     bed: &'a Bed,
+    is_routed: bool,
     /// By place and row.
     histories: Vec<Vec<History>>,
     ended: AtomicBool,
@@ -80,6 +84,7 @@ impl<'a> Run<'a> {
         let histories = || (0..ROWS).map(|_| History::default()).collect();
         Self {
             bed,
+            is_routed: false,
             histories: Place::ALL.map(|_| histories()).into(),
             ended: AtomicBool::new(false),
             reads: AtomicU64::new(0),
@@ -103,8 +108,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn on_error(&self, what: &str) {
-        self.check(false, || format!("an error: {what}"));
+    fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
     }
 
     fn on_read(&self) {
@@ -156,6 +161,7 @@ impl<'a> Run<'a> {
     fn settle(&self) {
         let (mut client, mut direct) = (self.bed.client(), self.bed.direct());
         catch_up(&self.bed.open());
+        self.bed.cluster.wait_for_replay().expect("replicas follow");
         std::thread::sleep(BOUND);
         for (place, row) in Place::ALL.into_iter().flat_map(|it| (0..ROWS).map(move |n| (it, n))) {
             let [read, _] = place.reads();
@@ -166,7 +172,7 @@ impl<'a> Run<'a> {
     }
 
     /// Everybody, until the plan is done.
-    fn run(&self, Plan { reads, time, faults }: Plan) {
+    fn run(&self, Plan { reads, time, faults, .. }: Plan) {
         let start = Instant::now();
         std::thread::scope(|scope| {
             let writers: [fn(&Self); 10] = [
@@ -200,23 +206,45 @@ impl<'a> Run<'a> {
             while !is_over() {
                 std::thread::sleep(Duration::from_millis(20));
             }
-            self.ended.store(true, Ordering::Relaxed);
+            self.end();
         });
+    }
+
+    /// What was found, with so many hits before.
+    fn outcome(&self, before: u64) -> Outcome {
+        let mut violations = std::mem::take(&mut *self.violations.lock());
+        violations.truncate(TOLD);
+        let report = self.bed.engine_report();
+        Outcome {
+            reads: self.reads(),
+            hits: self.hits() - before,
+            patched: report.cache.iter().map(|report| report.counts.patched).sum(),
+            rounds: self.rounds.load(Ordering::Relaxed),
+            violations,
+        }
     }
 }
 
 /// A bed for the checker. `standby`: the primary has one, of which Howdah knows nothing.
 pub(crate) fn bed(standby: bool) -> Bed {
-    let nodes = bed::nodes().replicas(u32::from(standby)).sql(places::SETUP);
+    Bed::before_the_primary(nodes(u32::from(standby)), KEYS)
+}
+
+/// One whose replica answers what the cache does not.
+pub(crate) fn routed_bed() -> Bed {
+    Bed::on(nodes(1), KEYS)
+}
+
+fn nodes(replicas: u32) -> ClusterBuilder {
+    let nodes = bed::nodes().replicas(replicas).sql(places::SETUP);
     let nodes = nodes.sql("CREATE PUBLICATION howdah FOR ALL TABLES");
-    let nodes = howdah::setup::EVENT_TRIGGERS.iter().fold(nodes, |nodes, sql| nodes.sql(sql));
-    Bed::before_the_primary(nodes, KEYS)
+    howdah::setup::EVENT_TRIGGERS.iter().fold(nodes, |nodes, sql| nodes.sql(sql))
 }
 
 /// Runs a plan on a bed of its own.
 pub(crate) fn run(bed: &Bed, plan: Plan) -> Outcome {
     bed.open();
-    let run = Run::new(bed);
+    let run = Run { is_routed: plan.is_routed, ..Run::new(bed) };
     let mut warm = bed.client();
     eventually("the cache answers", || {
         warm.run("SELECT v FROM c WHERE id = 0");
@@ -225,10 +253,5 @@ pub(crate) fn run(bed: &Bed, plan: Plan) -> Outcome {
     let before = run.hits();
     run.run(plan);
     run.settle();
-    let hits = run.hits() - before;
-    let mut violations = std::mem::take(&mut *run.violations.lock());
-    violations.truncate(TOLD);
-    let patched = bed.engine_report().cache.iter().map(|report| report.counts.patched).sum();
-    let rounds = run.rounds.load(Ordering::Relaxed);
-    Outcome { reads: run.reads(), hits, patched, rounds, violations }
+    run.outcome(before)
 }

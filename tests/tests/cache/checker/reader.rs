@@ -8,7 +8,7 @@ use howdah_tests::raw::{Connection, Frames, Transcript};
 
 use super::places::{Place, ROWS, TOGETHER};
 use super::{BOUND, Dice, Run};
-use crate::bed::Bed;
+use crate::bed::{Bed, eventually};
 
 /// What a reader is promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,11 +60,17 @@ impl Reader {
             let [_, read] = place.reads();
             made.parse(&format!("{place:?}"), read)
         });
-        client.answer(&made.sync(), 1);
+        let made = made.sync();
+        eventually("statements are prepared", || client.answer(&made, 1).errors().is_empty());
         Self { client, promise, latest: vec![[0; Place::ALL.len()]; ROWS] }
     }
 
     pub(super) fn ask(&mut self, dice: &mut Dice) -> Asked {
+        self.try_ask(dice).expect("it is sent")
+    }
+
+    /// `None`: the connection is gone.
+    pub(super) fn try_ask(&mut self, dice: &mut Dice) -> Option<Asked> {
         let (row, kind) = (dice.below(ROWS), dice.below(TOGETHER.len() + 3 * Place::ALL.len()));
         if let Some((read, is_by_row, _)) = TOGETHER.get(kind) {
             let row = row | 1;
@@ -85,22 +91,28 @@ impl Reader {
         self.send(&frames, row, What::Version(place, form))
     }
 
-    fn send(&mut self, frames: &Frames, row: usize, what: What) -> Asked {
+    fn send(&mut self, frames: &Frames, row: usize, what: What) -> Option<Asked> {
         let began = Instant::now();
-        self.client.send(frames).expect("it is sent");
-        Asked { row, what, began }
+        self.client.send(frames).ok()?;
+        Some(Asked { row, what, began })
     }
 
     /// Reads the answer, and judges it.
     pub(super) fn look(&mut self, run: &Run<'_>, asked: Asked) {
         let answer = self.client.until(b'Z', 1).expect("an answer");
         let ended = Instant::now();
-        run.on_read();
         if let Some(error) = answer.errors().first() {
-            return run.on_error(&format!("{asked:?}: {error:?}"));
+            return run.check(false, || format!("an error: {asked:?}: {error:?}"));
         }
+        self.judge(run, asked, &answer, ended);
+    }
+
+    fn judge(&mut self, run: &Run<'_>, asked: Asked, answer: &Transcript, ended: Instant) {
+        run.on_read();
         match asked.what {
-            What::Version(place, form) => self.judge(run, asked, (place, form), (&answer, ended)),
+            What::Version(place, form) => {
+                self.judge_version(run, asked, (place, form), (answer, ended));
+            }
             What::Together(kind) => {
                 let (found, (read, _, expected)) = (answer.values().concat(), TOGETHER[kind]);
                 run.check(found == expected, || format!("{read}{}: {found}", asked.row));
@@ -108,7 +120,7 @@ impl Reader {
         }
     }
 
-    fn judge(
+    fn judge_version(
         &mut self,
         run: &Run<'_>,
         Asked { row, began, .. }: Asked,
@@ -123,7 +135,7 @@ impl Reader {
         let history = run.history(place, row);
         let lag = if promise == Promise::Strict { Duration::ZERO } else { BOUND };
         let (due, possible) = (history.due(began - lag), history.possible(ended));
-        run.check(seen >= due, || {
+        run.check(run.is_routed || seen >= due, || {
             format!("{promise:?}: {place:?} {row} was {due} more than {lag:?} ago, and was read as {seen} ({form:?})")
         });
         run.check(seen <= possible, || format!("{place:?} {row} was never {seen}"));
