@@ -88,7 +88,7 @@ static LOOK_UP: LazyLock<Plan> = LazyLock::new(|| {
     }
     definitions.identity(TABLE, [1].into());
     let shape = howdah_sql::shape("SELECT version FROM t WHERE id = $1").unwrap();
-    plan(&shape, &definitions.build()).unwrap()
+    plan(&shape, &definitions.build(), &|_| false).unwrap()
 });
 
 fn patch(key: usize) -> Patch {

@@ -108,9 +108,9 @@ impl Settings {
         named(name).or_else(|| named("*"))
     }
 
-    /// Whether any database may use the result cache: without changes that are told none does.
-    pub(crate) const fn caches(&self) -> bool {
-        self.changes.is_some()
+    /// Whether any database may use the result cache: only if changes are told, or answers may rest on their age.
+    pub(crate) fn caches(&self) -> bool {
+        self.changes.is_some() || self.cache_rules.keep_by_time()
     }
 
     /// The cluster that a database is in.

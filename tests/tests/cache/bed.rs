@@ -50,18 +50,22 @@ impl Bed {
 
     /// In front of these nodes.
     pub(crate) fn on(nodes: ClusterBuilder, keys: &str) -> Self {
-        let cluster = cluster(nodes);
-        Self::before(cluster, keys, true)
+        Self::before(cluster(nodes), &followed(keys), true)
+    }
+
+    /// In front of these nodes, and nobody tells of changes.
+    pub(crate) fn unfollowed(nodes: ClusterBuilder, keys: &str) -> Self {
+        Self::before(cluster(nodes), keys, true)
     }
 
     /// In front of the primary of these nodes, with no knowledge of the others.
     pub(crate) fn before_the_primary(nodes: ClusterBuilder, keys: &str) -> Self {
-        Self::before(cluster(nodes), keys, false)
+        Self::before(cluster(nodes), &followed(keys), false)
     }
 
     /// Another instance in front of the same nodes.
     pub(crate) fn beside(&self, keys: &str) -> Self {
-        Self::before(Arc::clone(&self.cluster), keys, true)
+        Self::before(Arc::clone(&self.cluster), &followed(keys), true)
     }
 
     fn before(cluster: Arc<Cluster>, keys: &str, all_nodes: bool) -> Self {
@@ -78,7 +82,7 @@ impl Bed {
 
     /// With other keys of `[cache]` from now on.
     pub(crate) fn reload(&self, keys: &str) {
-        let config = configuration(&self.cluster, keys, true);
+        let config = configuration(&self.cluster, &followed(keys), true);
         self.runtime.block_on(self.engine().reload(config));
     }
 
@@ -166,6 +170,11 @@ impl Drop for Bed {
     }
 }
 
+/// These keys of `[cache]`, with those by which changes are followed.
+fn followed(keys: &str) -> String {
+    format!("publication = \"howdah\"\ntags = 65536\nheartbeat = \"20ms\"\n{keys}")
+}
+
 /// In front of these nodes, or of their primary alone, with these keys of `[cache]`.
 fn configuration(cluster: &Cluster, keys: &str, all_nodes: bool) -> Config {
     let mut text = "[listen]\nport = 0\nworkers = 1\n[[cluster]]\nname = \"main\"\n".to_owned();
@@ -181,7 +190,7 @@ fn configuration(cluster: &Cluster, keys: &str, all_nodes: bool) -> Config {
     text.push_str(
         "[[database]]\nname = \"postgres\"\n[[user]]\nname = \"howdah\"\nauth = \"trust\"\n",
     );
-    text.push_str("[cache]\npublication = \"howdah\"\ntags = 65536\nheartbeat = \"20ms\"\n");
+    text.push_str("[cache]\n");
     text.push_str(keys);
     Config::from_toml(&text).unwrap_or_else(|errors| panic!("{errors}\n{text}"))
 }

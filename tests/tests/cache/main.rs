@@ -23,4 +23,5 @@ mod rules;
 mod shared;
 mod sound;
 mod soundness;
+mod timed;
 mod two;

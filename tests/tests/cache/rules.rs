@@ -62,7 +62,7 @@ fn a_rule_turns_tables_on_and_off_whatever_the_database_says() {
     let rules = console(&bed, "SHOW CACHE_RULES");
     let names: Vec<_> = rules.iter().map(|row| [&*row[0], &*row[1], &*row[2]]).collect();
     assert_eq!(names, [["on", "table=t", "on"], ["not-u", "table=public.u,nowhere", "off"]]);
-    let number = |row: usize| rules[row][6].parse::<u64>().expect("a number");
+    let number = |row: usize| rules[row][7].parse::<u64>().expect("a number");
     assert!(number(0) >= 2 && number(1) == 0, "{rules:?}");
     console(&bed, "CACHE OFF");
     assert!(!hits(&bed, &mut client, T), "an administrator has the last word");

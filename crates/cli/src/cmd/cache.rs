@@ -82,7 +82,7 @@ struct Explain {
     console: console::Args,
 }
 
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 15] = [
     "database",
     "mode",
     "hits",
@@ -94,6 +94,8 @@ const COLUMNS: [&str; 13] = [
     "kept",
     "patched",
     "saved_ms",
+    "age_p50_us",
+    "age_p99_us",
     "news_age_ms",
     "trouble",
 ];
@@ -162,6 +164,7 @@ const RULES: List = List {
         "mode",
         "level",
         "max_staleness_ms",
+        "ttl_ms",
         "tags",
         "hits",
         "misses",

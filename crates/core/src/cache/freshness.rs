@@ -194,10 +194,17 @@ impl Freshness {
         }
     }
 
-    /// Whether a tag was raised after a position. For telling what answers are lost by, not for giving them.
+    /// What an answer holds whose changes are not followed now: nothing that is known speaks against it.
     #[must_use]
-    pub fn has_changed(&self, tag: Tag, since: Lsn) -> bool {
-        !self.invalidations.unchanged_since(&[tag], since)
+    pub fn unfollowed(&self) -> Seen {
+        let epoch = Epoch(self.epoch.load(Ordering::Acquire));
+        Seen { v: self.delivered().unwrap_or(Lsn(0)), epoch }
+    }
+
+    /// Whether one of these tags was raised after a position. That none was is no reason to give an answer.
+    #[must_use]
+    pub fn has_changed(&self, tags: &[Tag], since: Lsn) -> bool {
+        !self.invalidations.unchanged_since(tags, since)
     }
 
     /// What a commit that is about to be told of says of rows. Before [`Freshness::on_commit`].

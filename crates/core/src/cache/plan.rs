@@ -66,6 +66,8 @@ const STEADY: [&str; 34] = [
 pub struct Plan {
     /// All that it reads, views included.
     relations: Box<[(Oid, Name)]>,
+    /// Those of them whose answers may rest on their age.
+    covered: Box<[Oid]>,
     reads: Box<[Read]>,
     sets: Box<[ColumnSet]>,
     repeated: Box<[u16]>,
@@ -110,30 +112,38 @@ impl Parameters<'_> {
     }
 }
 
-/// How the answers to a text of this shape are tagged.
+/// How the answers to a text of this shape are tagged. `covers`: answers may rest on their age as far as they read this, so that nobody
+/// has to tell of its changes.
 ///
 /// # Errors
 /// Why they are not kept.
-pub fn plan(shape: &Shape, definitions: &Definitions) -> Result<Plan, Uncacheable> {
+pub fn plan(
+    shape: &Shape,
+    definitions: &Definitions,
+    covers: &dyn Fn(&Name) -> bool,
+) -> Result<Plan, Uncacheable> {
     if !definitions.is_known() {
         return Err(Uncacheable::new(Reason::NoCatalog));
     }
     let planner = Planner { shape, definitions };
     planner.names()?;
-    let (mut reads, mut relations) = (Vec::<Read>::new(), Vec::new());
+    let (mut reads, mut relations, mut covered) = (Vec::<Read>::new(), Vec::new(), Vec::new());
     for (index, reading) in shape.readings.iter().enumerate() {
         let (schema, name) = (reading.table.schema.as_deref(), &*reading.table.name);
         let mut known = reading.may_be_query;
         for (oid, relation) in definitions.named(schema, name) {
             known = true;
-            planner.relation(relation)?;
+            let whole = covers(&relation.name);
+            planner.relation(relation, whole)?;
             let alone = relation.kind == Kind::Table;
             for part in definitions.read_with(oid) {
                 let relation = definitions
                     .relation(part)
                     .ok_or_else(|| Uncacheable::of(Reason::UnknownTable, part))?;
-                planner.relation(relation)?;
+                let by_age = whole || covers(&relation.name);
+                planner.relation(relation, by_age)?;
                 relations.push((part, relation.name.clone()));
+                covered.extend(by_age.then_some(part));
                 if !matches!(relation.kind, Kind::View | Kind::UnsteadyView) {
                     let keys = if alone { planner.keys(index, relation) } else { Box::default() };
                     reads.push(Read { relation: part, keys });
@@ -158,7 +168,15 @@ pub fn plan(shape: &Shape, definitions: &Definitions) -> Result<Plan, Uncacheabl
     relations.sort();
     relations.dedup();
     let (reads, sets, repeated) = (reads.into(), sets.into(), shape.repeated.clone());
-    Ok(Plan { relations: relations.into(), reads, sets, repeated, shown, patch })
+    Ok(Plan {
+        relations: relations.into(),
+        covered: covered.into(),
+        reads,
+        sets,
+        repeated,
+        shown,
+        patch,
+    })
 }
 
 struct Planner<'a> {
@@ -236,11 +254,12 @@ impl Planner<'_> {
         self.columns(name).all(|column| column.is_some())
     }
 
-    /// A relation that is named, or read with one that is.
-    fn relation(&self, relation: &Relation) -> Result<(), Uncacheable> {
+    /// A relation that is named, or read with one that is; `by_age`: nobody has to tell of its changes.
+    fn relation(&self, relation: &Relation, by_age: bool) -> Result<(), Uncacheable> {
         let reason = match relation.kind {
-            Kind::Table | Kind::Parent | Kind::View if relation.row_security => Reason::RowSecurity,
+            _ if relation.row_security => Reason::RowSecurity,
             Kind::Table | Kind::Parent => return Ok(()),
+            Kind::Materialized | Kind::Foreign | Kind::Unlogged if by_age => return Ok(()),
             Kind::View => {
                 let called = self.definitions.called_by(relation).find(|one| !is_steady(one));
                 return called
@@ -364,6 +383,18 @@ impl Plan {
     #[must_use]
     pub fn relations(&self) -> &[(Oid, Name)] {
         &self.relations
+    }
+
+    /// Whether answers may rest on their age as far as they read this.
+    #[must_use]
+    pub fn covers(&self, relation: Oid) -> bool {
+        self.covered.contains(&relation)
+    }
+
+    /// Whether they may as far as they read anything.
+    #[must_use]
+    pub fn covers_all(&self) -> bool {
+        self.reads.iter().all(|read| self.covers(read.relation))
     }
 
     /// What has to be followed by the stream of changes.

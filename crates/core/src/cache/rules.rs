@@ -37,6 +37,8 @@ pub struct Rule {
     pub level: Option<Level>,
     /// Instead of the bound of the database.
     pub max_staleness: Option<Duration>,
+    /// For how long an answer counts at most; also where nobody tells of changes.
+    pub ttl: Option<Duration>,
     /// Names by which answers can be forgotten together.
     pub tags: Vec<String>,
 }
@@ -59,6 +61,8 @@ pub struct Chosen {
     pub level: Option<Level>,
     /// The smallest bound.
     pub max_staleness: Option<Duration>,
+    /// The shortest time.
+    pub ttl: Option<Duration>,
     /// All tags.
     pub tags: Box<[Box<str>]>,
 }
@@ -139,6 +143,24 @@ impl Rules {
         self.rules.iter().any(|rule| rule.mode.is_some_and(|mode| mode != Mode::Off))
     }
 
+    /// Whether an answer may rest on its age alone.
+    #[must_use]
+    pub fn keep_by_time(&self) -> bool {
+        self.rules.iter().any(|rule| rule.ttl.is_some())
+    }
+
+    /// Whether answers of statements of this form may rest on their age as far as they read this.
+    #[must_use]
+    pub fn cover(&self, form: Fingerprint, relation: &Name) -> bool {
+        let mut timed = self.rules.iter().filter(|rule| rule.ttl.is_some());
+        timed.any(|rule| match &rule.subject {
+            Subject::Tables(tables) => {
+                tables.iter().any(|table| table.may_mean(Some(&relation.schema), &relation.name))
+            }
+            Subject::Fingerprints(forms) => forms.contains(&form),
+        })
+    }
+
     /// With what the rules say of it.
     #[must_use]
     pub fn about(&self, fingerprint: Fingerprint, relations: Box<[(Oid, Name)]>) -> About {
@@ -162,6 +184,7 @@ impl Rules {
             mode: all().filter_map(|rule| rule.mode).min(),
             level: all().filter_map(|rule| rule.level).max(),
             max_staleness: all().filter_map(|rule| rule.max_staleness).min(),
+            ttl: all().filter_map(|rule| rule.ttl).min(),
             tags: tags.into(),
         })
     }
@@ -200,8 +223,8 @@ mod tests {
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
     fn rule(name: &str, subject: Subject) -> Rule {
-        let (mode, level, max_staleness) = (None, None, None);
-        Rule { name: name.into(), subject, mode, level, max_staleness, tags: Vec::new() }
+        let (mode, level, max_staleness, ttl) = (None, None, None, None);
+        Rule { name: name.into(), subject, mode, level, max_staleness, ttl, tags: Vec::new() }
     }
 
     fn tables(names: &[&str]) -> Subject {

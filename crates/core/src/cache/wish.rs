@@ -116,6 +116,12 @@ impl Wish {
         Self { mode, ..self }.limited(mode)
     }
 
+    /// How old an answer may be that its age alone vouches for; `None`: none may.
+    #[must_use]
+    pub fn bound_of_age(&self) -> Option<Duration> {
+        (self.level != Some(Level::Strict)).then_some(self.said.max_staleness)
+    }
+
     /// Whether nothing is kept, whatever rules say.
     #[must_use]
     pub fn is_refused(&self) -> bool {

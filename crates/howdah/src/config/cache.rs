@@ -11,7 +11,7 @@ use howdah_core::rules::TableName;
 use howdah_proxy::settings::{Changes, SharedCache, User};
 
 use super::document::{self, Table};
-use super::error::Mistake;
+use super::error::{Mistake, Notice};
 use super::keys::{CACHE, CACHE_RULE, REDIS};
 use super::read::{Findings, Reader};
 use super::secret;
@@ -79,12 +79,24 @@ pub(crate) fn answers(root: &Table, findings: &mut Findings) -> (u64, Wish, Rule
     let mut reader = Reader::new(CACHE.keys, root.single("cache"), "cache", findings);
     let size: u64 = reader.integer("size").unwrap_or_default();
     let wish = wish(&mut reader, Wish::default());
-    if wish.mode != Mode::Off && !reader.is_given("publication") {
+    let follows = reader.is_given("publication");
+    let origin = reader.origin("mode");
+    let rules = rules(root, follows, findings);
+    let mut reader = Reader::new(CACHE.keys, root.single("cache"), "cache", findings);
+    if wish.mode != Mode::Off && !follows && !rules.keep_by_time() {
         let reason = "nobody would tell which answers are wrong";
         let fix = "publication = \"howdah\" (howdah setup makes it)";
         reader.fail(Mistake::Missing, "publication", reason, fix);
     }
-    (size.saturating_mul(MIB), wish, rules(root, findings))
+    for rule in rules.iter().filter(|rule| rule.ttl.is_some()) {
+        let text = format!(
+            "cache.rule {:?}: where changes are not followed{}, nothing but its ttl bounds how old answers are",
+            rule.name,
+            if follows { "" } else { ", which is everywhere without a publication" }
+        );
+        findings.notices.push(Notice { text, origin: origin.clone() });
+    }
+    (size.saturating_mul(MIB), wish, rules)
 }
 
 /// What is said about the cache, where it differs from `base`.
@@ -102,12 +114,10 @@ pub(crate) fn wish(reader: &mut Reader<'_>, base: Wish) -> Wish {
 }
 
 /// Reads all `[[cache.rule]]` in their order.
-fn rules(root: &Table, findings: &mut Findings) -> Rules {
+fn rules(root: &Table, follows: bool, findings: &mut Findings) -> Rules {
     let Some(cache) = root.single(CACHE.name) else { return Rules::default() };
     let tables = cache.named(CACHE_RULE.name);
     unique(tables, CACHE.name, findings);
-    let follows =
-        Reader::new(CACHE.keys, Some(cache), CACHE.name, findings).is_given("publication");
     let mut rules = Vec::with_capacity(tables.len());
     for (index, table) in tables.iter().enumerate() {
         let name = table.name();
@@ -125,18 +135,19 @@ fn rule(reader: &mut Reader<'_>, follows: bool) -> Option<Rule> {
     }
     let subject = subject(reader);
     let mode = reader.word("mode").and_then(Mode::parse);
-    if mode.is_some_and(|mode| mode != Mode::Off) && !follows {
+    let ttl = reader.duration("ttl");
+    if mode.is_some_and(|mode| mode != Mode::Off) && ttl.is_none() && !follows {
         unfollowed(reader, "mode");
     }
     let level = reader.word("level").and_then(Level::parse);
     let max_staleness = reader.duration("max_staleness");
     let tags = reader.list("tags").unwrap_or_default();
-    let says = ["mode", "level", "max_staleness", "tags"];
+    let says = ["mode", "level", "max_staleness", "ttl", "tags"];
     if !says.iter().any(|key| reader.is_given(key)) {
         let fix = "mode = \"off\", or level, max_staleness or tags";
         reader.fail(Mistake::Missing, "mode", "a rule that says nothing of the cache", fix);
     }
-    Some(Rule { name: name?, subject: subject?, mode, level, max_staleness, tags })
+    Some(Rule { name: name?, subject: subject?, mode, level, max_staleness, ttl, tags })
 }
 
 fn subject(reader: &mut Reader<'_>) -> Option<Subject> {

@@ -72,3 +72,19 @@ fn every_mistake_in_a_rule_is_told() {
         assert!(told, "{key}: {found:?}");
     }
 }
+
+#[test]
+fn answers_that_count_for_a_time_need_nobody_who_tells_of_changes() {
+    let text = |rule: &str| {
+        format!(
+            "{LEAST}[cache]\nmode = \"on\"\n[[cache.rule]]\nname = \"r\"\ntable = \"t\"\n{rule}\n"
+        )
+    };
+    let config = Config::from_toml(&text("ttl = \"30s\""));
+    let config = config.unwrap_or_else(|errors| panic!("{errors}"));
+    let rules = config.settings(1).cache_rules;
+    assert!(rules.keep_by_time());
+    assert!(rules.iter().all(|rule| rule.ttl == Some(Duration::from_secs(30))));
+    let found = mistakes(&text("tags = [\"a\"]"));
+    assert!(found.iter().any(|error| error.key == "cache.publication"), "{found:?}");
+}

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::quality::RandomState;
-use howdah_core::cache::{About, Seen, Tag};
+use howdah_core::cache::{About, Seen, Tag, Timed};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::store::Entry;
+use super::store::{Claim, Entry};
 
 /// Parts with a lock each.
 const PARTS: usize = 32;
@@ -41,10 +41,18 @@ pub(super) struct Terms {
     pub(super) tags: Arc<[Tag]>,
     pub(super) seen: Seen,
     pub(super) about: Arc<About>,
+    pub(super) timed: Option<Timed>,
     /// What describes its rows was asked for.
     pub(super) describes: bool,
     /// How long to wait at most.
     pub(super) patience: Duration,
+}
+
+impl Terms {
+    /// What has to be judged.
+    pub(super) fn claim(&self) -> Claim<'_> {
+        Claim { tags: &self.tags, seen: self.seen, timed: self.timed.as_ref() }
+    }
 }
 
 /// The side of the request; when it is dropped, nobody waits any more.

@@ -8,13 +8,15 @@
 
 use std::time::{Duration, Instant};
 
+use howdah_core::cache::timed::{Asker, Late};
 use howdah_core::cache::wish::{Level, Mode, Wish};
-use howdah_core::cache::{Fence, Seen, Tag};
+use howdah_core::cache::{Fence, Refusal, Seen, Tag, Timed};
 
 use super::place::LocalPlace;
 use super::session::{Hit, word};
+use super::store::Claim;
 use crate::clock;
-use crate::error::Refusal;
+use crate::error;
 use crate::faults::{self, Fault};
 use crate::session::{End, Session};
 
@@ -25,16 +27,47 @@ pub(super) const FENCED: &str = "fence";
 const PATIENCE: Duration = Duration::from_millis(10);
 
 impl Session {
-    /// Whether an answer that is kept with these tags may be given now.
+    /// Whether more than its age vouches for an answer that counts for a time, and may be given now.
+    #[cold]
+    fn is_in_time(
+        &self,
+        timed: &Timed,
+        (tags, seen, known): (&[Tag], Seen, Result<(), Refusal>),
+        (wish, place, now): (Wish, &LocalPlace, Instant),
+    ) -> Result<bool, &'static str> {
+        // What is known to have changed counts also while there is no news.
+        let has_changed = known.is_err() && place.freshness.has_changed(tags, seen.v);
+        let known = if has_changed { Err(Refusal::Changed) } else { known };
+        let asker = Asker {
+            now,
+            wrote: self.caching.wrote,
+            bound: wish.bound_of_age(),
+            catalog: place.watched.generation(),
+        };
+        timed.verdict(known, asker).map_err(|late| match late {
+            Late::Refused(refusal) => word(refusal),
+            Late::Age => "ttl",
+        })
+    }
+
+    /// Whether an answer that is kept may be given now.
     pub(super) fn may_give(
         &self,
         wish: Wish,
         place: &LocalPlace,
-        (tags, seen): (&[Tag], Seen),
+        Claim { tags, seen, timed }: Claim<'_>,
         now: Instant,
     ) -> Result<(), &'static str> {
         let freshness = &place.freshness;
-        freshness.valid(tags, seen, now, wish.max_staleness).map_err(word)?;
+        let known = freshness.valid(tags, seen, now, wish.max_staleness);
+        match timed {
+            None => known.map_err(word)?,
+            // Its age vouches for it, and what the session has written is older.
+            Some(timed) if !self.is_in_time(timed, (tags, seen, known), (wish, place, now))? => {
+                return Ok(());
+            }
+            Some(_) => {}
+        }
         let fenced = self.caching.fence.is_some_and(|fence| !freshness.passed(fence));
         if fenced
             && !faults::is_planted(Fault::SkipFence)
@@ -60,7 +93,7 @@ impl Session {
         &mut self,
         place: &LocalPlace,
         fence: Fence,
-    ) -> Result<Result<(), Refusal>, End> {
+    ) -> Result<Result<(), error::Refusal>, End> {
         let outcome = self.wait_for_news(place, fence, PATIENCE).await?;
         Ok(outcome.map(|passed| self.caching.in_vain = (!passed).then_some(fence)))
     }
@@ -74,7 +107,7 @@ impl Session {
         &mut self,
         place: &LocalPlace,
         Hit { entry, wanted, .. }: &Hit,
-    ) -> Result<Result<bool, Refusal>, End> {
+    ) -> Result<Result<bool, error::Refusal>, End> {
         let bound = wanted.wish.max_staleness;
         match self.wait_for_news(place, place.freshness.fence(), bound).await? {
             Ok(true) => {}
@@ -97,7 +130,7 @@ impl Session {
         place: &LocalPlace,
         fence: Fence,
         limit: Duration,
-    ) -> Result<Result<bool, Refusal>, End> {
+    ) -> Result<Result<bool, error::Refusal>, End> {
         let passed = tokio::time::timeout(limit, place.followed.passed(fence));
         let outcome = self.wait_aside(passed).await?;
         Ok(outcome.map(|_| place.freshness.passed(fence)))

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use howdah_core::cache::wish::{Level, Mode};
-use howdah_core::cache::{Answer, Patch, Shown, Stamp, Tag};
+use howdah_core::cache::{Answer, Patch, Refusal, Shown, Stamp, Tag, Timed};
 use howdah_core::limits;
 use howdah_sql::Analysis;
 use howdah_wire::frame;
@@ -39,6 +39,8 @@ pub(crate) struct Filling {
     /// How it is made anew when the row that it shows has changed.
     pub(super) patch: Option<Arc<Patch>>,
     pub(super) stamp: Stamp,
+    /// Its answer counts for a time.
+    pub(super) timed: Option<Timed>,
     pub(super) analysis: Arc<Analysis>,
     /// A hash of what the client was told of the rows before.
     pub(super) told: Option<u64>,
@@ -85,6 +87,12 @@ impl Filling {
         self.fetching = None;
     }
 
+    /// Whether its answer may be kept although what is known of changes does not vouch for it.
+    fn rests_on_age(&self, refusal: Refusal) -> bool {
+        let covered = self.timed.is_some_and(|timed| timed.covered);
+        covered && !matches!(refusal, Refusal::Changed | Refusal::InDoubt)
+    }
+
     /// The answer is complete: keeps it, if it may be.
     pub(super) fn finish(self, store: &Store, generation: u64, now: Instant) {
         let tally = &self.place.tally;
@@ -101,9 +109,10 @@ impl Filling {
         let by_rows =
             by_rows.and_then(|(shown, binary)| shown.tags(&self.tags, &answer.rows, binary));
         let tags: Arc<[Tag]> = by_rows.map_or_else(|| Arc::clone(&self.tags), Arc::from);
-        let seen = match self.place.freshness.keep(&tags, &self.stamp, None) {
-            Ok(seen) => seen,
-            Err(refusal) => return tally.on_reason(super::session::word(refusal)),
+        let seen = match (self.place.freshness.keep(&tags, &self.stamp, None), &self.stamp) {
+            (Ok(seen), _) => seen,
+            (Err(refusal), Stamp::Cold(seen)) if self.rests_on_age(refusal) => *seen,
+            (Err(refusal), _) => return tally.on_reason(super::session::word(refusal)),
         };
         let described =
             answer.description.as_deref().and_then(|found| found.get(frame::HEADER_LEN..));
@@ -115,7 +124,7 @@ impl Filling {
         let elsewhere = self.elsewhere.filter(|_| worth.is_dear());
         drop(plans);
         let came = self.place.freshness.mark();
-        let Self { place, planned, key, analysis, counts_only, fetching, patch, .. } = self;
+        let Self { place, planned, key, analysis, counts_only, fetching, patch, timed, .. } = self;
         let (about, outlived) = (Arc::clone(&planned.about), AtomicU64::new(self.parts));
         let entry = Arc::new(Entry {
             answer,
@@ -128,6 +137,7 @@ impl Filling {
             cost,
             counts_only,
             about,
+            timed,
             outlived,
         });
         store.put(key, Arc::clone(&entry));
@@ -144,9 +154,12 @@ impl Filling {
 impl Session {
     /// A request was answered by PostgreSQL: what the session is given from now on holds what it has seen. `pure`: it only read.
     fn on_answered_beside_cache(&mut self, pure: bool) {
+        if !pure {
+            self.caching.has_written = true;
+            self.caching.wrote = Some(clock::now());
+        }
         let Some(known) = &self.caching.known else { return };
         let Some((_, place)) = &known.at else { return };
-        self.caching.has_written |= !pure;
         let bounded = known.wish.level(self.caching.has_written) == Level::Bounded;
         // Its next statement may ask for more than the session does.
         let freshness = &place.freshness;

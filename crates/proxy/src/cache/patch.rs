@@ -24,12 +24,12 @@ impl Session {
         place: &LocalPlace,
         now: Instant,
     ) -> (Arc<Entry>, Result<(), &'static str>) {
-        let verdict = self.may_give(wish, place, (&found.tags, found.seen), now);
+        let verdict = self.may_give(wish, place, found.claim(), now);
         if verdict != Err(word(Refusal::Changed)) {
             return (found, verdict);
         }
         let Some(patched) = found.patched(place).map(Arc::new) else { return (found, verdict) };
-        let verdict = self.may_give(wish, place, (&patched.tags, patched.seen), now);
+        let verdict = self.may_give(wish, place, patched.claim(), now);
         if verdict == Err(word(Refusal::Changed)) {
             return (found, verdict);
         }
@@ -55,6 +55,7 @@ impl Entry {
             cost: self.cost,
             counts_only: false,
             about: Arc::clone(&self.about),
+            timed: self.timed,
             outlived: AtomicU64::new(self.outlived.load(Ordering::Acquire)),
         })
     }

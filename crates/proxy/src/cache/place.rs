@@ -68,9 +68,7 @@ impl LocalPlace {
     #[cold]
     pub(super) fn on_changed(&self, about: &Arc<About>, seen: Seen) {
         let changed = |(oid, _): &(u32, Name)| {
-            [Tag::table(*oid), Tag::whole(*oid)]
-                .into_iter()
-                .any(|tag| self.freshness.has_changed(tag, seen.v))
+            self.freshness.has_changed(&[Tag::table(*oid), Tag::whole(*oid)], seen.v)
         };
         let places = about.relations.iter().enumerate().filter(|(_, one)| changed(one));
         self.plans.borrow_mut().on_changed(about, places.map(|(at, _)| at));

@@ -16,6 +16,7 @@ use howdah_core::cache::{
     About, Freshness, Lsn, Plan, Reason, Seen, Shown, Uncacheable, Unseen, plan,
 };
 use howdah_core::limits;
+use howdah_core::route::class::Name;
 use howdah_sql::{Analysis, Fingerprint, Masked, Shape, Unkept};
 
 use super::tally::{Used, Uses};
@@ -55,29 +56,43 @@ struct Form {
 }
 
 /// How the answers to one text are tagged.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Planned {
     pub(crate) plan: Plan,
     pub(crate) about: Arc<About>,
     /// It is that of a masked text: values of literals have to be given.
     pub(crate) masked: bool,
     /// From where on changes of what it reads are seen, in this epoch.
-    since: Cell<Option<(Epoch, Lsn)>>,
+    since: Cell<Option<(Epoch, Since)>>,
     /// The same of rows by what identifies them.
     since_shown: Cell<Option<(Epoch, Lsn)>>,
 }
 
+/// From where on changes of what is read are seen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Since {
+    pub(crate) position: Lsn,
+    /// Those of something are not, which may be.
+    pub(crate) blind: bool,
+}
+
 impl Planned {
     /// From where on changes of all that it reads are seen.
-    pub(crate) fn since(&self, freshness: &Freshness, epoch: Epoch) -> Result<Lsn, Unseen> {
+    pub(crate) fn since(&self, freshness: &Freshness, epoch: Epoch) -> Result<Since, Unseen> {
         if let Some((of, since)) = self.since.get()
             && of == epoch
         {
             return Ok(since);
         }
-        let mut since = Lsn(0);
+        let mut since = Since { position: Lsn(0), blind: false };
         for set in self.plan.sets() {
-            since = since.max(freshness.since(set)?);
+            match freshness.since(set) {
+                Ok(position) => since.position = since.position.max(position),
+                Err(unseen) if unseen == Unseen::Soon || !self.plan.covers(set.relation()) => {
+                    return Err(unseen);
+                }
+                Err(_) => since.blind = true,
+            }
         }
         self.since.set(Some((epoch, since)));
         Ok(since)
@@ -133,11 +148,11 @@ impl Plans {
         if !is_pure_read(analysis) {
             return Err(Reason::Function);
         }
-        if planned.about.fingerprint == form {
+        // What rules say of another form does not count.
+        if planned.about.fingerprint == form || self.rules.number() == 0 {
             return Ok(planned);
         }
-        let about = Arc::new(self.rules.about(form, planned.plan.relations().into()));
-        Ok(Rc::new(Planned { about, ..Planned::clone(&planned) }))
+        self.of_shape(&shape(sql).map_err(|no| no.reason)?, form, false)
     }
 
     fn known(&mut self, sql: &[u8], form: Fingerprint) -> Known {
@@ -176,7 +191,8 @@ impl Plans {
     }
 
     fn of_shape(&self, shape: &Shape, form: Fingerprint, masked: bool) -> Known {
-        let plan = plan(shape, &self.definitions).map_err(|no| no.reason)?;
+        let covers = |name: &Name| self.rules.cover(form, name);
+        let plan = plan(shape, &self.definitions, &covers).map_err(|no| no.reason)?;
         let about = Arc::new(self.rules.about(form, plan.relations().into()));
         let (since, since_shown) = Default::default();
         Ok(Rc::new(Planned { plan, about, masked, since, since_shown }))
@@ -278,10 +294,11 @@ pub(crate) fn explained(
     sql: &[u8],
     analysis: &Analysis,
     definitions: &Definitions,
+    rules: &Rules,
 ) -> Result<Plan, Uncacheable> {
     let shape = shape(sql)?;
     if !is_pure_read(analysis) {
         return Err(Uncacheable::new(Reason::Function));
     }
-    plan(&shape, definitions)
+    plan(&shape, definitions, &|name| rules.cover(analysis.fingerprint, name))
 }

@@ -8,11 +8,11 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use howdah_core::cache::key::{self, Request};
 use howdah_core::cache::wish::{Level, Mode, Wish};
-use howdah_core::cache::{self, Around, Fence, Parameters, Stamp, Tag};
+use howdah_core::cache::{self, Around, Fence, Parameters, Seen, Stamp, Tag, Timed};
 use howdah_core::pool::PoolMode;
 use howdah_core::session::Context;
 use howdah_core::statements::NameId;
@@ -40,6 +40,8 @@ pub(crate) struct Caching {
     /// It has waited for this one too long.
     pub(super) in_vain: Option<Fence>,
     pub(super) has_written: bool,
+    /// When it did last.
+    pub(super) wrote: Option<Instant>,
     pub(crate) filling: Option<Box<Filling>>,
 }
 
@@ -218,11 +220,10 @@ impl Session {
         wanted: Wanted,
     ) -> Option<Hit> {
         let entry = came.filter(|entry| {
-            let terms = (&*entry.tags, entry.seen);
             let is_good = entry.is_remembered(&self.worker.shared.store.parts);
             is_good
                 && entry.fits(&wanted)
-                && self.may_give(wanted.wish, place, terms, clock::now()).is_ok()
+                && self.may_give(wanted.wish, place, entry.claim(), clock::now()).is_ok()
         });
         let Some(entry) = entry else {
             place.tally.on_reason("waited");
@@ -250,8 +251,8 @@ impl Session {
             }
             _ => {
                 let known = Known::of(self, Arc::clone(context), revisions);
-                if let Some((_, place)) = known.at.as_ref().filter(|_| self.caching.fence.is_some())
-                {
+                let fenced = self.caching.fence.is_some() || self.caching.has_written;
+                if let Some((_, place)) = known.at.as_ref().filter(|_| fenced) {
                     // The old one may be another's.
                     self.caching.fence = Some(place.freshness.fence());
                 }
@@ -375,7 +376,7 @@ impl Session {
         if !fits {
             return None;
         }
-        match self.may_give(wanted.wish, place, (&terms.tags, terms.seen), now) {
+        match self.may_give(wanted.wish, place, terms.claim(), now) {
             Ok(()) => Some(Ok(())),
             Err(reason) => self.awaited(reason, wanted.wish, place).map(Err),
         }
@@ -458,12 +459,13 @@ impl Session {
         {
             tags = [Tag::whole(first.relation()), Tag::table(first.relation())].into();
         }
-        let stamp = place.freshness.stamp(&tags, &[]).map_err(word)?;
-        let Stamp::Cold(seen) = stamp else { return Err("in-doubt") };
-        let since = planned.since(&place.freshness, seen.epoch).map_err(|_| "unseen")?;
-        if since > seen.v {
-            return Err("unseen");
-        }
+        let (seen, blind) = stamped(place, &planned, &tags)?;
+        let stamp = Stamp::Cold(seen);
+        let ttl = planned.about.chosen.as_ref().and_then(|chosen| chosen.ttl);
+        let timed = ttl.map(|ttl| {
+            let (covered, catalog) = (planned.plan.covers_all(), generation.unwrap_or_default());
+            Timed { sent: now, ttl, blind, covered, catalog }
+        });
         if generation != Some(place.watched.generation()) {
             return Err("definitions");
         }
@@ -478,7 +480,7 @@ impl Session {
         let fetching = (mode == Mode::On).then(|| {
             let (tags, about) = (Arc::clone(&tags), Arc::clone(&planned.about));
             let describes = found.asked.around.describe;
-            store.fetches.begin(key, Terms { tags, seen, about, describes, patience })
+            store.fetches.begin(key, Terms { tags, seen, about, timed, describes, patience })
         });
         Ok(Filling {
             place: Rc::clone(place),
@@ -491,6 +493,7 @@ impl Session {
             shown,
             patch,
             stamp,
+            timed,
             analysis,
             told: found.told,
             generation: self.home.generation(),
@@ -535,6 +538,9 @@ impl Session {
         self.worker.shelf.put_outbox(out);
         let now = clock::now();
         let time = now.saturating_duration_since(since);
+        if let Some(age) = entry.age(place, now) {
+            place.tally.on_age(age);
+        }
         self.worker.stats.on_request(time);
         self.pool.traffic.on_request(time, Some(time));
         self.entry.requests.set(self.entry.requests.get() + 1);
@@ -547,6 +553,17 @@ impl Session {
 }
 
 impl Entry {
+    /// How old what it shows may be at most.
+    fn age(&self, place: &LocalPlace, now: Instant) -> Option<Duration> {
+        let news = place.freshness.age(now);
+        match &self.timed {
+            Some(timed) if timed.blind || news.is_none() => {
+                Some(now.saturating_duration_since(timed.sent))
+            }
+            Some(_) | None => news,
+        }
+    }
+
     /// Whether it is an answer to a request like this.
     pub(super) fn fits(&self, wanted: &Wanted) -> bool {
         self.answer.has(wanted.around)
@@ -579,6 +596,26 @@ impl Known {
         }
         Self { context, revisions, wish, at }
     }
+}
+
+/// What an answer will hold, and whether changes of something that it reads are not followed, which may be.
+fn stamped(
+    place: &LocalPlace,
+    planned: &Planned,
+    tags: &[Tag],
+) -> Result<(Seen, bool), &'static str> {
+    let seen = match place.freshness.stamp(tags, &[]) {
+        Ok(Stamp::Cold(seen)) => seen,
+        Ok(Stamp::Hot { .. }) => return Err("in-doubt"),
+        Err(cache::Refusal::NoStream | cache::Refusal::Definitions)
+            if planned.plan.covers_all() =>
+        {
+            return Ok((place.freshness.unfollowed(), true));
+        }
+        Err(refusal) => return Err(word(refusal)),
+    };
+    let since = planned.since(&place.freshness, seen.epoch).map_err(|_| "unseen")?;
+    if since.position > seen.v { Err("unseen") } else { Ok((seen, since.blind)) }
 }
 
 /// Whether a parameter is in binary form, and its bytes; `None`: NULL.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use howdah_core::cache::wish::Mode;
-use howdah_core::cache::{About, Answer, Fence, Freshness, Part, Patch, Seen, Tag};
+use howdah_core::cache::{About, Answer, Fence, Freshness, Part, Patch, Seen, Tag, Timed};
 use howdah_core::limits;
 use howdah_sql::Analysis;
 use parking_lot::Mutex;
@@ -44,14 +44,29 @@ pub(crate) struct Entry {
     /// It is there to be counted, and never given: a replica has answered.
     pub(crate) counts_only: bool,
     pub(crate) about: Arc<About>,
+    /// It counts for a time.
+    pub(crate) timed: Option<Timed>,
     /// It has outlived what was forgotten in parts up to this number.
     pub(super) outlived: AtomicU64,
+}
+
+/// What it rests on that an answer is given.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claim<'a> {
+    pub(super) tags: &'a [Tag],
+    pub(super) seen: Seen,
+    pub(super) timed: Option<&'a Timed>,
 }
 
 impl Entry {
     /// Whether it was judged by these rules, if there are any.
     pub(super) fn is_under(&self, rules: u64) -> bool {
-        rules == 0 || self.about.rules == rules
+        (rules == 0 && self.timed.is_none()) || self.about.rules == rules
+    }
+
+    /// What has to be judged.
+    pub(super) fn claim(&self) -> Claim<'_> {
+        Claim { tags: &self.tags, seen: self.seen, timed: self.timed.as_ref() }
     }
 
     /// Whether it was not forgotten with a part of all answers.

@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use howdah_core::statements::Histogram;
+
 /// Counts of one place.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
@@ -16,6 +18,7 @@ pub(crate) struct Tally {
     fills: Cell<u64>,
     bytes: Cell<u64>,
     saved: Cell<Duration>,
+    ages: RefCell<Histogram>,
     /// Why requests were not looked up, or answers not given or kept, by word.
     reasons: RefCell<BTreeMap<&'static str, u64>>,
 }
@@ -97,6 +100,9 @@ pub struct Counts {
     pub bytes: u64,
     /// Time that PostgreSQL took for what was answered.
     pub saved: Duration,
+    /// How old what was given may have been at most, in microseconds: the time since the latest heartbeat was sent that has come back,
+    /// or, where nobody tells of changes, since the statement was sent whose answer it was.
+    pub ages: Histogram,
     /// Why requests were not looked up, or answers not given or kept: words, and how often.
     pub reasons: BTreeMap<&'static str, u64>,
     /// By tables and by rules.
@@ -115,6 +121,7 @@ impl Counts {
         self.fills += other.fills;
         self.bytes += other.bytes;
         self.saved += other.saved;
+        self.ages.add(&other.ages);
         for (word, count) in &other.reasons {
             *self.reasons.entry(word).or_default() += count;
         }
@@ -132,6 +139,11 @@ impl Tally {
         add(&self.coalesced, u64::from(coalesced));
         add(&self.bytes, u64::try_from(bytes).unwrap_or(u64::MAX));
         self.saved.set(self.saved.get() + saved);
+    }
+
+    /// What was given may have been this old at most.
+    pub(super) fn on_age(&self, age: Duration) {
+        self.ages.borrow_mut().record(u64::try_from(age.as_micros()).unwrap_or(u64::MAX));
     }
 
     pub(super) fn on_shared(&self) {
@@ -169,6 +181,7 @@ impl Tally {
             fills: self.fills.get(),
             bytes: self.bytes.get(),
             saved: self.saved.get(),
+            ages: self.ages.borrow().clone(),
             reasons: self.reasons.borrow().clone(),
             used: Used::default(),
         }

@@ -87,6 +87,12 @@ impl Streams {
             followed.insert(place, it);
             tasks.push(task);
         }
+        if settings.changes.is_none() && settings.cache_rules.keep_by_time() {
+            for place in named().filter_map(|database| place(settings, database)) {
+                let known = self.followed.lock().get(&place).map(Arc::clone);
+                followed.insert(place, known.map_or_else(unfollowed, ended));
+            }
+        }
         let gone = std::mem::replace(&mut *self.followed.lock(), followed);
         *self.tasks.lock() = tasks;
         drop(old);
@@ -133,6 +139,20 @@ fn place(settings: &Settings, database: &Database) -> Option<Place> {
 
 fn on_server(database: &Database) -> &str {
     database.server_database.as_deref().unwrap_or(&database.name)
+}
+
+/// Nobody tells of changes: answers rest on their age.
+fn unfollowed() -> Arc<Followed> {
+    /// Nothing raises them.
+    const TAGS: usize = 1024;
+    ended(Arc::new(Followed::new(TAGS)))
+}
+
+fn ended(followed: Arc<Followed>) -> Arc<Followed> {
+    followed.freshness.on_end();
+    let text = "changes are not followed (no publication): what others write is seen when the ttl of a rule is over";
+    *followed.trouble.lock() = Some(text.to_owned());
+    followed
 }
 
 fn follow(

@@ -67,7 +67,7 @@ fn definitions() -> Definitions {
 
 fn planned(sql: &str) -> Result<Plan, Uncacheable> {
     let shape = shape(sql).map_err(|unkept| Uncacheable::new(Reason::Text(unkept)))?;
-    plan(&shape, &definitions())
+    plan(&shape, &definitions(), &|_| false)
 }
 
 /// The word of the refusal.
@@ -77,7 +77,7 @@ fn refused(sql: &str) -> &'static str {
     let shape = masked.mask(sql.as_bytes()).then(|| masked.shape()).flatten();
     if let Some(shape) = shape {
         let shape = shape.map_err(|unkept| Uncacheable::new(Reason::Text(unkept)));
-        let by_mask = shape.and_then(|shape| plan(&shape, &definitions()));
+        let by_mask = shape.and_then(|shape| plan(&shape, &definitions(), &|_| false));
         let by_mask = by_mask.map_or_else(|no| no.reason.word(), |_| "kept");
         assert_eq!(by_mask, word, "{sql}, masked");
     }
@@ -97,7 +97,7 @@ fn tags(sql: &str, types: &[u32], values: &[(bool, Option<&[u8]>)]) -> Vec<Tag> 
 fn tags_by_mask(sql: &str, types: &[u32], values: &[(bool, Option<&[u8]>)]) -> Option<Vec<Tag>> {
     let mut masked = Masked::default();
     let shape = masked.mask(sql.as_bytes()).then(|| masked.shape())??;
-    let plan = plan(&shape.expect("it is kept"), &definitions()).expect("it is kept");
+    let plan = plan(&shape.expect("it is kept"), &definitions(), &|_| false).expect("it is kept");
     let literals = masked.literals(sql.as_bytes());
     Some(plan.tags(Parameters { types, values, literals: &literals }).to_vec())
 }
@@ -235,7 +235,8 @@ fn what_nobody_tells_of_is_refused() {
         assert_eq!(refused(sql), expected, "{sql}");
     }
     let shape = shape("SELECT * FROM orders").expect("a query");
-    let nothing = plan(&shape, &Definitions::default()).map_err(|refusal| refusal.reason);
+    let nothing =
+        plan(&shape, &Definitions::default(), &|_| false).map_err(|refusal| refusal.reason);
     assert_eq!(nothing, Err(Reason::NoCatalog));
 }
 
@@ -264,7 +265,7 @@ fn answers_that_show_what_identifies_their_rows_are_told() {
         ("SELECT * FROM names WHERE email = 'a'", false),
         ("SELECT * FROM orders WHERE user_id = 5 AND id IN (SELECT id FROM orders)", false),
     ] {
-        let planned = plan(&shape(sql).unwrap(), &definitions()).unwrap();
+        let planned = plan(&shape(sql).unwrap(), &definitions(), &|_| false).unwrap();
         let set = planned.shown().map(Shown::set);
         assert_eq!(set, shows.then(|| ColumnSet::new(2, &[1])), "{sql}");
     }
@@ -310,4 +311,27 @@ fn look_ups_of_one_row_by_what_identifies_it_can_be_patched() {
     ] {
         assert_eq!(patch(sql), None, "{sql}");
     }
+}
+
+#[test]
+fn what_a_rule_covers_needs_nobody_who_tells_of_changes() {
+    let covers =
+        |name: &Name| ["unlogged", "abroad", "summary", "secrets", "ids"].contains(&&*name.name);
+    let of = |sql: &str| plan(&shape(sql).expect("a shape"), &definitions(), &covers);
+    let word = |sql: &str| of(sql).map_or_else(|no| no.reason.word(), |_| "kept");
+    for (sql, said) in [
+        ("SELECT * FROM unlogged", "kept"),
+        ("SELECT * FROM abroad", "kept"),
+        ("SELECT * FROM summary", "kept"),
+        ("SELECT * FROM of_unlogged", "kept"),
+        ("SELECT * FROM secrets", "row-security"),
+        ("SELECT * FROM ids", "sequence"),
+        ("SELECT now() FROM unlogged", "function"),
+    ] {
+        assert_eq!(word(sql), said, "{sql}");
+    }
+    assert!(of("SELECT * FROM unlogged").is_ok_and(|plan| plan.covers_all()));
+    assert!(
+        of("SELECT * FROM unlogged, orders").is_ok_and(|plan| !plan.covers_all() && plan.covers(7))
+    );
 }

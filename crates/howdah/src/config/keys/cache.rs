@@ -74,6 +74,7 @@ pub(crate) static CACHE_RULE: Section = Section {
         Key::new("mode", Kind::Word(&["off", "observe", "on"]), "Instead of the mode of the database, also if that is off. Sessions, comments and howdah cache off ask for less all the same.").example("on"),
         Key::new("level", Kind::Word(&["bounded", "session", "strict"]), "Instead of the level of the database.").example("session"),
         Key::new("max_staleness", Kind::Duration(Zero::Refused), "Instead of the bound of the database.").example("1s"),
+        Key::new("ttl", Kind::Duration(Zero::Refused), "For how long an answer counts at most. Where changes are not followed it is then all that bounds how old answers are:\nwhat others write, and whom they refuse, is seen this late.").example("30s"),
         Key::new("tags", Kind::List, "Names by which answers are forgotten together: howdah cache flush --tag.").example("catalog"),
     ],
 };

@@ -62,7 +62,7 @@ impl Filling {
         }
         let seen = freshness.adopt(&elsewhere.standing, value.v)?;
         let since = self.planned.since(freshness, seen.epoch).map_err(|_| Refused::Floor)?;
-        if since > seen.v {
+        if since.position > seen.v || since.blind {
             return Err(Refused::Floor.into());
         }
         let shown = self.shown.as_ref().filter(|_| self.planned.shown(freshness, seen).is_some());
@@ -82,6 +82,7 @@ impl Filling {
             cost: value.cost,
             counts_only: false,
             about: Arc::clone(&self.planned.about),
+            timed: None,
             outlived: AtomicU64::new(self.parts),
         }))
     }
@@ -92,7 +93,9 @@ impl Session {
     fn elsewhere(&self, filling: &Filling) -> Option<Elsewhere> {
         let link = self.worker.shared.second_level.link()?;
         let place = &filling.place;
-        if filling.mode != Mode::On
+        // Others would not know how old it is.
+        if filling.timed.is_some()
+            || filling.mode != Mode::On
             || !place.plans.borrow_mut().worth(filling.analysis.fingerprint.0).is_dear()
         {
             return None;
@@ -138,11 +141,11 @@ impl Session {
         filling.since = clock::now();
         let found = came.and_then(|found| self.take_over(&filling, &elsewhere, &found));
         let found = found.filter(|entry| {
-            let (place, terms) = (&filling.place, (&*entry.tags, entry.seen));
+            let place = &filling.place;
             let is_good = entry.is_remembered(&self.worker.shared.store.parts);
             is_good
                 && entry.fits(&wanted)
-                && self.may_give(wanted.wish, place, terms, clock::now()).is_ok()
+                && self.may_give(wanted.wish, place, entry.claim(), clock::now()).is_ok()
         });
         if let Some(entry) = found {
             self.keep_found(filling, &entry);

@@ -2,7 +2,9 @@
 //! same by rules and by tables; and `CACHE EXPLAIN`: whether answers to a statement are kept, and why not.
 
 use std::rc::Rc;
+use std::time::Duration;
 
+use howdah_core::cache::Plan;
 use howdah_core::cache::rules::Rule;
 
 use super::super::table::{Columns, Kind, Row, cell};
@@ -34,6 +36,8 @@ pub(super) const CACHE: Columns = &[
     ("trouble", Text),
     ("shared_cache", Text),
     ("patched", Int8),
+    ("age_p50_us", Int8),
+    ("age_p99_us", Int8),
 ];
 
 pub(in super::super) const EXPLAINED: Columns = &[
@@ -52,6 +56,7 @@ pub(super) const RULES: Columns = &[
     ("mode", Text),
     ("level", Text),
     ("max_staleness_ms", Int8),
+    ("ttl_ms", Int8),
     ("tags", Text),
     ("hits", Int8),
     ("misses", Int8),
@@ -82,11 +87,11 @@ pub(in super::super) async fn explain(
     let rules = &worker.settings().cache_rules;
     let mut chosen = None;
     let (kept, reason, explanation, sets) =
-        match cache::explained(sql.as_bytes(), &analysis, &definitions) {
+        match cache::explained(sql.as_bytes(), &analysis, &definitions, rules) {
             Ok(plan) => {
                 chosen = rules.about(analysis.fingerprint, plan.relations().into()).chosen;
-                let told = "its answers are kept as long as nothing that they depend on changes";
-                ("yes", None, told.to_owned(), plan.describe(&definitions))
+                let ttl = chosen.as_ref().and_then(|chosen| chosen.ttl);
+                ("yes", None, told(&plan, ttl), plan.describe(&definitions))
             }
             Err(refusal) => ("no", Some(refusal.reason.word()), refusal.to_string(), Vec::new()),
         };
@@ -99,6 +104,18 @@ pub(in super::super) async fn explain(
         cell(format_args!("{:016x}", analysis.fingerprint.0)),
         chosen.and_then(|chosen| cell(chosen.names.join(", "))),
     ])
+}
+
+/// For how long answers are kept.
+fn told(plan: &Plan, ttl: Option<Duration>) -> String {
+    let told = "its answers are kept as long as nothing that they depend on changes";
+    match ttl.map(|ttl| ttl.as_secs_f64()) {
+        None => told.to_owned(),
+        Some(seconds) if plan.covers_all() => format!(
+            "its answers are kept for {seconds} s at most; where changes are not followed, also when something has changed"
+        ),
+        Some(seconds) => format!("{told}, and for {seconds} s at most"),
+    }
 }
 
 pub(super) fn rows(view: &View) -> Vec<Row> {
@@ -119,6 +136,7 @@ pub(super) fn rules(view: &View) -> Vec<Row> {
             rule.mode.and_then(|mode| cell(mode.as_str())),
             rule.level.and_then(|level| cell(level.as_str())),
             rule.max_staleness.and_then(|bound| cell(bound.as_millis())),
+            rule.ttl.and_then(|ttl| cell(ttl.as_millis())),
             cell(rule.tags.join(", ")),
             cell(uses.hits),
             cell(uses.misses),
@@ -154,6 +172,7 @@ fn row(view: &View, report: &CacheReport) -> Row {
     let lookups = counts.hits + counts.observed + counts.misses;
     let percent = (100 * (counts.hits + counts.observed)).checked_div(lookups);
     let reasons = counts.reasons.iter().map(|(word, count)| format!("{word}={count}"));
+    let age = |part| counts.ages.quantile(part).and_then(cell);
     let changes = view.report.changes_of(&view.settings, &report.database);
     vec![
         cell(&report.database),
@@ -174,6 +193,8 @@ fn row(view: &View, report: &CacheReport) -> Row {
         changes.and_then(|changes| changes.trouble.clone()),
         view.report.shared_cache.as_ref().and_then(shared),
         cell(counts.patched),
+        age(0.5),
+        age(0.99),
     ]
 }
 
