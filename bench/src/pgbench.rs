@@ -76,6 +76,23 @@ pub(crate) struct Script<'a> {
     pub(crate) sampling: &'static str,
 }
 
+/// A load of several statements.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scripts<'a> {
+    /// Files of scripts, each with its weight.
+    pub(crate) files: &'a [(PathBuf, u32)],
+    /// How they are sent.
+    pub(crate) protocol: Protocol,
+    /// How many send them.
+    pub(crate) clients: u32,
+    /// Transactions per second of all together; 0: as many as they can. With a rate, latencies are counted from when one should have been sent.
+    pub(crate) rate: u32,
+    /// For so long.
+    pub(crate) seconds: u64,
+    /// The share of transactions that are logged.
+    pub(crate) sampling: &'static str,
+}
+
 /// `pgbench` with a directory of its own for logs.
 #[derive(Debug)]
 pub(crate) struct Pgbench {
@@ -138,12 +155,43 @@ impl Pgbench {
         let path = self.workplace.path().join("script.sql");
         fs::write(&path, script.text)
             .with_context(|| format!("cannot write {}", path.display()))?;
+        let Script { protocol, clients, seconds, sampling, .. } = *script;
+        let files = &[(path, 1)];
+        let scripts = Scripts { files, protocol, clients, rate: 0, seconds, sampling };
+        self.scripts(address, &scripts)
+    }
+
+    /// Runs several scripts by turns.
+    pub(crate) fn scripts(&self, address: &Address, scripts: &Scripts<'_>) -> Result<Outcome> {
         let mut command = self.command(address);
-        let threads = if script.clients == 1 { "1" } else { "2" };
-        command.args(["-n", "-M", script.protocol.name(), "-j", threads]);
-        command.args(["-c", &script.clients.to_string(), "-T", &script.seconds.to_string()]);
+        let threads = if scripts.clients == 1 { "1" } else { "2" };
+        command.args(["-n", "-M", scripts.protocol.name(), "-j", threads]);
+        command.args(["-c", &scripts.clients.to_string(), "-T", &scripts.seconds.to_string()]);
+        if scripts.rate > 0 {
+            command.args(["-R", &scripts.rate.to_string()]);
+        }
+        for (path, weight) in scripts.files {
+            command.arg("-f").arg(format!("{}@{weight}", path.display()));
+        }
+        self.timed(command, scripts.seconds, Some(scripts.sampling), Workload::Select)
+    }
+
+    /// Has every value of `:key` from 1 to `keys` asked for once, by a script of one statement, with the clients in turns.
+    pub(crate) fn visit(&self, address: &Address, script: &Script<'_>, keys: u32) -> Result<()> {
+        let path = self.workplace.path().join("visit.sql");
+        let clients = script.clients;
+        let next =
+            format!("\\set n :n + 1\n\\set key 1 + (:n * {clients} + :client_id) % {keys}\n");
+        fs::write(&path, next + script.text)?;
+        let mut command = self.command(address);
+        command.args(["-n", "-M", script.protocol.name(), "-j", "2", "-D", "n=0"]);
+        command.args(["-c", &clients.to_string(), "-t", &keys.div_ceil(clients).to_string()]);
         command.arg("-f").arg(path);
-        self.timed(command, script.seconds, Some(script.sampling), Workload::Select)
+        let (status, _, stderr) = self.finish(&mut command, Duration::from_secs(300))?;
+        if !status.success() {
+            bail!("pgbench failed: {stderr}");
+        }
+        Ok(())
     }
 
     /// Runs pgbench for its time, and reads what it has written.

@@ -14,10 +14,10 @@ use crate::plan::Protocol;
 
 /// What is asked, with `$1` for its value.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Statement {
+struct Statement {
     /// The name under which it is prepared.
-    pub(crate) name: &'static str,
-    pub(crate) text: &'static str,
+    name: &'static str,
+    text: &'static str,
 }
 
 const READ: Statement =
@@ -42,20 +42,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Connects to the database, to read and write the numbers of keys.
+    /// Connects to the database, to read and write the numbers of keys; for prepared statements these are prepared.
     pub(super) fn connect(address: &Address, protocol: Protocol) -> Result<Self> {
-        Self::asking(address, protocol, &[READ, WRITE])
-    }
-
-    /// Connects to the database to ask these; for prepared statements they are prepared.
-    pub(crate) fn asking(
-        address: &Address,
-        protocol: Protocol,
-        statements: &[Statement],
-    ) -> Result<Self> {
         let mut client = Self::to(address, DATABASE, protocol)?;
         if protocol != Protocol::Simple {
-            for Statement { name, text } in statements {
+            for Statement { name, text } in [READ, WRITE] {
                 let (name, text) = (name.as_bytes(), text.as_bytes());
                 frontend::parse_message(&mut client.out, name, text, &[0, 0]);
             }
@@ -93,7 +84,7 @@ impl Client {
     }
 
     /// Asks it with this value.
-    pub(crate) fn ask(&mut self, statement: Statement, value: u32) -> Result<()> {
+    fn ask(&mut self, statement: Statement, value: u32) -> Result<()> {
         let value = value.to_string();
         if self.protocol == Protocol::Simple {
             let text = statement.text.replace("$1", &value);

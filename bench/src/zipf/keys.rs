@@ -10,7 +10,7 @@ const SPREAD: u64 = 982_451_653;
 
 /// The distribution; for an exponent between 0 and 1.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Zipf {
+pub(super) struct Zipf {
     keys: u32,
     theta: f64,
     zeta: f64,
@@ -18,7 +18,7 @@ pub(crate) struct Zipf {
 }
 
 impl Zipf {
-    pub(crate) fn new(keys: u32, theta: f64) -> Self {
+    pub(super) fn new(keys: u32, theta: f64) -> Self {
         let zeta = |up_to: u32| (1..=up_to).map(|rank| f64::from(rank).powf(-theta)).sum::<f64>();
         let (all, two) = (zeta(keys), zeta(2));
         let eta = (1.0 - (2.0 / f64::from(keys)).powf(1.0 - theta)) / (1.0 - two / all);
@@ -45,7 +45,7 @@ impl Zipf {
     }
 
     /// The next key.
-    pub(crate) fn key(self, dice: &mut Dice) -> u32 {
+    pub(super) fn key(self, dice: &mut Dice) -> u32 {
         let keys = u64::from(self.keys);
         let spread = u64::from(self.rank(dice)) * SPREAD % keys;
         u32::try_from(spread).unwrap_or_default() + 1
@@ -54,7 +54,7 @@ impl Zipf {
 
 /// Numbers that look random and are the same in every run (splitmix64).
 #[derive(Debug)]
-pub(crate) struct Dice(pub(crate) u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
     fn next(&mut self) -> u64 {
@@ -65,7 +65,7 @@ impl Dice {
     }
 
     /// From 0 to 1, without 1.
-    pub(crate) fn unit(&mut self) -> f64 {
+    pub(super) fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }

@@ -5,7 +5,7 @@
 //! client's own write, is a missed number.
 
 pub(crate) mod client;
-pub(crate) mod keys;
+mod keys;
 mod load;
 mod watch;
 
@@ -174,7 +174,7 @@ fn line(
 
 /// Where `SHOW CACHE` has hits and reasons.
 pub(crate) const HITS: usize = 2;
-const REASONS: usize = 11;
+pub(crate) const REASONS: usize = 11;
 
 /// The line of `SHOW CACHE`.
 fn shown(subject: &Subject) -> Result<Option<Row>> {
