@@ -11,7 +11,7 @@ BENCH_ARGS ?=
 # Arguments for scripts/pg-regress, for example: make regress REGRESS_ARGS='--modes transaction --tests prepare,guc'
 REGRESS_ARGS ?= --modes session,transaction
 # Seconds per fuzz target in `make test`.
-FUZZ_SECONDS ?= 6
+FUZZ_SECONDS ?= 4
 # Tests are built with switches that break the product on purpose; none is on but where a test shows that a check sees it. One build
 # serves lints, tests and the program that tests start.
 PLANTED := --features howdah-tests/planted-bugs,howdah-simulation/planted-bugs

@@ -176,16 +176,17 @@ impl Pgbench {
         self.timed(command, scripts.seconds, Some(scripts.sampling), Workload::Select)
     }
 
-    /// Has every value of `:key` from 1 to `keys` asked for once, by a script of one statement, with the clients in turns.
+    /// Has every value of `:key` from 1 to `keys` asked for twice in a row, by a script of one statement, with the clients in turns.
     pub(crate) fn visit(&self, address: &Address, script: &Script<'_>, keys: u32) -> Result<()> {
         let path = self.workplace.path().join("visit.sql");
         let clients = script.clients;
-        let next =
-            format!("\\set n :n + 1\n\\set key 1 + (:n * {clients} + :client_id) % {keys}\n");
+        let next = format!(
+            "\\set n :n + 1\n\\set key 1 + ((:n - 1) / 2 * {clients} + :client_id) % {keys}\n"
+        );
         fs::write(&path, next + script.text)?;
         let mut command = self.command(address);
         command.args(["-n", "-M", script.protocol.name(), "-j", "2", "-D", "n=0"]);
-        command.args(["-c", &clients.to_string(), "-t", &keys.div_ceil(clients).to_string()]);
+        command.args(["-c", &clients.to_string(), "-t", &(2 * keys.div_ceil(clients)).to_string()]);
         command.arg("-f").arg(path);
         let (status, _, stderr) = self.finish(&mut command, Duration::from_secs(300))?;
         if !status.success() {
