@@ -91,7 +91,8 @@ impl Bed {
         self.target("howdah", "howdah").client()
     }
 
-    fn target(&self, user: &str, database: &str) -> Target {
+    /// Where clients find Howdah.
+    pub(crate) fn target(&self, user: &str, database: &str) -> Target {
         let tcp = self.engine().addresses().into_iter().find_map(|address| match address {
             ListenAddress::Tcp(address) => Some(address.port()),
             ListenAddress::Unix(_) => None,
@@ -196,7 +197,12 @@ fn configuration(cluster: &Cluster, keys: &str, all_nodes: bool) -> Config {
 }
 
 pub(crate) fn direct(node: &Node) -> Connection {
-    Target::port(node.port(), "howdah", "postgres").timeout(LIMIT).client()
+    target(node).client()
+}
+
+/// Where clients find a node.
+pub(crate) fn target(node: &Node) -> Target {
+    Target::port(node.port(), "howdah", "postgres").timeout(LIMIT)
 }
 
 /// The number of a relation.

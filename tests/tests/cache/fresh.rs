@@ -6,7 +6,7 @@ use howdah_tests::variable;
 
 use crate::bed::direct;
 use crate::checker::faults::{self, Fault};
-use crate::checker::{self, Plan};
+use crate::checker::{self, Plan, failover};
 
 /// Reads, and the time for them, unless the environment asks for more.
 const READS: u64 = 1_000_000;
@@ -32,6 +32,17 @@ fn every_read_shows_what_it_was_promised_whatever_happens() {
     assert_eq!(outcome.violations, Vec::<String>::new());
     assert!(outcome.reads > 1000 && outcome.rounds > 0, "{outcome:?}");
     assert!(outcome.hits * 20 > outcome.reads && outcome.patched > 0, "{outcome:?}");
+}
+
+#[test]
+fn when_the_primary_dies_every_read_shows_what_its_standby_had() {
+    let (outcome, took, failed) = failover::run();
+    println!(
+        "{} reads, {} of them hits, {failed} requests failed, hits again {took:.1?} after the primary died",
+        outcome.reads, outcome.hits
+    );
+    assert_eq!(outcome.violations, Vec::<String>::new());
+    assert!(outcome.hits * 20 > outcome.reads, "{outcome:?}");
 }
 
 #[test]

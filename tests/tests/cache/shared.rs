@@ -200,6 +200,35 @@ fn with_a_wrong_password_everything_works_without_it() {
 }
 
 #[test]
+fn a_role_that_may_get_and_set_answers_is_enough() {
+    let redis = howdah_local::Redis::start().unwrap_or_else(|error| panic!("no Redis: {error}"));
+    let mut admin = redis::Client::open(redis.url()).expect("an address");
+    for rule in [
+        "SETUSER admin on nopass allkeys +@all",
+        "SETUSER howdah on >secret resetkeys ~howdah:* -@all +get +set",
+        "SETUSER default off",
+    ] {
+        let mut acl = redis::cmd("ACL");
+        for word in rule.split(' ') {
+            acl.arg(word);
+        }
+        acl.exec(&mut admin).expect("a rule");
+        let admin_url = redis.url().replace("redis://", "redis://admin:none@");
+        admin = redis::Client::open(admin_url).expect("an address");
+    }
+    let url = redis.url().replace("redis://", "redis://howdah@");
+    let two = Two::with(redis, &url, CALM, "timeout = \"2s\"\npassword = \"secret\"\n");
+    two.until_ready();
+    assert!(two.is_shared(10..60), "{:?} {:?}", shared(&two.one), shared(&two.other));
+    let counts = counts(&two.other);
+    println!(
+        "{:?} for each question",
+        counts.waited / u32::try_from(counts.hits + counts.misses).expect("few").max(1)
+    );
+    assert_eq!(counts.errors, 0, "{:?}", shared(&two.other).trouble);
+}
+
+#[test]
 fn with_tls_it_is_believed_if_its_authority_is() {
     let (theirs, another) = (Authority::new("theirs"), Authority::new("another"));
     let server = theirs.server(&["127.0.0.1"]);

@@ -254,6 +254,12 @@ impl Plans {
         }
     }
 
+    /// One was, and cannot be given before there is news: somebody asks for it again, so it is worth being kept.
+    pub(super) fn on_late(&mut self, about: &Arc<About>) {
+        self.on_miss(about);
+        self.form(about.fingerprint.0).worth.on_lookup(true);
+    }
+
     /// What was found is of before a change of these of the relations that it is about, by their places.
     pub(super) fn on_changed(
         &mut self,
@@ -301,4 +307,23 @@ pub(crate) fn explained(
         return Err(Uncacheable::new(Reason::Function));
     }
     plan(&shape, definitions, &|name| rules.cover(analysis.fingerprint, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_and_cannot_be_given_in_time_stays_worth_keeping() {
+        let about = Arc::new(Rules::default().about(Fingerprint(1), Box::default()));
+        let (mut late, mut lost) = (Plans::default(), Plans::default());
+        for _ in 0..1000 {
+            late.on_late(&about);
+            late.worth(1).on_lookup(false);
+            lost.on_miss(&about);
+            lost.worth(1).on_lookup(false);
+        }
+        assert!(late.worth(1).admits(), "it was found each time");
+        assert!(!lost.worth(1).admits(), "it never was");
+    }
 }

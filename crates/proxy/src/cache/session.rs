@@ -355,7 +355,7 @@ impl Session {
         // It stays good for when there is news again.
         if reason == FENCED || reason == word(cache::Refusal::Lease) {
             place.tally.on_miss();
-            place.plans.borrow_mut().on_miss(&entry.about);
+            place.plans.borrow_mut().on_late(&entry.about);
             return Some(Looked::Missed(None));
         }
         None

@@ -21,15 +21,24 @@ pub(super) struct History(Mutex<Vec<Write>>);
 impl History {
     /// Has a version written.
     pub(super) fn write(&self, write: impl FnOnce(u64)) -> u64 {
+        self.attempt(|version| {
+            write(version);
+            true
+        })
+    }
+
+    /// Tries to have a version written, which says whether it was; what was not for certain may be seen and need not.
+    pub(super) fn attempt(&self, write: impl FnOnce(u64) -> bool) -> u64 {
         let version = {
             let mut writes = self.0.lock();
             let version = writes.len() as u64 + 1;
             writes.push(Write { version, sent: Instant::now(), acknowledged: None });
             version
         };
-        write(version);
-        let mut writes = self.0.lock();
-        writes.last_mut().expect("it was sent").acknowledged = Some(Instant::now());
+        if write(version) {
+            let mut writes = self.0.lock();
+            writes.last_mut().expect("it was sent").acknowledged = Some(Instant::now());
+        }
         version
     }
 

@@ -4,6 +4,7 @@
 //!
 //! Invariant: a version is noted as sent before it is sent, and as acknowledged after it was.
 
+pub(crate) mod failover;
 pub(crate) mod faults;
 mod history;
 mod places;
@@ -65,6 +66,8 @@ struct Run<'a> {
     ended: AtomicBool,
     reads: AtomicU64,
     rounds: AtomicU64,
+    /// Requests that failed, where they may.
+    trouble: AtomicU64,
     violations: Mutex<Vec<String>>,
 }
 
@@ -89,6 +92,7 @@ impl<'a> Run<'a> {
             ended: AtomicBool::new(false),
             reads: AtomicU64::new(0),
             rounds: AtomicU64::new(0),
+            trouble: AtomicU64::new(0),
             violations: Mutex::default(),
         }
     }
@@ -106,6 +110,14 @@ impl<'a> Run<'a> {
         if !holds {
             self.violations.lock().push(what());
         }
+    }
+
+    fn on_trouble(&self) {
+        self.trouble.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn trouble(&self) -> u64 {
+        self.trouble.load(Ordering::Relaxed)
     }
 
     fn end(&self) {

@@ -107,6 +107,17 @@ impl Reader {
         self.judge(run, asked, &answer, ended);
     }
 
+    /// The same where requests may fail; whether the connection is still there.
+    pub(super) fn try_look(&mut self, run: &Run<'_>, asked: Asked) -> bool {
+        let answer = self.client.until(b'Z', 1);
+        let ended = Instant::now();
+        match &answer {
+            Ok(answer) if answer.errors().is_empty() => self.judge(run, asked, answer, ended),
+            _ => run.on_trouble(),
+        }
+        answer.is_ok()
+    }
+
     fn judge(&mut self, run: &Run<'_>, asked: Asked, answer: &Transcript, ended: Instant) {
         run.on_read();
         match asked.what {
