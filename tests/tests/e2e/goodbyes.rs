@@ -66,7 +66,7 @@ fn a_client_killed_inside_a_row_gets_no_words_in_it() {
 
 #[test]
 fn a_transaction_timeout_inside_a_row_leaves_no_words_in_it() {
-    let rig = Rig::builder().pool("transaction_timeout", "\"2s\"").in_process();
+    let rig = Rig::builder().pool("transaction_timeout", "\"6s\"").in_process();
     let mut client = rig.client();
     ask(&rig, &mut client, &wide());
     eventually("the client is gone", || rig.block_on(rig.engine().report()).clients == 0);
