@@ -3,6 +3,8 @@
 //!
 //! Invariant: an answer with anything else in it (an error, a notice, a changed setting) is not one that is kept.
 
+use std::sync::Arc;
+
 use howdah_wire::backend::{self, TransactionStatus, tag};
 use howdah_wire::frame;
 
@@ -10,7 +12,7 @@ use howdah_wire::frame;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The frame that describes the rows, if it was asked for.
-    pub description: Option<Box<[u8]>>,
+    pub description: Option<Arc<[u8]>>,
     /// The frames of the rows and of the command tag.
     pub rows: Box<[u8]>,
 }
@@ -69,6 +71,16 @@ impl Answer {
             Err(_) => false,
         };
         ends.then(|| Self { description, rows: rows.into() })
+    }
+
+    /// Answers to one form are described alike: one description for all of them takes less memory, and is near when one is given.
+    /// `known`: that of the latest.
+    pub fn share_description(&mut self, known: &mut Option<Arc<[u8]>>) {
+        if known.is_some() && *known == self.description {
+            self.description.clone_from(known);
+        } else if self.description.is_some() {
+            known.clone_from(&self.description);
+        }
     }
 
     /// Bytes.

@@ -17,7 +17,7 @@ use super::coalesce::Fetching;
 use super::place::LocalPlace;
 use super::plans::Planned;
 use super::shared::Elsewhere;
-use super::store::{Entry, Store, shape};
+use super::store::{Entry, Store, Tags, shape};
 use crate::clock;
 use crate::session::Session;
 
@@ -102,13 +102,13 @@ impl Filling {
         {
             return;
         }
-        let Some(answer) = Answer::of(&self.captured) else {
+        let Some(mut answer) = Answer::of(&self.captured) else {
             return tally.on_reason("other-answer");
         };
         let by_rows = self.shown.as_ref();
         let by_rows =
             by_rows.and_then(|(shown, binary)| shown.tags(&self.tags, &answer.rows, binary));
-        let tags: Arc<[Tag]> = by_rows.map_or_else(|| Arc::clone(&self.tags), Arc::from);
+        let tags = by_rows.map_or_else(|| Tags::from_slice(&self.tags), Tags::from_vec);
         let seen = match (self.place.freshness.keep(&tags, &self.stamp, None), &self.stamp) {
             (Ok(seen), _) => seen,
             (Err(refusal), Stamp::Cold(seen)) if self.rests_on_age(refusal) => *seen,
@@ -119,6 +119,7 @@ impl Filling {
         let shape = described.map(shape).or(self.told);
         let cost = now.saturating_duration_since(self.since);
         let mut plans = self.place.plans.borrow_mut();
+        plans.share_description(self.analysis.fingerprint, &mut answer);
         let worth = plans.worth(self.analysis.fingerprint.0);
         worth.on_fill(cost);
         let elsewhere = self.elsewhere.filter(|_| worth.is_dear());
@@ -140,7 +141,7 @@ impl Filling {
             timed,
             outlived,
         });
-        store.put(key, Arc::clone(&entry));
+        store.put(&key, Arc::clone(&entry));
         if let Some(elsewhere) = elsewhere {
             elsewhere.put(&entry);
         }

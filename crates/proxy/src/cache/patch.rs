@@ -33,7 +33,7 @@ impl Session {
         if verdict == Err(word(Refusal::Changed)) {
             return (found, verdict);
         }
-        self.worker.shared.store.put(key.into(), Arc::clone(&patched));
+        self.worker.shared.store.put(key, Arc::clone(&patched));
         place.tally.on_patched();
         (patched, verdict)
     }
@@ -47,7 +47,7 @@ impl Entry {
         Some(Self {
             answer,
             shape: self.shape,
-            tags: Arc::clone(&self.tags),
+            tags: self.tags.clone(),
             patch: Some(Arc::clone(patch)),
             seen,
             came: self.came,

@@ -13,7 +13,7 @@ use howdah_core::cache::definitions::Definitions;
 use howdah_core::cache::freshness::Epoch;
 use howdah_core::cache::rules::Rules;
 use howdah_core::cache::{
-    About, Freshness, Lsn, Plan, Reason, Seen, Shown, Uncacheable, Unseen, plan,
+    About, Answer, Freshness, Lsn, Plan, Reason, Seen, Shown, Uncacheable, Unseen, plan,
 };
 use howdah_core::limits;
 use howdah_core::route::class::Name;
@@ -53,6 +53,8 @@ struct Form {
     about: Option<Arc<About>>,
     /// How often what was kept had changed, for each relation of `about` by its place.
     changed: Box<[u64]>,
+    /// What describes the rows of its answers.
+    description: Option<Arc<[u8]>>,
 }
 
 /// How the answers to one text are tagged.
@@ -233,6 +235,11 @@ impl Plans {
     /// Whether keeping answers to a form is worth it.
     pub(crate) fn worth(&mut self, form: u64) -> &mut Worth {
         &mut self.form(form).worth
+    }
+
+    /// An answer is about to be kept.
+    pub(super) fn share_description(&mut self, form: Fingerprint, answer: &mut Answer) {
+        answer.share_description(&mut self.form(form.0).description);
     }
 
     /// An answer was found, and may be given.

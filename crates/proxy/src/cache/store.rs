@@ -16,6 +16,7 @@ use howdah_sql::Analysis;
 use parking_lot::Mutex;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
+use smallvec::SmallVec;
 
 use super::coalesce::Fetches;
 use super::flushes::Flushes;
@@ -25,13 +26,19 @@ const OVERHEAD: usize = 256;
 /// An entry of ordinary size; from it the store takes how many there may be.
 const ORDINARY: u64 = 1024;
 
+/// Keys of ordinary length lie beside what they lead to: a look-up among many answers waits for memory more than it computes.
+type Key = SmallVec<[u8; 96]>;
+
+/// Most answers have no more, and they lie in the entry.
+pub(crate) type Tags = SmallVec<[Tag; 2]>;
+
 /// An answer that is kept.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) answer: Answer,
     /// A hash of what describes its rows, if that is known.
     pub(crate) shape: Option<u64>,
-    pub(crate) tags: Arc<[Tag]>,
+    pub(crate) tags: Tags,
     /// How it is made anew when the row that it shows has changed.
     pub(crate) patch: Option<Arc<Patch>>,
     pub(crate) seen: Seen,
@@ -85,8 +92,8 @@ impl Entry {
 #[derive(Debug, Clone)]
 struct Weight;
 
-impl Weighter<Box<[u8]>, Arc<Entry>> for Weight {
-    fn weight(&self, key: &Box<[u8]>, entry: &Arc<Entry>) -> u64 {
+impl Weighter<Key, Arc<Entry>> for Weight {
+    fn weight(&self, key: &Key, entry: &Arc<Entry>) -> u64 {
         let patch = entry.patch.as_ref().map_or(0, |patch| patch.len());
         let bytes = OVERHEAD + key.len() + 8 * entry.tags.len() + entry.answer.len() + patch;
         u64::try_from(bytes).unwrap_or(u64::MAX)
@@ -96,7 +103,7 @@ impl Weighter<Box<[u8]>, Arc<Entry>> for Weight {
 /// See the head of this file.
 #[derive(Debug)]
 pub(crate) struct Store {
-    entries: Cache<Box<[u8]>, Arc<Entry>, Weight>,
+    entries: Cache<Key, Arc<Entry>, Weight>,
     /// What is about to be kept.
     pub(super) fetches: Arc<Fetches>,
     /// Numbers of places and of settings. A number is never used again for something else.
@@ -151,8 +158,8 @@ impl Store {
         self.entries.get(key)
     }
 
-    pub(crate) fn put(&self, key: Box<[u8]>, entry: Arc<Entry>) {
-        self.entries.insert(key, entry);
+    pub(crate) fn put(&self, key: &[u8], entry: Arc<Entry>) {
+        self.entries.insert(Key::from_slice(key), entry);
     }
 
     /// Forgets all answers.

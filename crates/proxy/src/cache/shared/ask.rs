@@ -9,12 +9,12 @@ use std::sync::atomic::AtomicU64;
 use howdah_core::cache::freshness::standing::Standing;
 use howdah_core::cache::shared::{Question, Unusable, Value, name};
 use howdah_core::cache::wish::Mode;
-use howdah_core::cache::{Refusal as Refused, Stamp, Tag, key};
+use howdah_core::cache::{Refusal as Refused, Stamp, key};
 
 use super::super::fill::Filling;
 use super::super::flushes::Flushes;
 use super::super::session::{Hit, Looked, Missed};
-use super::super::store::Entry;
+use super::super::store::{Entry, Tags};
 use super::add;
 use super::link::{Link, Write};
 use crate::clock;
@@ -69,7 +69,7 @@ impl Filling {
         let answer = value.answer;
         let by_rows =
             shown.and_then(|(shown, binary)| shown.tags(&self.tags, &answer.rows, binary));
-        let tags: Arc<[Tag]> = by_rows.map_or_else(|| Arc::clone(&self.tags), Arc::from);
+        let tags = by_rows.map_or_else(|| Tags::from_slice(&self.tags), Tags::from_vec);
         let seen = freshness.keep(&tags, &Stamp::Cold(seen), None)?;
         Ok(Arc::new(Entry {
             answer,
@@ -183,7 +183,7 @@ impl Session {
             plans.on_hit(&entry.about);
             plans.worth(analysis.fingerprint.0).on_fill(entry.cost);
         }
-        self.worker.shared.store.put(key, Arc::clone(entry));
+        self.worker.shared.store.put(&key, Arc::clone(entry));
         if let Some(fetching) = fetching {
             fetching.end(Arc::clone(entry));
         }
