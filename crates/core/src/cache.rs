@@ -25,6 +25,7 @@ pub mod snapshot;
 pub mod tag;
 pub mod timed;
 pub mod value;
+pub mod warm;
 pub mod watermark;
 pub mod wish;
 

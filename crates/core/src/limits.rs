@@ -169,6 +169,9 @@ pub const STATEMENT_NAME: usize = 128;
 /// Bytes of an answer that the result cache keeps; larger ones are not kept.
 pub const CACHED_ANSWER: usize = 1024 * 1024;
 
+/// Bytes of requests that are remembered, to be asked again when their answers are lost.
+pub const WARM_LIST: usize = 4 * 1024 * 1024;
+
 /// Settings of sessions, users and databases that the result cache tells apart at once; with more it begins to forget which answers were
 /// for whom, and misses them.
 pub const CACHE_CONTEXTS: usize = 4096;

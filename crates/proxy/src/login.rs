@@ -14,6 +14,7 @@ use howdah_wire::startup::{self, First};
 
 use crate::auth::{self, Authenticated, Link};
 use crate::buffer::Outbox;
+use crate::cache::warm;
 use crate::cancel;
 use crate::console::{self, Visitor, rights};
 use crate::entry::{Entry, Identity};
@@ -359,6 +360,7 @@ fn open_session(
     let Some(link) = slot.take() else {
         return Ok(Arrival::Done);
     };
+    let warming = link.peer == Peer::Memory && is_warming(&request);
     let secret = worker.random.take(if request.minor >= 2 { 32 } else { 4 });
     let secret = secret.map_err(|error| Refusal::new(SqlState::INTERNAL, error.to_string()))?;
     let identity = Identity {
@@ -379,7 +381,14 @@ fn open_session(
     session.inbox = link.inbox;
     session.outbox = link.outbox;
     session.seat = Some(seat);
+    session.caching.warming = warming;
     Ok(Arrival::Session(session))
+}
+
+/// Whether it is the client that fills the cache.
+fn is_warming(request: &Request) -> bool {
+    let name = request.settings.iter().find(|(name, _)| name == "application_name");
+    name.is_some_and(|(_, value)| value == warm::NAME)
 }
 
 /// Tells the client what PostgreSQL would, which may take a server, and a wait for one. Outside the time limit of the login:

@@ -14,6 +14,7 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::administer::{self, Order};
+use crate::cache::warm;
 use crate::clock;
 use crate::error::StartError;
 use crate::holds::{NotPaused, Scope};
@@ -254,8 +255,9 @@ impl Drop for Proxy {
 }
 
 /// Ends all clients, those with an open transaction after `grace`, and then the workers.
-pub(crate) async fn end(shared: &Shared, grace: Duration) {
+pub(crate) async fn end(shared: &Arc<Shared>, grace: Duration) {
     drain(shared, grace).await;
+    warm::end(shared).await;
     tell_all(shared, || Command::Stop).await;
 }
 

@@ -326,7 +326,7 @@ impl Session {
         let now = clock::now();
         self.started = Some(now);
         self.entry.requested.set(now);
-        if self.worker.caches.get() && self.answer_from_cache(now).await? {
+        if self.worker.caches.get() && self.answer_from_cache(now).await? || self.may_not_ask() {
             return Ok(());
         }
         loop {

@@ -76,8 +76,8 @@ pub struct Settings {
     pub rules: Arc<Rules>,
     /// Where statements go, against what would be concluded from them.
     pub overrides: Arc<Overrides>,
-    /// Bytes of answers that the result cache keeps at most.
-    pub cache_size: u64,
+    /// What the result cache keeps, and remembers.
+    pub kept: Kept,
     /// What is said of the result cache about single tables and forms of statements.
     pub cache_rules: Arc<howdah_core::cache::rules::Rules>,
     /// What the result cache shares with other instances; `None`: nothing.
@@ -268,6 +268,17 @@ impl Default for Probe {
     fn default() -> Self {
         Self { interval: Duration::from_millis(100), login: None, database: None }
     }
+}
+
+/// What the result cache keeps at most, and what it remembers of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Bytes of answers.
+    pub size: u64,
+    /// Requests that are remembered, to be asked again when their answers are lost.
+    pub warm_answers: usize,
+    /// Where they are written down; `None`: nowhere.
+    pub warm_file: Option<PathBuf>,
 }
 
 /// How the changes of databases are followed, for answers that are kept.

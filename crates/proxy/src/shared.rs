@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 
 use crate::cache::Store;
 use crate::cache::shared::SecondLevel;
+use crate::cache::warm::Warming;
 use crate::catalog::Catalogs;
 use crate::clock;
 use crate::error::Refusal;
@@ -127,6 +128,8 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     /// Answers that instances share.
     pub(crate) second_level: SecondLevel,
+    /// What is asked again when answers were lost.
+    pub(crate) warming: Warming,
     /// What is known of databases.
     pub(crate) catalogs: Catalogs,
     /// Who is the primary, and who follows it.
@@ -148,8 +151,9 @@ impl Shared {
         stranger: String,
     ) -> Self {
         let shared = Self {
-            store: Store::new(settings.cache_size),
+            store: Store::new(settings.kept.size),
             second_level: SecondLevel::default(),
+            warming: Warming::default(),
             settings: Mutex::new(Arc::new(settings)),
             quotas: Mutex::default(),
             wholes: Mutex::default(),
@@ -195,7 +199,7 @@ impl Shared {
 
     pub(crate) fn set_settings(&self, settings: Settings) {
         let settings = Arc::new(settings);
-        self.store.resize(settings.cache_size);
+        self.store.resize(settings.kept.size);
         *self.settings.lock() = Arc::clone(&settings);
         self.clusters.reload(self, &settings);
     }

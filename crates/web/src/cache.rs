@@ -63,6 +63,7 @@ fn database(one: &CacheReport, report: &Report, settings: &Settings) -> Value {
         "shared": counts.shared,
         "kept": counts.fills,
         "patched": counts.patched,
+        "warmed": counts.warmed,
         "answered_bytes": counts.bytes,
         "saved_ms": millis(counts.saved),
         "reasons": counts.reasons,

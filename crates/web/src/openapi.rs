@@ -46,7 +46,7 @@ const ANSWERS: &[(&str, &str)] = &[
     ),
     (
         "/api/v1/cache",
-        "schema:s forced:s? answers:n bytes:n shared:a databases[]{database:s mode:s? bound_ms:n? hits:n would_hit:n misses:n coalesced:n shared:n kept:n patched:n answered_bytes:n saved_ms:n reasons:a news_ms:n? trouble:s?}",
+        "schema:s forced:s? answers:n bytes:n shared:a databases[]{database:s mode:s? bound_ms:n? hits:n would_hit:n misses:n coalesced:n shared:n kept:n patched:n warmed:n answered_bytes:n saved_ms:n reasons:a news_ms:n? trouble:s?}",
     ),
     ("/api/v1/sessions", "schema:s all:n sessions[]{@session statement:s?}"),
     ("/api/v1/sessions/{id}/cancel", "done:b"),

@@ -25,3 +25,4 @@ mod sound;
 mod soundness;
 mod timed;
 mod two;
+mod warm;

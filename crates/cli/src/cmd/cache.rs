@@ -1,5 +1,5 @@
 //! `howdah cache`: what the result cache of a running Howdah does; turn it on and off, forget its answers or a part of them, ask why
-//! answers to a statement are not kept. Not its configuration: `[cache]`.
+//! answers to a statement are not kept, have them asked for again. Not its configuration: `[cache]`.
 
 use serde_json::json;
 
@@ -32,6 +32,8 @@ enum Verb {
     Observe(console::Args),
     /// Do again what the configuration says
     Reset(console::Args),
+    /// Ask PostgreSQL again for the most valuable answers that are not kept now, which takes up to a minute for each database
+    Warm(console::Args),
     /// Forget all answers, or those of a table, a tag or a form of statements
     Flush(Flush),
 }
@@ -82,7 +84,7 @@ struct Explain {
     console: console::Args,
 }
 
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 16] = [
     "database",
     "mode",
     "hits",
@@ -93,6 +95,7 @@ const COLUMNS: [&str; 15] = [
     "hit_percent",
     "kept",
     "patched",
+    "warmed",
     "saved_ms",
     "age_p50_us",
     "age_p99_us",
@@ -113,6 +116,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
             command("OBSERVE", "observe", "PostgreSQL answers, and hits are counted", console)
         }
         Verb::Reset(console) => command("RESET", "reset", "the configuration decides", console),
+        Verb::Warm(console) => warm(console),
         Verb::Flush(arguments) => flush(arguments),
     }
 }
@@ -213,6 +217,30 @@ fn flush(Flush { part, console }: &Flush) -> Outcome {
             )
         }
     }
+}
+
+fn warm(args: &console::Args) -> Outcome {
+    if !args.json {
+        Talk::new()
+            .line("asking again what was asked most; this takes up to a minute for each database");
+    }
+    let rows = console::ask(args, async |console| console.rows("CACHE WARM", None).await)?;
+    let row = rows.first().cloned().unwrap_or_default();
+    if args.json {
+        terminal::json(&json!({ "schema": "howdah.cache_warm/1", "answers": row }))?;
+        return Ok(Exit::Done);
+    }
+    let count = |name| cell(&row, name);
+    let text = format!(
+        "{} of {} answers are kept since now, {} were kept already, {} failed; {} cannot be asked for again, because of settings of their sessions",
+        count("warmed"),
+        count("remembered"),
+        count("already_kept"),
+        count("failed"),
+        count("left_out")
+    );
+    Talk::new().good("warm", &text);
+    Ok(Exit::Done)
 }
 
 fn tell(args: &Explain) -> Outcome {

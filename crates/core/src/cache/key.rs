@@ -52,6 +52,26 @@ impl Request<'_> {
     }
 }
 
+impl<'a> Request<'a> {
+    /// What [`Request::write`] has written.
+    #[must_use]
+    pub fn read(key: &'a [u8]) -> Option<Self> {
+        let (place, rest) = key.split_first_chunk()?;
+        let (context, rest) = rest.split_first_chunk()?;
+        let (sql, rest) = part(rest)?;
+        let (types, bound) = part(rest)?;
+        let (place, context) = (u32::from_be_bytes(*place), u32::from_be_bytes(*context));
+        // Formats and counts are there whenever something is bound, and nothing has types otherwise.
+        let is_whole = bound.len() >= 6 || (bound.is_empty() && types.is_empty());
+        is_whole.then_some(Self { place, context, sql, types, bound })
+    }
+}
+
+fn part(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = rest.split_first_chunk()?;
+    rest.split_at_checked(usize::try_from(u64::from_be_bytes(*length)).ok()?)
+}
+
 /// A statement without one comment in front of it and one behind: tracing writes another one for every call there, and it changes no
 /// answer. In doubt whether it is a comment, it stays.
 ///
@@ -93,15 +113,19 @@ pub fn beyond_numbers(key: &[u8]) -> &[u8] {
 #[must_use]
 pub fn settings(context: &Context) -> String {
     let mut all = String::new();
-    for (name, replay) in context.iter() {
-        if SILENT.binary_search(&name).is_err() && !name.starts_with("howdah.") {
-            all.push_str(name);
-            all.push('\0');
-            all.push_str(replay);
-            all.push('\0');
-        }
+    for (name, replay) in telling(context) {
+        all.push_str(name);
+        all.push('\0');
+        all.push_str(replay);
+        all.push('\0');
     }
     all
+}
+
+/// They themselves, with the statements that make them.
+pub fn telling(context: &Context) -> impl Iterator<Item = (&str, &str)> {
+    let tells = |name: &str| SILENT.binary_search(&name).is_err() && !name.starts_with("howdah.");
+    context.iter().filter(move |(name, _)| tells(name))
 }
 
 #[cfg(test)]

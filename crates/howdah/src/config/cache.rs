@@ -3,12 +3,13 @@
 //! Invariant: a rule that cannot be read is a mistake and never left out.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use howdah_core::cache::rules::{Rule, Rules, Subject};
 use howdah_core::cache::wish::{Level, Mode, Wish};
 use howdah_core::rules::TableName;
-use howdah_proxy::settings::{Changes, SharedCache, User};
+use howdah_proxy::settings::{Changes, Kept, SharedCache, User};
 
 use super::document::{self, Table};
 use super::error::{Mistake, Notice};
@@ -73,8 +74,8 @@ fn shared(
     }
 }
 
-/// Bytes of answers at most, what is said about the cache where a database says nothing, and about tables and statements.
-pub(crate) fn answers(root: &Table, findings: &mut Findings) -> (u64, Wish, Rules) {
+/// What is kept at most, what is said about the cache where a database says nothing, and about tables and statements.
+pub(crate) fn answers(root: &Table, findings: &mut Findings) -> (Kept, Wish, Rules) {
     const MIB: u64 = 1 << 20;
     let mut reader = Reader::new(CACHE.keys, root.single("cache"), "cache", findings);
     let size: u64 = reader.integer("size").unwrap_or_default();
@@ -96,7 +97,21 @@ pub(crate) fn answers(root: &Table, findings: &mut Findings) -> (u64, Wish, Rule
         );
         findings.notices.push(Notice { text, origin: origin.clone() });
     }
-    (size.saturating_mul(MIB), wish, rules)
+    let (warm_answers, warm_file) = warming(root, findings);
+    (Kept { size: size.saturating_mul(MIB), warm_answers, warm_file }, wish, rules)
+}
+
+/// How many requests are remembered, to be asked again, and where they are written down.
+fn warming(root: &Table, findings: &mut Findings) -> (usize, Option<PathBuf>) {
+    let mut reader = Reader::new(CACHE.keys, root.single("cache"), "cache", findings);
+    let answers = reader.integer("warm_answers").unwrap_or_default();
+    let file = reader.text("warm_file").map(PathBuf::from);
+    if file.as_ref().is_some_and(|file| file.is_relative()) {
+        let fix = "for example \"/var/lib/howdah/warm\"";
+        reader.fail(Mistake::Value, "warm_file", "not a path from the root", fix);
+        return (answers, None);
+    }
+    (answers, file)
 }
 
 /// What is said about the cache, where it differs from `base`.

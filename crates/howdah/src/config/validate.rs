@@ -46,7 +46,7 @@ pub(crate) fn config(
     }
     let (nodes, clusters) = clusters::read(root, &listen, findings);
     let routes = route::routes(root, findings);
-    let (cache_size, cache, cache_rules) = cache::answers(root, findings);
+    let (kept, cache, cache_rules) = cache::answers(root, findings);
     let base = databases::Base { pool: &pool, wish: routes.wish, cache };
     let mut databases = databases::read(root, &clusters, &base, findings);
     let logins = auth::read(root, environment, findings);
@@ -95,7 +95,7 @@ pub(crate) fn config(
             overrides: Arc::new(overrides),
             balance: routes.balance,
             slow_start: routes.slow_start,
-            cache_size,
+            kept,
             cache_rules: Arc::new(cache_rules),
             shared_cache,
             server_statistics: statements.server_statistics,

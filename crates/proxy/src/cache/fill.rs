@@ -4,9 +4,10 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Instant;
 
+use howdah_core::cache::warm::Asker;
 use howdah_core::cache::wish::{Level, Mode};
 use howdah_core::cache::{Answer, Patch, Refusal, Shown, Stamp, Tag, Timed};
 use howdah_core::limits;
@@ -54,6 +55,10 @@ pub(crate) struct Filling {
     pub(super) state: State,
     /// Others wait for it.
     pub(super) fetching: Option<Fetching>,
+    /// As whom it can be asked for again, if it can.
+    pub(super) asker: Option<Arc<Asker>>,
+    /// It was asked for in advance.
+    pub(super) warming: bool,
 }
 
 /// How far it is.
@@ -140,6 +145,8 @@ impl Filling {
             about,
             timed,
             outlived,
+            asker: self.asker,
+            hits: AtomicU32::new(0),
         });
         store.put(&key, Arc::clone(&entry));
         if let Some(elsewhere) = elsewhere {
@@ -149,6 +156,9 @@ impl Filling {
             fetching.end(entry);
         }
         place.tally.on_fill();
+        if self.warming {
+            place.tally.on_warmed();
+        }
     }
 }
 

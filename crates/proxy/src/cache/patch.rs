@@ -4,7 +4,7 @@
 //! Invariant: what was made anew is judged like any other answer before it is given.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use howdah_core::cache::Refusal;
@@ -57,6 +57,8 @@ impl Entry {
             about: Arc::clone(&self.about),
             timed: self.timed,
             outlived: AtomicU64::new(self.outlived.load(Ordering::Acquire)),
+            asker: self.asker.clone(),
+            hits: AtomicU32::new(0),
         })
     }
 }

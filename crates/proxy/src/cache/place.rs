@@ -3,18 +3,23 @@
 //! Invariant: the number of a place is never that of another one.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use howdah_core::cache::rules::Rules;
+use howdah_core::cache::warm::Asker;
 use howdah_core::cache::{About, Freshness, Seen, Tag};
+use howdah_core::limits;
 use howdah_core::route::class::Name;
+use howdah_core::session::Context;
 
 use super::plans::Plans;
 use super::tally::{Counts, Tally};
 use crate::catalog::{Catalogs, Watched};
 use crate::invalidate::Followed;
 use crate::pool::Pool;
+use crate::rows;
 use crate::worker::Worker;
 
 /// A place as one worker sees it.
@@ -29,6 +34,9 @@ pub(crate) struct LocalPlace {
     pub(crate) tally: Tally,
     /// The number of the rules that hold; 0: there are none.
     pub(super) rules: Cell<u64>,
+    user: Box<str>,
+    /// As whom can be asked again what was asked under settings, by their number.
+    askers: RefCell<HashMap<u32, Option<Arc<Asker>>>>,
 }
 
 impl LocalPlace {
@@ -44,8 +52,13 @@ impl LocalPlace {
         }
         let watched = Catalogs::of(worker, home);
         watched.want_definitions();
+        let number = worker.shared.store.number_of_place(
+            &target.to_string(),
+            &home.key.database,
+            &home.key.user,
+        );
         let place = Rc::new(Self {
-            number: worker.shared.store.number(&format!("place {name}")),
+            number,
             database: home.key.database.clone(),
             freshness: Arc::clone(&followed.freshness),
             followed,
@@ -53,9 +66,21 @@ impl LocalPlace {
             plans: RefCell::default(),
             tally: Tally::default(),
             rules: Cell::default(),
+            user: home.key.user.clone(),
+            askers: RefCell::default(),
         });
         worker.places.borrow_mut().insert(name, Rc::clone(&place));
         Some(place)
+    }
+
+    /// As whom can be asked again what is asked under these settings, if it can.
+    pub(super) fn asker(&self, number: u32, context: &Context) -> Option<Arc<Asker>> {
+        let mut askers = self.askers.borrow_mut();
+        if askers.len() >= limits::CACHE_CONTEXTS {
+            askers.clear();
+        }
+        let of = || Asker::of(&self.database, &self.user, context, rows::last_literal);
+        askers.entry(number).or_insert_with(|| of().map(Arc::new)).clone()
     }
 
     /// From now on these rules hold.

@@ -8,9 +8,11 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use howdah_core::cache::key::{self, Request};
+use howdah_core::cache::warm::Asker;
 use howdah_core::cache::wish::{Level, Mode, Wish};
 use howdah_core::cache::{self, Around, Fence, Parameters, Seen, Stamp, Tag, Timed};
 use howdah_core::pool::PoolMode;
@@ -43,6 +45,8 @@ pub(crate) struct Caching {
     /// When it did last.
     pub(super) wrote: Option<Instant>,
     pub(crate) filling: Option<Box<Filling>>,
+    /// It asks so that answers are kept, and for nothing else: [`super::warm`].
+    pub(crate) warming: bool,
 }
 
 /// What follows from the settings of a session.
@@ -54,6 +58,8 @@ pub(super) struct Known {
     pub(super) wish: Wish,
     /// The number of the settings, and the place; `None`: the cache is off.
     pub(super) at: Option<(u32, Rc<LocalPlace>)>,
+    /// As whom the same can be asked again, if it can.
+    asker: Option<Arc<Asker>>,
 }
 
 /// What became of a look-up.
@@ -185,8 +191,10 @@ impl Session {
             Looked::Found(hit) => hit,
             Looked::Missed(missed) => {
                 self.caching.filling = missed.map(|missed| {
-                    place.tally.on_miss();
-                    place.plans.borrow_mut().on_miss(&missed.filling.planned.about);
+                    if !self.caching.warming {
+                        place.tally.on_miss();
+                        place.plans.borrow_mut().on_miss(&missed.filling.planned.about);
+                    }
                     missed.filling
                 });
                 return Ok(false);
@@ -329,6 +337,7 @@ impl Session {
                 wanted.route = self.route_of(found.sql);
                 Looked::Missed(Some(Missed { filling: Box::new(filling), wanted }))
             }
+            Err(_) if self.caching.warming => Looked::Missed(None),
             Err(reason) => {
                 place.tally.on_miss();
                 place.tally.on_reason(reason);
@@ -429,7 +438,7 @@ impl Session {
         let about = Arc::clone(&planned.about);
         let judged = Judged { analysis, planned, literals, generation, mode };
         let made = self.filling_of(judged, place, found, key, now);
-        if made.is_err() {
+        if made.is_err() && !self.caching.warming {
             place.plans.borrow_mut().on_miss(&about);
         }
         made
@@ -474,7 +483,10 @@ impl Session {
         let shown = planned.shown(&place.freshness, seen).map(|shown| (shown.clone(), binary));
         let mut plans = place.plans.borrow_mut();
         let worth = plans.worth(analysis.fingerprint.0);
-        worth.on_lookup(false);
+        // Nobody has missed what is asked in advance.
+        if !self.caching.warming {
+            worth.on_lookup(false);
+        }
         let (store, patience) = (&self.worker.shared.store, worth.patience());
         let (flushes, parts) = (store.flushes(), store.parts.number());
         let fetching = (mode == Mode::On).then(|| {
@@ -503,6 +515,8 @@ impl Session {
             captured: Vec::new(),
             state: State::Open,
             fetching,
+            asker: self.caching.known.as_ref().and_then(|known| known.asker.clone()),
+            warming: self.caching.warming,
         })
     }
 
@@ -530,6 +544,7 @@ impl Session {
         let sent = self.outbox.send(&mut self.stream, &self.worker.shelf, &out);
         self.pool.traffic.on_sent(out.len());
         place.tally.on_hit(out.len(), entry.cost, *coalesced);
+        entry.hits.fetch_add(1, Ordering::Relaxed);
         let is_told = place.freshness.passed(entry.came);
         if !is_told {
             self.has_seen_untold(place, entry, wanted.wish);
@@ -588,13 +603,13 @@ impl Known {
         let rules = &settings.cache_rules;
         let is_used = wish.mode != Mode::Off || (rules.turn_on() && !wish.is_refused());
         let place = is_used.then(|| LocalPlace::of(worker, &session.home));
-        let number =
-            || worker.shared.store.number(&format!("settings {}", key::settings(&context)));
+        let number = || worker.shared.store.number_of_settings(&key::settings(&context));
         let at = place.flatten().map(|place| (number(), place));
         if let Some((_, place)) = &at {
             place.obey(rules);
         }
-        Self { context, revisions, wish, at }
+        let asker = at.as_ref().and_then(|(number, place)| place.asker(*number, &context));
+        Self { context, revisions, wish, at, asker }
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use howdah_core::cache::warm::Asker;
 use howdah_core::cache::wish::Mode;
 use howdah_core::cache::{About, Answer, Fence, Freshness, Part, Patch, Seen, Tag, Timed};
 use howdah_core::limits;
@@ -27,7 +28,7 @@ const OVERHEAD: usize = 256;
 const ORDINARY: u64 = 1024;
 
 /// Keys of ordinary length lie beside what they lead to: a look-up among many answers waits for memory more than it computes.
-type Key = SmallVec<[u8; 96]>;
+pub(super) type Key = SmallVec<[u8; 96]>;
 
 /// Most answers have no more, and they lie in the entry.
 pub(crate) type Tags = SmallVec<[Tag; 2]>;
@@ -55,6 +56,10 @@ pub(crate) struct Entry {
     pub(crate) timed: Option<Timed>,
     /// It has outlived what was forgotten in parts up to this number.
     pub(super) outlived: AtomicU64,
+    /// As whom it can be asked for again, if it can.
+    pub(super) asker: Option<Arc<Asker>>,
+    /// How often it was given; of what was there under its key before, half.
+    pub(super) hits: AtomicU32,
 }
 
 /// What it rests on that an answer is given.
@@ -74,6 +79,15 @@ impl Entry {
     /// What has to be judged.
     pub(super) fn claim(&self) -> Claim<'_> {
         Claim { tags: &self.tags, seen: self.seen, timed: self.timed.as_ref() }
+    }
+
+    /// Microseconds that PostgreSQL would have worked without it.
+    pub(super) fn value(&self) -> u64 {
+        let cost = u64::try_from(self.cost.as_micros()).unwrap_or(u64::MAX).max(1);
+        if self.counts_only {
+            return 0;
+        }
+        cost.saturating_mul(self.hits.load(Ordering::Relaxed).into())
     }
 
     /// Whether it was not forgotten with a part of all answers.
@@ -118,6 +132,8 @@ pub(crate) struct Store {
 #[derive(Debug, Default)]
 struct Numbers {
     next: u32,
+    /// Of places, by database and user as clients name them.
+    places: std::collections::HashMap<(Box<str>, Box<str>), u32>,
     known: std::collections::HashMap<Box<str>, u32>,
 }
 
@@ -159,7 +175,15 @@ impl Store {
     }
 
     pub(crate) fn put(&self, key: &[u8], entry: Arc<Entry>) {
+        if let Some(old) = self.entries.peek(key) {
+            entry.hits.fetch_add(old.hits.load(Ordering::Relaxed) / 2, Ordering::Relaxed);
+        }
         self.entries.insert(Key::from_slice(key), entry);
+    }
+
+    /// All of it, as it is when it is come by.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Key, Arc<Entry>)> {
+        self.entries.iter()
     }
 
     /// Forgets all answers.
@@ -216,11 +240,29 @@ impl Store {
         }
         if numbers.known.len() >= limits::CACHE_CONTEXTS {
             numbers.known.clear();
+            numbers.places.clear();
         }
         numbers.next += 1;
         let number = numbers.next;
         numbers.known.insert(text.into(), number);
         number
+    }
+
+    /// The number of what [`howdah_core::cache::key::settings`] says.
+    pub(super) fn number_of_settings(&self, settings: &str) -> u32 {
+        self.number(&format!("settings {settings}"))
+    }
+
+    /// The number of a place that clients name so.
+    pub(super) fn number_of_place(&self, target: &str, database: &str, user: &str) -> u32 {
+        let number = self.number(&format!("place {target} {user}"));
+        self.numbers.lock().places.insert((database.into(), user.into()), number);
+        number
+    }
+
+    /// The number of the place that clients name so, if anybody has asked there.
+    pub(super) fn place_of(&self, database: &str, user: &str) -> Option<u32> {
+        self.numbers.lock().places.get(&(database.into(), user.into())).copied()
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) struct Tally {
     coalesced: Cell<u64>,
     shared: Cell<u64>,
     patched: Cell<u64>,
+    warmed: Cell<u64>,
     observed: Cell<u64>,
     misses: Cell<u64>,
     fills: Cell<u64>,
@@ -90,6 +91,8 @@ pub struct Counts {
     pub shared: u64,
     /// Answers that were made anew from a row that had changed.
     pub patched: u64,
+    /// Answers that were kept because they were asked for in advance.
+    pub warmed: u64,
     /// Requests that would have been.
     pub observed: u64,
     /// Requests that were looked up in vain.
@@ -116,6 +119,7 @@ impl Counts {
         self.coalesced += other.coalesced;
         self.shared += other.shared;
         self.patched += other.patched;
+        self.warmed += other.warmed;
         self.observed += other.observed;
         self.misses += other.misses;
         self.fills += other.fills;
@@ -154,6 +158,10 @@ impl Tally {
         add(&self.patched, 1);
     }
 
+    pub(super) fn on_warmed(&self) {
+        add(&self.warmed, 1);
+    }
+
     pub(super) fn on_observed(&self) {
         add(&self.observed, 1);
     }
@@ -176,6 +184,7 @@ impl Tally {
             coalesced: self.coalesced.get(),
             shared: self.shared.get(),
             patched: self.patched.get(),
+            warmed: self.warmed.get(),
             observed: self.observed.get(),
             misses: self.misses.get(),
             fills: self.fills.get(),

@@ -35,6 +35,8 @@ pub(super) enum Command {
     Cache(Option<Mode>),
     /// `CACHE FLUSH [TABLE name|TAG name|FINGERPRINT number]`; without a part: all answers.
     CacheFlush(Option<Part>),
+    /// `CACHE WARM`
+    CacheWarm,
     /// `CACHE EXPLAIN [database] 'statement'`
     CacheExplain {
         database: Option<String>,
@@ -81,7 +83,9 @@ impl Command {
             Self::Show(_) | Self::Parameter(_) | Self::Route { .. } => "SHOW",
             Self::Ignored(tag) => tag,
             Self::Change(_) => "SET",
-            Self::Cache(_) | Self::CacheFlush(_) | Self::CacheExplain { .. } => "CACHE",
+            Self::Cache(_) | Self::CacheFlush(_) | Self::CacheWarm | Self::CacheExplain { .. } => {
+                "CACHE"
+            }
             Self::Disable(_) => "DISABLE",
             Self::Drain(_) => "DRAIN",
             Self::Enable(_) => "ENABLE",
@@ -135,6 +139,7 @@ fn cache(rest: &[Token]) -> Option<Command> {
         ("flush", []) => Some(Command::CacheFlush(None)),
         ("flush", [kind, name]) => Some(Command::CacheFlush(Some(part(kind, name.text()?)?))),
         ("reset", []) => Some(Command::Cache(None)),
+        ("warm", []) => Some(Command::CacheWarm),
         ("explain", [sql]) => {
             Some(Command::CacheExplain { database: None, sql: quoted_text(sql)? })
         }
@@ -409,6 +414,7 @@ mod tests {
             ("CACHE off", Command::Cache(Some(Mode::Off))),
             ("cache reset", Command::Cache(None)),
             ("cache flush", Command::CacheFlush(None)),
+            ("cache warm", Command::CacheWarm),
             (
                 "CACHE FLUSH TABLE app.Orders",
                 Command::CacheFlush(Some(Part::Table(TableName::parse("app.Orders")))),

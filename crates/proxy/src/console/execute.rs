@@ -13,6 +13,7 @@ use super::protocol::{Console, Outcome, Stop};
 use super::show::{Topic, cache, route};
 use super::table::cell;
 use crate::administer::{self, Census};
+use crate::cache::warm;
 use crate::entry::Activity;
 use crate::error::Refusal;
 use crate::holds::Scope;
@@ -33,6 +34,7 @@ const HELP: &str = "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|V
     \tSHOW ALERTS|CACHE|CACHE_RULES|CACHE_TABLES\n\
     \tCACHE ON|OFF|OBSERVE|RESET\n\
     \tCACHE FLUSH [TABLE <name>|TAG <name>|FINGERPRINT <number>]\n\
+    \tCACHE WARM\n\
     \tCACHE EXPLAIN [<db>] '<statement>'\n\
     \tRELOAD\n\
     \tMARK '<text>'\n\
@@ -69,6 +71,7 @@ impl Console<'_> {
             Command::Route { database, sql } | Command::CacheExplain { database, sql } => {
                 return self.explain(command, database.as_deref(), sql).await;
             }
+            Command::CacheWarm => return Ok(self.warm().await),
             Command::Cache(mode) => shared.store.force(*mode),
             Command::CacheFlush(None) => shared.forget_answers(),
             Command::CacheFlush(Some(part)) => shared.forget_part(part.clone()),
@@ -130,6 +133,13 @@ impl Console<'_> {
         }
         tracing::info!(user = %self.entry.user, "console: {command:?}");
         Ok(Outcome::default())
+    }
+
+    /// Asks again what was lost, and says what came of it.
+    async fn warm(&self) -> Outcome {
+        let outcome = warm::warm_all(&self.worker.shared).await;
+        tracing::info!(user = %self.entry.user, "console: {outcome:?}");
+        Outcome { rows: vec![cache::warmed(outcome)], notice: None }
     }
 
     /// Says what would become of a statement.

@@ -357,6 +357,7 @@ impl Command {
             Self::Parameter(at) => super::parameters::columns(*at),
             Self::Route { .. } => Some(super::show::route::COLUMNS),
             Self::CacheExplain { .. } => Some(super::show::cache::EXPLAINED),
+            Self::CacheWarm => Some(super::show::cache::WARMED),
             Self::Ignored(_)
             | Self::Change(_)
             | Self::Cache(_)

@@ -69,6 +69,7 @@ impl Command {
             Self::Change(_)
             | Self::Cache(_)
             | Self::CacheFlush(_)
+            | Self::CacheWarm
             | Self::Disable(_)
             | Self::Drain(_)
             | Self::Enable(_)

@@ -25,6 +25,8 @@ pub(crate) struct Followed {
     heard: Notify,
     /// Why changes are not followed now.
     pub(super) trouble: Mutex<Option<String>>,
+    /// Held by whoever asks again what was lost.
+    pub(crate) warming: tokio::sync::Mutex<()>,
 }
 
 impl Followed {
@@ -40,6 +42,7 @@ impl Followed {
             waiting: AtomicU32::new(0),
             heard: Notify::new(),
             trouble: Mutex::default(),
+            warming: tokio::sync::Mutex::default(),
         }
     }
 

@@ -20,6 +20,7 @@ use howdah_core::cache::Freshness;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
+use crate::cache::warm;
 use crate::clock;
 use crate::keys::Keys;
 use crate::pool::Target;
@@ -44,11 +45,14 @@ struct Task {
     place: Place,
     changes: Changes,
     task: tokio::task::AbortHandle,
+    /// Fills the cache again whenever its answers were lost.
+    warmer: tokio::task::AbortHandle,
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
         self.task.abort();
+        self.warmer.abort();
     }
 }
 
@@ -117,6 +121,11 @@ impl Streams {
         self.followed.lock().values().map(|followed| Arc::clone(&followed.freshness)).collect()
     }
 
+    /// The same, with how they are followed.
+    pub(crate) fn all_followed(&self) -> Vec<Arc<Followed>> {
+        self.followed.lock().values().map(Arc::clone).collect()
+    }
+
     /// How all of them are.
     pub(crate) fn report(&self) -> Vec<ChangesReport> {
         let now = clock::now();
@@ -170,7 +179,9 @@ fn follow(
         followed: Arc::clone(&followed),
     };
     let task = tokio::task::spawn_local(follower.run()).abort_handle();
-    (Task { place: place.clone(), changes: changes.clone(), task }, followed)
+    let warmer = warm::run(Rc::clone(worker), Arc::clone(&followed));
+    let warmer = tokio::task::spawn_local(warmer).abort_handle();
+    (Task { place: place.clone(), changes: changes.clone(), task, warmer }, followed)
 }
 
 /// The task of one database.

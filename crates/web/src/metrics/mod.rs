@@ -98,6 +98,7 @@ families! {
     RULE_HITS = Counter "howdah_rule_hits_total" ["rule"] "Statements that a rule had a part in.";
     RULE_BLOCKS = Counter "howdah_rule_blocks_total" ["rule"] "Statements that a rule refused.";
     CACHE_REQUESTS = Counter "howdah_cache_requests_total" ["database", "result"] "Requests that were looked up in the result cache: hit, coalesced (waited for the answer to an equal one), observed (would have been a hit), miss.";
+    CACHE_WARMED = Counter "howdah_cache_warmed_total" ["database"] "Answers that the result cache keeps because they were asked for in advance.";
     SHARED_UP = Gauge "howdah_cache_shared_up" [] "Whether the cache that instances share is asked; absent without one, as the next four.";
     SHARED_REQUESTS = Counter "howdah_cache_shared_requests_total" ["result"] "Answers that were looked for in the cache that instances share: hit, miss, refused (found, and not valid here), error (or too late), skipped (not asked, because it did not answer).";
     SHARED_WAIT = Counter "howdah_cache_shared_wait_seconds_total" [] "How long requests have waited for its answers.";

@@ -239,6 +239,9 @@ fn nodes(text: &mut Text, snapshot: &Snapshot) {
         results.map(|(result, count)| ([one.database.clone(), of(result)], count as f64))
     });
     text.family(&CACHE_REQUESTS, looked_up);
+    let warmed = report.cache.iter();
+    let warmed = warmed.map(|one| ([one.database.clone()], one.counts.warmed as f64));
+    text.family(&CACHE_WARMED, warmed);
     shared_cache(text, report.shared_cache.as_ref());
     let up = report
         .nodes

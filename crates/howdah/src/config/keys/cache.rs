@@ -29,6 +29,8 @@ pub(crate) static CACHE: Section = Section {
     keys: &[
         MODE.default("off"),
         Key::new("size", Kind::Integer { min: 1, max: 1 << 20 }, "MiB of answers at most, in the whole process; the least useful go first.").default("256"),
+        Key::new("warm_answers", Kind::Integer { min: 0, max: 100_000 }, "Requests that are remembered, to be asked again when their answers are lost, most valuable first. 0: none.").default("1000"),
+        Key::new("warm_file", Kind::Text, "File in which they outlive a restart; it holds values of statements, and nobody else can read it. Left out: they do not.").example("/var/lib/howdah/warm"),
         LEVEL.default("auto"),
         MAX_STALENESS.default("100ms"),
         Key::new("publication", Kind::Text, "Publication that says of which tables changes are told; howdah setup makes it. Left out: changes are not followed.").example("howdah"),

@@ -4,7 +4,7 @@
 //! Invariant: what is taken over has passed every question that an answer of our own is asked, and is one from then on.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use howdah_core::cache::freshness::standing::Standing;
 use howdah_core::cache::shared::{Question, Unusable, Value, name};
@@ -84,6 +84,8 @@ impl Filling {
             about: Arc::clone(&self.planned.about),
             timed: None,
             outlived: AtomicU64::new(self.parts),
+            asker: self.asker.clone(),
+            hits: AtomicU32::new(0),
         }))
     }
 }

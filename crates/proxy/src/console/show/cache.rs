@@ -1,5 +1,5 @@
 //! `SHOW CACHE`: what the result cache does, one line for each database that uses it; `SHOW CACHE_RULES` and `SHOW CACHE_TABLES`: the
-//! same by rules and by tables; and `CACHE EXPLAIN`: whether answers to a statement are kept, and why not.
+//! same by rules and by tables; `CACHE EXPLAIN`: whether answers to a statement are kept, and why not; and what came of `CACHE WARM`.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use howdah_core::cache::rules::Rule;
 use super::super::table::{Columns, Kind, Row, cell};
 use super::View;
 use super::route;
+use crate::cache::warm::Outcome;
 use crate::cache::{self, Uses, UsesByName};
 use crate::error::Refusal;
 use crate::report::{CacheReport, SharedCacheReport};
@@ -38,6 +39,7 @@ pub(super) const CACHE: Columns = &[
     ("patched", Int8),
     ("age_p50_us", Int8),
     ("age_p99_us", Int8),
+    ("warmed", Int8),
 ];
 
 pub(in super::super) const EXPLAINED: Columns = &[
@@ -48,6 +50,14 @@ pub(in super::super) const EXPLAINED: Columns = &[
     ("depends_on", Text),
     ("fingerprint", Text),
     ("rules", Text),
+];
+
+pub(in super::super) const WARMED: Columns = &[
+    ("remembered", Int8),
+    ("warmed", Int8),
+    ("already_kept", Int8),
+    ("failed", Int8),
+    ("left_out", Int8),
 ];
 
 pub(super) const RULES: Columns = &[
@@ -116,6 +126,12 @@ fn told(plan: &Plan, ttl: Option<Duration>) -> String {
         ),
         Some(seconds) => format!("{told}, and for {seconds} s at most"),
     }
+}
+
+/// What came of asking again.
+pub(in super::super) fn warmed(outcome: Outcome) -> Row {
+    let Outcome { remembered, warmed, already, failed, left_out } = outcome;
+    [remembered, warmed, already, failed, left_out].map(cell).into()
 }
 
 pub(super) fn rows(view: &View) -> Vec<Row> {
@@ -195,6 +211,7 @@ fn row(view: &View, report: &CacheReport) -> Row {
         cell(counts.patched),
         age(0.5),
         age(0.99),
+        cell(counts.warmed),
     ]
 }
 
