@@ -9,6 +9,7 @@
 )]
 
 mod answers;
+mod asked;
 mod bed;
 mod checker;
 mod coalesce;

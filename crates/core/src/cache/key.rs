@@ -34,6 +34,8 @@ pub struct Request<'a> {
     pub sql: &'a [u8],
     /// The types of parameters as Parse says them: count and numbers; empty for a simple query.
     pub types: &'a [u8],
+    /// What a session or a comment asked of its answer: [`super::asked::key`].
+    pub asked: &'a [u8],
     /// What follows the names in its Bind: formats and parameters; empty for a simple query.
     pub bound: &'a [u8],
 }
@@ -44,7 +46,7 @@ impl Request<'_> {
         out.clear();
         out.extend_from_slice(&self.place.to_be_bytes());
         out.extend_from_slice(&self.context.to_be_bytes());
-        for part in [self.sql, self.types] {
+        for part in [self.sql, self.types, self.asked] {
             out.extend_from_slice(&(part.len() as u64).to_be_bytes());
             out.extend_from_slice(part);
         }
@@ -59,11 +61,12 @@ impl<'a> Request<'a> {
         let (place, rest) = key.split_first_chunk()?;
         let (context, rest) = rest.split_first_chunk()?;
         let (sql, rest) = part(rest)?;
-        let (types, bound) = part(rest)?;
+        let (types, rest) = part(rest)?;
+        let (asked, bound) = part(rest)?;
         let (place, context) = (u32::from_be_bytes(*place), u32::from_be_bytes(*context));
         // Formats and counts are there whenever something is bound, and nothing has types otherwise.
         let is_whole = bound.len() >= 6 || (bound.is_empty() && types.is_empty());
-        is_whole.then_some(Self { place, context, sql, types, bound })
+        is_whole.then_some(Self { place, context, sql, types, asked, bound })
     }
 }
 
@@ -134,14 +137,16 @@ mod tests {
 
     #[test]
     fn every_part_counts() {
-        let plain =
-            Request { place: 1, context: 2, sql: b"SELECT $1", types: b"\0\0", bound: b"abc" };
+        let (sql, types, bound) = (b"SELECT $1", b"\0\0", b"abc");
+        let plain = Request { place: 1, context: 2, sql, types, asked: b"", bound };
         let others = [
             Request { place: 2, ..plain },
             Request { context: 1, ..plain },
             Request { sql: b"SELECT $2", ..plain },
             Request { types: b"", ..plain },
             Request { bound: b"abd", ..plain },
+            Request { asked: b"abc", bound: b"", ..plain },
+            Request { asked: b",a", ..plain },
             Request { sql: b"SELECT $1\0", types: b"\0", ..plain },
             Request { types: b"\0\0a", bound: b"bc", ..plain },
         ];

@@ -5,11 +5,13 @@
 
 use std::fmt;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::quality::FixedState;
 use howdah_sql::Fingerprint;
 
+use super::asked::Tags;
 use super::tag::Oid;
 use super::wish::{Level, Mode, Wish};
 use crate::route::class::Name;
@@ -51,7 +53,7 @@ pub struct Rules {
 }
 
 /// What the rules say that select one statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Chosen {
     /// Their names.
     pub names: Box<[Box<str>]>,
@@ -63,12 +65,12 @@ pub struct Chosen {
     pub max_staleness: Option<Duration>,
     /// The shortest time.
     pub ttl: Option<Duration>,
-    /// All tags.
+    /// All tags, also those of sessions.
     pub tags: Box<[Box<str>]>,
 }
 
 /// What is known of the statement of an answer, beside what the answer depends on.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct About {
     /// Its form.
     pub fingerprint: Fingerprint,
@@ -196,6 +198,20 @@ impl About {
         relations.any(|(_, name)| table.may_mean(Some(&name.schema), &name.name))
     }
 
+    /// The same of answers that have these tags, too.
+    #[must_use]
+    pub fn tagged(self: &Arc<Self>, tags: &Tags) -> Arc<Self> {
+        if tags.iter().next().is_none() {
+            return Arc::clone(self);
+        }
+        let mut about = Self::clone(self);
+        let chosen = about.chosen.get_or_insert_default();
+        let mut all = std::mem::take(&mut chosen.tags).into_vec();
+        all.extend(tags.iter().map(Box::from));
+        chosen.tags = all.into();
+        Arc::new(about)
+    }
+
     /// Whether its answers belong to a part.
     #[must_use]
     pub fn is_in(&self, part: &Part) -> bool {
@@ -315,6 +331,25 @@ mod tests {
         );
         assert_eq!(about.wish(base.forced(Mode::Off)).mode, Mode::Off);
         assert_eq!(about.wish(base.forced(Mode::On)).mode, Mode::On);
+    }
+
+    #[test]
+    fn sessions_add_tags_and_change_nothing_else() {
+        let rules = Rules::new(vec![Rule {
+            max_staleness: Some(MS(500)),
+            tags: vec!["x".into()],
+            ..rule("a", tables(&["a"]))
+        }]);
+        let said = Tags::parse("y,z").unwrap_or_default();
+        for (table, ruled) in [("a", true), ("b", false)] {
+            let plain = Arc::new(rules.about(Fingerprint(1), read(&[table])));
+            let about = plain.tagged(&said);
+            for (tag, inside) in [("x", ruled), ("y", true), ("z", true), ("q", false)] {
+                assert_eq!(about.is_in(&Part::Tag(tag.into())), inside, "{table} {tag}");
+            }
+            assert_eq!(about.wish(Wish::default()), plain.wish(Wish::default()));
+            assert!(Arc::ptr_eq(&plain, &plain.tagged(&Tags::default())));
+        }
     }
 
     #[test]

@@ -77,10 +77,10 @@ impl Asker {
 }
 
 impl Question {
-    /// What a key asks for; `None`: its text is not UTF-8, or it is not a key.
+    /// What a key asks for; `None`: its text is not UTF-8, something was asked of its answer besides, or it is not a key.
     #[must_use]
     pub fn of(asker: &Arc<Asker>, key: &[u8], value: u64) -> Option<Self> {
-        let Request { sql, types, bound, .. } = Request::read(key)?;
+        let Request { sql, types, asked: [], bound, .. } = Request::read(key)? else { return None };
         let sql = std::str::from_utf8(sql).ok()?.into();
         let asker = Arc::clone(asker);
         Some(Self { asker, sql, types: types.into(), bound: bound.into(), value })
@@ -104,7 +104,7 @@ impl Question {
     /// Its key, with numbers of this process.
     pub fn key(&self, place: u32, context: u32, out: &mut Vec<u8>) {
         let (sql, types, bound) = (self.sql.as_bytes(), &*self.types, &*self.bound);
-        Request { place, context, sql, types, bound }.write(out);
+        Request { place, context, sql, types, asked: b"", bound }.write(out);
     }
 
     fn len(&self) -> usize {

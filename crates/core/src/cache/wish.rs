@@ -1,11 +1,12 @@
 //! What somebody wants of the cache: whether it answers, and how fresh its answers have to be. Said by the configuration, and more
 //! narrowly by settings of the session (`howdah.cache` and its like) or a comment in front of a statement.
 //!
-//! Invariant: a session or a comment can only ask for less than the configuration gives, or for what is fresher; a word that is not
-//! understood turns the cache off.
+//! Invariant: a session or a comment can only ask for less than the configuration gives, or for what is fresher, except that it may let its
+//! answers rest on their age, for itself, if the configuration does not forbid it; a word that is not understood turns the cache off.
 
 use std::time::Duration;
 
+use super::asked::Tags;
 use super::rules::Chosen;
 use crate::route::{comment, parse_time};
 
@@ -76,6 +77,7 @@ struct Said {
     limit: Mode,
     level: Option<Level>,
     max_staleness: Duration,
+    ttl: Option<Duration>,
 }
 
 /// All of it.
@@ -87,13 +89,16 @@ pub struct Wish {
     pub level: Option<Level>,
     /// The bound.
     pub max_staleness: Duration,
+    /// Whether the `ttl` of a session lets its answers rest on their age where changes are not followed.
+    pub session_ttl: bool,
     said: Said,
 }
 
 impl Default for Wish {
     fn default() -> Self {
-        let said = Said { limit: Mode::On, level: None, max_staleness: Duration::MAX };
-        Self { mode: Mode::Off, level: None, max_staleness: Duration::from_millis(100), said }
+        let said = Said { limit: Mode::On, level: None, max_staleness: Duration::MAX, ttl: None };
+        let max_staleness = Duration::from_millis(100);
+        Self { mode: Mode::Off, level: None, max_staleness, session_ttl: true, said }
     }
 }
 
@@ -122,6 +127,25 @@ impl Wish {
         (self.level != Some(Level::Strict)).then_some(self.said.max_staleness)
     }
 
+    /// For how long a session or a comment lets answers count.
+    #[must_use]
+    pub const fn asked_ttl(&self) -> Option<Duration> {
+        self.said.ttl
+    }
+
+    /// Whether it lets them rest on their age alone, and may.
+    #[must_use]
+    pub const fn rests_on_age(&self) -> bool {
+        self.session_ttl && self.said.ttl.is_some()
+    }
+
+    /// For how long answers count that rules say this of; `None`: until something changes.
+    #[must_use]
+    pub fn ttl(&self, chosen: Option<&Chosen>) -> Option<Duration> {
+        let of_rules = chosen.and_then(|chosen| chosen.ttl);
+        of_rules.into_iter().chain(self.said.ttl).min()
+    }
+
     /// Whether nothing is kept, whatever rules say.
     #[must_use]
     pub fn is_refused(&self) -> bool {
@@ -136,11 +160,12 @@ impl Wish {
             mode: chosen.mode.map_or(self.mode, |mode| mode.min(self.said.limit)),
             level: self.said.level.or(chosen.level).or(self.level),
             max_staleness: bound.min(self.said.max_staleness),
-            said: self.said,
+            ..self
         }
     }
 
-    /// The wish with one thing said differently: `cache`, `cache_level` or `max_staleness`. Other names change nothing.
+    /// The wish with one thing said differently: `cache`, `cache_level`, `max_staleness` or `cache_ttl`. Other names change nothing;
+    /// `cache_tags` does if they cannot be read.
     #[must_use]
     pub fn with(self, name: &str, value: &str) -> Self {
         let said = self.said;
@@ -156,6 +181,11 @@ impl Wish {
                 said: Said { max_staleness: bound.min(said.max_staleness), ..said },
                 ..self
             }),
+            "cache_ttl" => parse_time(value).filter(|ttl| !ttl.is_zero()).map(|ttl| {
+                let ttl = said.ttl.map_or(ttl, |known| known.min(ttl));
+                Self { said: Said { ttl: Some(ttl), ..said }, ..self }
+            }),
+            "cache_tags" => Tags::parse(value).map(|_| self),
             _ => return self,
         };
         changed.unwrap_or_else(|| self.limited(Mode::Off))
@@ -193,6 +223,42 @@ mod tests {
         assert_eq!(on.level(false), Level::Bounded);
         assert_eq!(on.level(true), Level::Session);
         assert_eq!(on.with("cache_level", "strict").level(true), Level::Strict);
+    }
+
+    #[test]
+    fn a_session_says_for_how_long_its_answers_count() {
+        let on = Wish { mode: Mode::On, ..Wish::default() };
+        assert_eq!((on.asked_ttl(), on.rests_on_age(), on.ttl(None)), (None, false, None));
+        let asked = on.with("cache_ttl", "30s");
+        let s = Duration::from_secs;
+        assert_eq!(
+            (asked.mode, asked.asked_ttl(), asked.rests_on_age()),
+            (Mode::On, Some(s(30)), true)
+        );
+        for (sql, ttl) in [
+            ("/* howdah: cache_ttl=5s cache_tags=a,b */ SELECT 1", 5),
+            ("/* howdah: cache_ttl=1h */ SELECT 1", 30),
+        ] {
+            assert_eq!(asked.with_comment(sql.as_bytes()).asked_ttl(), Some(s(ttl)), "{sql}");
+        }
+        let chosen = |ttl| Chosen {
+            names: Box::default(),
+            mode: None,
+            level: None,
+            max_staleness: None,
+            ttl,
+            tags: Box::default(),
+        };
+        assert_eq!(asked.ttl(Some(&chosen(Some(s(5))))), Some(s(5)));
+        assert_eq!(asked.ttl(Some(&chosen(Some(s(50))))), Some(s(30)));
+        assert_eq!(asked.under(&chosen(None)).ttl(Some(&chosen(None))), Some(s(30)));
+        assert_eq!(on.ttl(Some(&chosen(Some(s(50))))), Some(s(50)));
+        assert!(!Wish { session_ttl: false, ..asked }.rests_on_age());
+        for (name, value) in
+            [("cache_ttl", "soon"), ("cache_ttl", "0"), ("cache_ttl", "-1s"), ("cache_tags", "a b")]
+        {
+            assert_eq!(on.with(name, value).mode, Mode::Off, "{name} {value}");
+        }
     }
 
     #[test]

@@ -124,6 +124,7 @@ pub(crate) fn wish(reader: &mut Reader<'_>, base: Wish) -> Wish {
     let mut wish = base;
     wish.mode = reader.word("mode").and_then(Mode::parse).unwrap_or(base.mode);
     wish.level = level;
+    wish.session_ttl = reader.switch("session_ttl").unwrap_or(base.session_ttl);
     wish.max_staleness = reader.duration("max_staleness").unwrap_or(base.max_staleness);
     wish
 }

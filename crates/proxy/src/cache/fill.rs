@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use howdah_core::cache::warm::Asker;
 use howdah_core::cache::wish::{Level, Mode};
-use howdah_core::cache::{Answer, Patch, Refusal, Shown, Stamp, Tag, Timed};
+use howdah_core::cache::{About, Answer, Patch, Refusal, Shown, Stamp, Tag, Timed};
 use howdah_core::limits;
 use howdah_sql::Analysis;
 use howdah_wire::frame;
@@ -27,6 +27,8 @@ use crate::session::Session;
 pub(crate) struct Filling {
     pub(super) place: Rc<LocalPlace>,
     pub(super) planned: Rc<Planned>,
+    /// With the tags of its session.
+    pub(super) about: Arc<About>,
     /// Where others may find it.
     pub(super) elsewhere: Option<Box<Elsewhere>>,
     pub(super) key: Box<[u8]>,
@@ -130,8 +132,8 @@ impl Filling {
         let elsewhere = self.elsewhere.filter(|_| worth.is_dear());
         drop(plans);
         let came = self.place.freshness.mark();
-        let Self { place, planned, key, analysis, counts_only, fetching, patch, timed, .. } = self;
-        let (about, outlived) = (Arc::clone(&planned.about), AtomicU64::new(self.parts));
+        let Self { place, about, key, analysis, counts_only, fetching, patch, timed, .. } = self;
+        let outlived = AtomicU64::new(self.parts);
         let entry = Arc::new(Entry {
             answer,
             shape,

@@ -34,14 +34,22 @@ pub(crate) struct Plans {
     definitions: Arc<Definitions>,
     /// Of the catalog that the rest follows from.
     generation: Option<u64>,
-    by_text: Map<Box<[u8]>, Known>,
-    /// By masked text; `None`: that has to be asked of each text by itself.
-    by_mask: Map<Box<[u8]>, Option<Known>>,
+    texts: Texts,
+    /// For those whose answers may rest on their age, whatever they read, because their session says so.
+    texts_by_age: Texts,
     masked: Masked,
     forms: Map<u64, Form>,
     /// Of forms that are not remembered any more.
     gone: Used,
     rules: Arc<Rules>,
+}
+
+/// How the answers to texts are tagged.
+#[derive(Debug, Default)]
+struct Texts {
+    by_text: Map<Box<[u8]>, Known>,
+    /// By masked text; `None`: that has to be asked of each text by itself.
+    by_mask: Map<Box<[u8]>, Option<Known>>,
 }
 
 /// What is known of one form of statements.
@@ -130,13 +138,17 @@ impl Form {
 }
 
 impl Plans {
-    /// How the answers to a text are tagged.
-    pub(crate) fn planned(&mut self, watched: &Watched, sql: &[u8], analysis: &Analysis) -> Known {
+    /// How the answers to a text are tagged. `by_age`: its session lets them rest on their age.
+    pub(crate) fn planned(
+        &mut self,
+        watched: &Watched,
+        (sql, by_age): (&[u8], bool),
+        analysis: &Analysis,
+    ) -> Known {
         let generation = watched.generation();
         if self.generation != Some(generation) {
             self.definitions = watched.definitions();
-            self.by_text.clear();
-            self.by_mask.clear();
+            self.forget_texts();
             self.generation = Some(generation);
             // Names may mean something else.
             for form in self.forms.values_mut() {
@@ -145,7 +157,7 @@ impl Plans {
             }
         }
         let form = analysis.fingerprint;
-        let planned = self.known(sql, form)?;
+        let planned = self.known((sql, by_age), form)?;
         // The same text may be read differently by another session: with `standard_conforming_strings` off.
         if !is_pure_read(analysis) {
             return Err(Reason::Function);
@@ -154,46 +166,58 @@ impl Plans {
         if planned.about.fingerprint == form || self.rules.number() == 0 {
             return Ok(planned);
         }
-        self.of_shape(&shape(sql).map_err(|no| no.reason)?, form, false)
+        self.of_shape(&shape(sql).map_err(|no| no.reason)?, (form, by_age), false)
     }
 
-    fn known(&mut self, sql: &[u8], form: Fingerprint) -> Known {
-        if let Some(known) = self.by_text.get(sql) {
+    fn texts(&mut self, by_age: bool) -> &mut Texts {
+        if by_age { &mut self.texts_by_age } else { &mut self.texts }
+    }
+
+    fn forget_texts(&mut self) {
+        (self.texts, self.texts_by_age) = Default::default();
+    }
+
+    fn known(&mut self, (sql, by_age): (&[u8], bool), form: Fingerprint) -> Known {
+        if let Some(known) = self.texts(by_age).by_text.get(sql) {
             return known.clone();
         }
         if self.masked.mask(sql)
-            && let Some(planned) = self.by_mask(form)
+            && let Some(planned) = self.by_mask(form, by_age)
         {
             return planned;
         }
         let shape = shape(sql).map_err(|no| no.reason);
-        let planned = shape.and_then(|shape| self.of_shape(&shape, form, false));
-        if self.by_text.len() >= limits::CACHE_PLANS {
-            self.by_text.clear();
+        let planned = shape.and_then(|shape| self.of_shape(&shape, (form, by_age), false));
+        let by_text = &mut self.texts(by_age).by_text;
+        if by_text.len() >= limits::CACHE_PLANS {
+            by_text.clear();
         }
-        self.by_text.insert(sql.into(), planned.clone());
+        by_text.insert(sql.into(), planned.clone());
         planned
     }
 
     /// Of the text that was just masked.
-    fn by_mask(&mut self, form: Fingerprint) -> Option<Known> {
-        if let Some(known) = self.by_mask.get(self.masked.text()) {
+    fn by_mask(&mut self, form: Fingerprint, by_age: bool) -> Option<Known> {
+        let texts = if by_age { &self.texts_by_age } else { &self.texts };
+        if let Some(known) = texts.by_mask.get(self.masked.text()) {
             return known.clone();
         }
         let shape = self.masked.shape();
         let planned = shape.map(|shape| {
             let shape = shape.map_err(Reason::Text);
-            shape.and_then(|shape| self.of_shape(&shape, form, true))
+            shape.and_then(|shape| self.of_shape(&shape, (form, by_age), true))
         });
-        if self.by_mask.len() >= limits::CACHE_PLANS {
-            self.by_mask.clear();
+        let text = self.masked.text().into();
+        let by_mask = &mut self.texts(by_age).by_mask;
+        if by_mask.len() >= limits::CACHE_PLANS {
+            by_mask.clear();
         }
-        self.by_mask.insert(self.masked.text().into(), planned.clone());
+        by_mask.insert(text, planned.clone());
         planned
     }
 
-    fn of_shape(&self, shape: &Shape, form: Fingerprint, masked: bool) -> Known {
-        let covers = |name: &Name| self.rules.cover(form, name);
+    fn of_shape(&self, shape: &Shape, (form, by_age): (Fingerprint, bool), masked: bool) -> Known {
+        let covers = |name: &Name| by_age || self.rules.cover(form, name);
         let plan = plan(shape, &self.definitions, &covers).map_err(|no| no.reason)?;
         let about = Arc::new(self.rules.about(form, plan.relations().into()));
         let (since, since_shown) = Default::default();
@@ -213,8 +237,7 @@ impl Plans {
     /// From now on these rules hold.
     pub(super) fn obey(&mut self, rules: &Arc<Rules>) {
         if self.rules.number() != rules.number() {
-            self.by_text.clear();
-            self.by_mask.clear();
+            self.forget_texts();
             self.forget_forms();
         }
         self.rules = Arc::clone(rules);

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use howdah_core::cache::asked::{self, Tags};
 use howdah_core::cache::key::{self, Request};
 use howdah_core::cache::warm::Asker;
 use howdah_core::cache::wish::{Level, Mode, Wish};
-use howdah_core::cache::{self, Around, Fence, Parameters, Seen, Stamp, Tag, Timed};
+use howdah_core::cache::{self, About, Around, Fence, Parameters, Seen, Stamp, Tag, Timed};
 use howdah_core::pool::PoolMode;
 use howdah_core::session::Context;
 use howdah_core::statements::NameId;
@@ -56,6 +57,7 @@ pub(super) struct Known {
     context: Arc<Context>,
     revisions: (u64, u64, u64),
     pub(super) wish: Wish,
+    tags: Tags,
     /// The number of the settings, and the place; `None`: the cache is off.
     pub(super) at: Option<(u32, Rc<LocalPlace>)>,
     /// As whom the same can be asked again, if it can.
@@ -118,6 +120,8 @@ struct Judged<'a> {
     /// Of the catalog that it was planned by.
     generation: Option<u64>,
     mode: Mode,
+    ttl: Option<Duration>,
+    about: Arc<About>,
 }
 
 /// A refusal in one word.
@@ -133,6 +137,12 @@ pub(super) const fn word(refusal: cache::Refusal) -> &'static str {
 }
 
 impl Caching {
+    /// Those that the session gives to the answer of a statement.
+    fn tags(&self, sql: &[u8]) -> Tags {
+        let known = self.known.as_ref().map(|known| known.tags.with_comment(sql));
+        known.unwrap_or_default()
+    }
+
     /// Whether the answer to the request at hand is to be kept, and given to others.
     pub(crate) fn keeps(&self) -> bool {
         self.filling.as_ref().is_some_and(|filling| filling.mode == Mode::On)
@@ -291,7 +301,10 @@ impl Session {
         let bound = found.asked.bound;
         let context = if faults::is_planted(Fault::ForgetRole) { 0 } else { context };
         let sql = key::bare(found.sql);
-        let request = Request { place: place.number, context, sql, types: found.types, bound };
+        let tags = self.caching.tags(found.sql);
+        let asked = &*asked::key(&wish, &tags);
+        let request =
+            Request { place: place.number, context, sql, types: found.types, asked, bound };
         let mut key = self.worker.cache_key.borrow_mut();
         request.write(&mut key);
         let (around, length) = (found.asked.around, found.asked.length);
@@ -331,7 +344,7 @@ impl Session {
                 None => {}
             }
         }
-        match self.filling(place, &found, (&key, wish), now) {
+        match self.filling(place, &found, (&key, wish, &tags), now) {
             Ok(filling) => {
                 wanted.wish = filling.planned.about.wish(wish);
                 wanted.route = self.route_of(found.sql);
@@ -417,7 +430,7 @@ impl Session {
         &self,
         place: &Rc<LocalPlace>,
         found: &Found<'_>,
-        (key, wish): (&[u8], Wish),
+        (key, wish, tags): (&[u8], Wish, &Tags),
         now: Instant,
     ) -> Result<Filling, &'static str> {
         let analysis = match found.analysis {
@@ -426,7 +439,7 @@ impl Session {
         };
         let mut plans = place.plans.borrow_mut();
         let planned = plans
-            .planned(&place.watched, key::bare(found.sql), &analysis)
+            .planned(&place.watched, (key::bare(found.sql), wish.rests_on_age()), &analysis)
             .map_err(cache::Reason::word)?;
         let literals = plans.literals(&planned, key::bare(found.sql));
         let generation = plans.generation();
@@ -435,11 +448,17 @@ impl Session {
         if mode == Mode::Off {
             return Err("off");
         }
-        let about = Arc::clone(&planned.about);
-        let judged = Judged { analysis, planned, literals, generation, mode };
-        let made = self.filling_of(judged, place, found, key, now);
+        let (uses, about) = (Arc::clone(&planned.about), planned.about.tagged(tags));
+        let ttl = wish.ttl(uses.chosen.as_ref());
+        let judged = Judged { analysis, planned, literals, generation, mode, ttl, about };
+        let mut made = self.filling_of(judged, place, found, key, now);
+        if let Ok(filling) = &mut made
+            && (wish.asked_ttl().is_some() || tags.iter().next().is_some())
+        {
+            filling.asker = None;
+        }
         if made.is_err() && !self.caching.warming {
-            place.plans.borrow_mut().on_miss(&about);
+            place.plans.borrow_mut().on_miss(&uses);
         }
         made
     }
@@ -452,7 +471,7 @@ impl Session {
         key: &[u8],
         now: Instant,
     ) -> Result<Filling, &'static str> {
-        let Judged { analysis, planned, literals, generation, mode } = judged;
+        let Judged { analysis, planned, literals, generation, mode, ttl, about } = judged;
         if !place.plans.borrow_mut().worth(analysis.fingerprint.0).admits() {
             return Err("not-worth-it");
         }
@@ -470,7 +489,6 @@ impl Session {
         }
         let (seen, blind) = stamped(place, &planned, &tags)?;
         let stamp = Stamp::Cold(seen);
-        let ttl = planned.about.chosen.as_ref().and_then(|chosen| chosen.ttl);
         let timed = ttl.map(|ttl| {
             let (covered, catalog) = (planned.plan.covers_all(), generation.unwrap_or_default());
             Timed { sent: now, ttl, blind, covered, catalog }
@@ -490,13 +508,14 @@ impl Session {
         let (store, patience) = (&self.worker.shared.store, worth.patience());
         let (flushes, parts) = (store.flushes(), store.parts.number());
         let fetching = (mode == Mode::On).then(|| {
-            let (tags, about) = (Arc::clone(&tags), Arc::clone(&planned.about));
+            let (tags, about) = (Arc::clone(&tags), Arc::clone(&about));
             let describes = found.asked.around.describe;
             store.fetches.begin(key, Terms { tags, seen, about, timed, describes, patience })
         });
         Ok(Filling {
             place: Rc::clone(place),
             planned,
+            about,
             elsewhere: None,
             key: key.into(),
             mode,
@@ -599,7 +618,13 @@ impl Known {
         let said = context.iter().filter_map(|(name, replay)| {
             Some((name.strip_prefix("howdah.")?, rows::last_literal(replay)))
         });
-        let wish = said.fold(base, |wish, (name, value)| wish.with(name, &value));
+        let mut tags = Tags::default();
+        let wish = said.fold(base, |wish, (name, value)| {
+            if name == "cache_tags" {
+                tags = Tags::parse(&value).unwrap_or_default();
+            }
+            wish.with(name, &value)
+        });
         let rules = &settings.cache_rules;
         let is_used = wish.mode != Mode::Off || (rules.turn_on() && !wish.is_refused());
         let place = is_used.then(|| LocalPlace::of(worker, &session.home));
@@ -609,7 +634,7 @@ impl Known {
             place.obey(rules);
         }
         let asker = at.as_ref().and_then(|(number, place)| place.asker(*number, &context));
-        Self { context, revisions, wish, at, asker }
+        Self { context, revisions, wish, tags, at, asker }
     }
 }
 

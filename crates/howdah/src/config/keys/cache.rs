@@ -1,6 +1,6 @@
 //! The keys of `[cache]`.
 
-use super::{Key, Kind, Section, Shape, Zero};
+use super::{Key, Kind, SWITCH, Section, Shape, Zero};
 
 const MODE: Key = Key::new(
     "mode",
@@ -20,6 +20,12 @@ const MAX_STALENESS: Key = Key::new(
     "The bound. Without news of changes for as long, PostgreSQL answers.",
 );
 
+const SESSION_TTL: Key = Key::new(
+    "session_ttl",
+    SWITCH,
+    "Whether howdah.cache_ttl of a session or a comment lets answers rest on their age where changes are not followed, for those who\nsay so. false: it only bounds how old answers are.",
+);
+
 /// `[cache]`
 pub(crate) static CACHE: Section = Section {
     name: "cache",
@@ -33,6 +39,7 @@ pub(crate) static CACHE: Section = Section {
         Key::new("warm_file", Kind::Text, "File in which they outlive a restart; it holds values of statements, and nobody else can read it. Left out: they do not.").example("/var/lib/howdah/warm"),
         LEVEL.default("auto"),
         MAX_STALENESS.default("100ms"),
+        SESSION_TTL.default("true"),
         Key::new("publication", Kind::Text, "Publication that says of which tables changes are told; howdah setup makes it. Left out: changes are not followed.").example("howdah"),
         Key::new("user", Kind::Text, "Role that follows changes: it needs REPLICATION and CONNECT. Left out: the first user who can log in without a client.").example("howdah_cache"),
         Key::new("password", Kind::Text, "Its password. Left out: that of the entry of [[user]] with this name.").example("…").secret(),
@@ -87,5 +94,10 @@ pub(crate) static DATABASE_CACHE: Section = Section {
     shape: Shape::One,
     doc: "The cache for this database, instead of what [cache] says.",
     sections: &[],
-    keys: &[MODE.example("on"), LEVEL.example("session"), MAX_STALENESS.example("1s")],
+    keys: &[
+        MODE.example("on"),
+        LEVEL.example("session"),
+        MAX_STALENESS.example("1s"),
+        SESSION_TTL.example("false"),
+    ],
 };

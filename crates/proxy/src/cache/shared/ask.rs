@@ -57,7 +57,7 @@ impl Filling {
     ) -> Result<Arc<Entry>, Unusable> {
         let value = Value::decode(found, &elsewhere.standing, &elsewhere.key)?;
         let freshness = &self.place.freshness;
-        if flushes.is_forgotten(&self.planned.about, freshness, value.v) {
+        if flushes.is_forgotten(&self.about, freshness, value.v) {
             return Err(Refused::Changed.into());
         }
         let seen = freshness.adopt(&elsewhere.standing, value.v)?;
@@ -81,7 +81,7 @@ impl Filling {
             analysis: Arc::clone(&self.analysis),
             cost: value.cost,
             counts_only: false,
-            about: Arc::clone(&self.planned.about),
+            about: Arc::clone(&self.about),
             timed: None,
             outlived: AtomicU64::new(self.parts),
             asker: self.asker.clone(),
