@@ -15,12 +15,11 @@ use howdah_proxy::host::Request;
 use howdah_proxy::observe::Observer;
 use howdah_proxy::{Proxy, StartError};
 use howdah_web::{Listening, Web};
-use tokio::io::DuplexStream;
-use tokio_postgres::tls::NoTlsStream;
-use tokio_postgres::{Client, Connection, NoTls};
+use tokio_postgres::NoTls;
 
 use crate::advice::{self, Advice};
 use crate::config::{self, Change, Config};
+use crate::handles::Connected;
 use crate::open_advice::OpenAdvice;
 use crate::{ListenAddress, Report};
 
@@ -147,13 +146,19 @@ impl Engine {
     ///
     /// # Errors
     /// Unknown database or user, too many clients, or PostgreSQL cannot be reached.
-    pub async fn connect(
+    pub async fn connect(&self, database: &str, user: &str) -> Result<Connected, Error> {
+        self.open(database, user, "").await
+    }
+
+    /// The same with what PostgreSQL calls the options of a connection.
+    pub(crate) async fn open(
         &self,
         database: &str,
         user: &str,
-    ) -> Result<(Client, Connection<DuplexStream, NoTlsStream>), Error> {
+        options: &str,
+    ) -> Result<Connected, Error> {
         let mut config = tokio_postgres::Config::new();
-        config.dbname(database).user(user).application_name("howdah");
+        config.dbname(database).user(user).application_name("howdah").options(options);
         Ok(config.connect_raw(self.proxy.connect().await, NoTls).await?)
     }
 

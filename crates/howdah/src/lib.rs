@@ -2,11 +2,12 @@
 //! servers, in a way that a client cannot tell the difference.
 //!
 //! Two doors, one engine: the PostgreSQL wire protocol on a socket, for every driver of every language, and
-//! [`Engine::connect`] inside this process. [`Config`] says what to do, [`Engine`] does it, [`Report`] tells.
+//! [`Engine::connect`] inside this process, or [`Engine::database`] with what a connection is for: the primary, replicas, kept answers. [`Config`] says what to do, [`Engine`] does it, [`Report`] tells.
 
 pub mod advice;
 pub mod config;
 mod engine;
+mod handles;
 pub mod login;
 mod open_advice;
 pub mod setup;
@@ -14,9 +15,11 @@ mod trial;
 
 pub use config::Config;
 pub use engine::{Engine, Error};
+pub use handles::{Cached, Connected, Database};
 pub use howdah_advisor as advisor;
 pub use howdah_alerts as sinks;
 pub use howdah_core::alerts;
+pub use howdah_core::cache::wish::Level;
 pub use howdah_history as history;
 pub use howdah_ops as ops;
 pub use howdah_proxy::StartError;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use howdah_core::alerts::Board;
+use howdah_core::cache::Part;
 use howdah_core::cache::wish::Mode;
 use howdah_core::slow::Ring;
 use howdah_core::statements::Book;
@@ -137,6 +138,11 @@ impl Observer {
     #[must_use]
     pub fn forced_cache(&self) -> Option<Mode> {
         self.shared.store.forced().0
+    }
+
+    /// Forgets a part of the answers that are kept. One that is on its way is not kept for others.
+    pub fn forget_answers(&self, part: Part) {
+        self.shared.forget_part(part);
     }
 
     /// Time since the start.

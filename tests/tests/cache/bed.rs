@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use howdah::{ChangesReport, Config, Engine, ListenAddress};
+use howdah::{ChangesReport, Config, Connected, Engine, ListenAddress};
 use howdah_core::cache::{ColumnSet, Freshness, Refusal, Seen, Stamp, Tag, Unseen};
 use howdah_local::{Cluster, ClusterBuilder, Node};
 use howdah_tests::raw::{Connection, Target};
 use tokio::runtime::Runtime;
+use tokio_postgres::Client;
 
 /// Anything may take this long on a busy machine.
 pub(crate) use howdah_tests::{PATIENCE as LIMIT, eventually};
@@ -100,7 +101,22 @@ impl Bed {
         Target::port(tcp.expect("a TCP address"), user, database).timeout(LIMIT)
     }
 
-    fn engine(&self) -> &Engine {
+    /// Waits for something of the library.
+    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// A client through a handle of the library.
+    pub(crate) fn connected(
+        &self,
+        connecting: impl Future<Output = Result<Connected, howdah::Error>>,
+    ) -> Client {
+        let (client, connection) = self.wait(connecting).expect("the door opens");
+        self.runtime.spawn(connection);
+        client
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
         self.engine.as_ref().expect("a running engine")
     }
 
