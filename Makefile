@@ -32,9 +32,9 @@ test: ## every test: units, real servers, drivers, fuzzing (under 40 minutes fro
 	@scripts/setup test
 	@.ci/steps \
 	  'the program' 'cargo build --workspace --bins --locked $(PLANTED)' \
-  'tests' 'BUILD_BESIDE="export CARGO_BUILD_JOBS=1; fuzz/run build; cargo build --release --locked -p howdah-bench" HOWDAH_BIN=$(abspath $(TARGET))/debug/howdah .ci/tests --workspace --locked $(PLANTED)' \
-  'instruction counts' 'cargo build --release --locked -p howdah-bench && $(TARGET)/release/howdah-bench hot --check' \
-  'advice on a twentieth of TPC-H' '$(TARGET)/release/howdah-bench tpch --scale 0.05 --budgets 250 --quiet' \
+  'tests' 'BUILD_BESIDE="export CARGO_BUILD_JOBS=1; fuzz/run build; cargo build --release --locked -p howdah-hot" HOWDAH_BIN=$(abspath $(TARGET))/debug/howdah .ci/tests --workspace --locked $(PLANTED)' \
+  'instruction counts' '$(TARGET)/debug/howdah-bench hot --check' \
+  'advice on a twentieth of TPC-H' '$(TARGET)/debug/howdah-bench tpch --scale 0.05 --budgets 250 --quiet' \
   'fuzzing, $(FUZZ_SECONDS) s per target' 'fuzz/run $(FUZZ_SECONDS)'
 
 regress: ## PostgreSQL's own regression tests, directly and through Howdah (3 to 7 minutes; see docs/conformance.md)

@@ -138,7 +138,7 @@ fn row(name: &str, spread: Spread, before: Option<f64>, standing: Standing) -> S
 fn build() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "-p", "howdah-bench", "--bin", "howdah-hot"])
+        .args(["build", "--quiet", "--release", "--locked", "-p", "howdah-hot"])
         .current_dir(sources())
         .status()
         .context("cannot run cargo to build howdah-hot")?;

@@ -63,6 +63,7 @@ const ROOMS: &[Room] = &[
     Room { package: "howdah-simulation", uses: EVERYTHING, pure: false },
     Room { package: "howdah-tests", uses: EVERYTHING, pure: false },
     Room { package: "howdah-bench", uses: EVERYTHING, pure: false },
+    Room { package: "howdah-hot", uses: EVERYTHING, pure: false },
     Room { package: "howdah-tidy", uses: &[], pure: false },
 ];
 

@@ -187,9 +187,11 @@ impl Drop for Bed {
     }
 }
 
-/// These keys of `[cache]`, with those by which changes are followed.
+/// These keys of `[cache]`, with those by which changes are followed. Nothing is asked in advance unless a test says so: most of them
+/// rest on what is kept at a moment, and what is not.
 fn followed(keys: &str) -> String {
-    format!("publication = \"howdah\"\ntags = 65536\nheartbeat = \"20ms\"\n{keys}")
+    let warm = if keys.contains("warm_") { "" } else { "warm_answers = 0\n" };
+    format!("{warm}publication = \"howdah\"\ntags = 65536\nheartbeat = \"20ms\"\n{keys}")
 }
 
 /// In front of these nodes, or of their primary alone, with these keys of `[cache]`.

@@ -117,7 +117,7 @@ fn what_was_asked_most_is_there_after_a_restart_and_nobody_else_is_given_it() {
 
 #[test]
 fn after_a_new_stream_and_when_somebody_says_so_it_is_asked_again() {
-    let bed = Bed::start(TABLE, ON);
+    let bed = Bed::start(TABLE, &format!("{ON}warm_answers = 1000\n"));
     bed.open();
     let mut client = bed.client();
     for frames in &forms() {

@@ -5,20 +5,21 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::quality::RandomState;
 use howdah_core::cache::{About, Seen, Tag, Timed};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::store::{Claim, Entry};
 
 /// Parts with a lock each.
 const PARTS: usize = 32;
 
-type Part = HashMap<Box<[u8]>, Arc<Fetch>, RandomState>;
+type Part = HashMap<Arc<[u8]>, Arc<Fetch>, RandomState>;
 
 /// Those of the process. One for each session at most.
 #[derive(Debug, Default)]
@@ -31,7 +32,9 @@ pub(crate) struct Fetches {
 #[derive(Debug)]
 pub(crate) struct Fetch {
     pub(super) terms: Terms,
-    answer: watch::Receiver<Option<Arc<Entry>>>,
+    /// What came of it, once it has ended: an answer that is kept, or none.
+    end: Mutex<Option<Option<Arc<Entry>>>>,
+    ended: Notify,
 }
 
 /// What somebody has to know who may wait for it.
@@ -59,9 +62,8 @@ impl Terms {
 #[derive(Debug)]
 pub(crate) struct Fetching {
     fetches: Arc<Fetches>,
-    key: Box<[u8]>,
+    key: Arc<[u8]>,
     fetch: Arc<Fetch>,
-    answer: watch::Sender<Option<Arc<Entry>>>,
 }
 
 impl Fetches {
@@ -77,27 +79,40 @@ impl Fetches {
     }
 
     /// A request for this is about to be sent. From now on it is this one that others wait for.
-    pub(super) fn begin(self: &Arc<Self>, key: &[u8], terms: Terms) -> Fetching {
-        let (sender, answer) = watch::channel(None);
-        let fetch = Arc::new(Fetch { terms, answer });
-        self.part(key).lock().insert(key.into(), Arc::clone(&fetch));
-        Fetching { fetches: Arc::clone(self), key: key.into(), fetch, answer: sender }
+    pub(super) fn begin(self: &Arc<Self>, key: &Arc<[u8]>, terms: Terms) -> Fetching {
+        let fetch = Arc::new(Fetch { terms, end: Mutex::default(), ended: Notify::new() });
+        self.part(key).lock().insert(Arc::clone(key), Arc::clone(&fetch));
+        Fetching { fetches: Arc::clone(self), key: Arc::clone(key), fetch }
     }
 }
 
 impl Fetch {
     /// The answer as it is kept; `None`: it is not, or not in time. Cancel safe.
     pub(super) async fn answer(&self) -> Option<Arc<Entry>> {
-        let mut answer = self.answer.clone();
-        let kept = answer.wait_for(Option::is_some);
-        tokio::time::timeout(self.terms.patience, kept).await.ok()?.ok()?.clone()
+        tokio::time::timeout(self.terms.patience, self.until_ended()).await.ok()?
+    }
+
+    async fn until_ended(&self) -> Option<Arc<Entry>> {
+        // From here on an end is not missed.
+        let mut ended = pin!(self.ended.notified());
+        ended.as_mut().enable();
+        if self.end.lock().is_none() {
+            ended.await;
+        }
+        self.end.lock().clone().flatten()
+    }
+
+    /// The first end counts.
+    fn end(&self, entry: Option<Arc<Entry>>) {
+        self.end.lock().get_or_insert(entry);
+        self.ended.notify_waiters();
     }
 }
 
 impl Fetching {
     /// It is there, and kept.
     pub(super) fn end(self, entry: Arc<Entry>) {
-        self.answer.send_replace(Some(entry));
+        self.fetch.end(Some(entry));
     }
 }
 
@@ -107,5 +122,7 @@ impl Drop for Fetching {
         if part.get(&self.key).is_some_and(|fetch| Arc::ptr_eq(fetch, &self.fetch)) {
             part.remove(&self.key);
         }
+        drop(part);
+        self.fetch.end(None);
     }
 }

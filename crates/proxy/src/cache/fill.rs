@@ -31,7 +31,7 @@ pub(crate) struct Filling {
     pub(super) about: Arc<About>,
     /// Where others may find it.
     pub(super) elsewhere: Option<Box<Elsewhere>>,
-    pub(super) key: Box<[u8]>,
+    pub(super) key: Arc<[u8]>,
     /// What the request wanted of the cache.
     pub(super) mode: Mode,
     /// It comes from a replica: it is never given to anybody.

@@ -507,17 +507,18 @@ impl Session {
         }
         let (store, patience) = (&self.worker.shared.store, worth.patience());
         let (flushes, parts) = (store.flushes(), store.parts.number());
+        let key = Arc::from(key);
         let fetching = (mode == Mode::On).then(|| {
             let (tags, about) = (Arc::clone(&tags), Arc::clone(&about));
             let describes = found.asked.around.describe;
-            store.fetches.begin(key, Terms { tags, seen, about, timed, describes, patience })
+            store.fetches.begin(&key, Terms { tags, seen, about, timed, describes, patience })
         });
         Ok(Filling {
             place: Rc::clone(place),
             planned,
             about,
             elsewhere: None,
-            key: key.into(),
+            key,
             mode,
             counts_only: false,
             tags,

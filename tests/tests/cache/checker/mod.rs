@@ -30,7 +30,7 @@ const CROWD: usize = 48;
 /// Violations that are told.
 const TOLD: usize = 5;
 /// The keys of `[cache]`.
-const KEYS: &str = "mode = \"on\"\n";
+const KEYS: &str = "mode = \"on\"\nwarm_answers = 1000\n";
 
 /// What to run.
 #[derive(Debug, Clone, Copy)]
