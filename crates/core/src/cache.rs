@@ -7,6 +7,7 @@
 pub mod admission;
 pub mod answer;
 pub mod asked;
+pub mod declared;
 pub mod definitions;
 pub mod faults;
 pub mod freshness;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use howdah_core::cache::definitions::{Builder, Column, Holds, Kind};
 use howdah_core::cache::freshness::stream::History;
 use howdah_core::cache::images::{Image, Row, Told};
+use howdah_core::cache::rules::Rules;
 use howdah_core::cache::{
     Answer, Commit, Fence, Freshness, Lsn, Parameters, Patch, Plan, Refusal, Seen, Snapshot, Stamp,
     Tag, Touched, plan,
@@ -88,7 +89,7 @@ static LOOK_UP: LazyLock<Plan> = LazyLock::new(|| {
     }
     definitions.identity(TABLE, [1].into());
     let shape = howdah_sql::shape("SELECT version FROM t WHERE id = $1").unwrap();
-    plan(&shape, &definitions.build(), &|_| false).unwrap()
+    plan(&shape, &definitions.build(), (&Rules::default(), &|_| false)).unwrap()
 });
 
 fn patch(key: usize) -> Patch {

@@ -271,9 +271,7 @@ impl Session {
             self.carry_out(judgement);
         }
         self.on_run_begins(server, &analysis);
-        if analysis.calls_unknown_functions {
-            self.taint(server);
-        }
+        self.taint_by(server, &analysis);
         let text = renamed.as_ref().map(|renamed| &*renamed.text);
         let serial = if let Some(limit) = max_rows {
             self.query_counted(server, text.unwrap_or(sql), limit)
@@ -341,8 +339,11 @@ impl Session {
         Fed::Stop
     }
 
-    /// What is being sent may leave on the server what nobody can see.
-    pub(crate) fn taint(&mut self, server: &mut Server) {
+    /// A text that is being sent may leave on the server what nobody can see: through functions that are not known.
+    pub(crate) fn taint_by(&mut self, server: &mut Server, analysis: &Arc<Analysis>) {
+        if !analysis.calls_unknown_functions || !self.doubts(analysis) {
+            return;
+        }
         server.tainted = Some(Taint { by: self.entry.id, at: server.queue.next_serial() });
         self.taints = true;
     }

@@ -369,9 +369,7 @@ impl Session {
         if let Some(analysis) = analysis {
             self.entry.form.set(analysis.fingerprint.0);
             self.on_run_begins(server, analysis);
-            if analysis.calls_unknown_functions {
-                self.taint(server);
-            }
+            self.taint_by(server, analysis);
         }
         if !self.portals.is_empty() {
             self.portals.retain(|portal| *portal.name != *name);

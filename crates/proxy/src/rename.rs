@@ -100,9 +100,7 @@ impl Session {
         };
         let (server_name, preceded) = self.ensure(server, &prepared)?;
         let mut renamed = Renamed::new(sql, found, &server_name, preceded);
-        if prepared.analysis.calls_unknown_functions {
-            self.taint(server);
-        }
+        self.taint_by(server, &prepared.analysis);
         if prepared.analysis.has_effects {
             renamed.effects = Some(if found.plain {
                 (Arc::clone(&prepared.analysis), prepared.body().into())

@@ -222,7 +222,7 @@ impl Session {
     /// enough to share, and is sent again if its server goes away.
     pub(crate) fn on_run_begins(&mut self, server: &Server, analysis: &Analysis) {
         let pure = server.status == TransactionStatus::Idle
-            && (is_pure_read(analysis) || self.routing.is_away());
+            && (is_pure_read(analysis) || self.routing.is_away() || self.only_reads(analysis));
         self.impure |= !pure;
         self.running = (!self.impure).then(|| (analysis.fingerprint.0, self.runs_since()));
         self.relayed = 0;

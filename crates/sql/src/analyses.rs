@@ -183,6 +183,7 @@ fn judge(sql: &str, form: &[u8]) -> Option<Analysis> {
     Some(Analysis {
         parsed: true,
         calls_unknown_functions: judged.iter().any(|judged| judged.calls_unknown_functions),
+        reads_through_functions: matches!(&*judged, [one] if one.reads_through_functions),
         text: readable(form),
         details,
         ..Analysis::new(identity, statements)

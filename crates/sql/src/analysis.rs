@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::functions::built_in;
 use crate::{Act, MAX_TABLES, Uses};
 
 /// 64-bit identity of a statement form, for statistics and for people: `pg_query`'s fingerprint over the parse tree
@@ -116,6 +117,14 @@ pub struct Function {
     pub name: Box<str>,
 }
 
+impl Function {
+    /// Whether it is taken for one of PostgreSQL's own.
+    fn is_built_in(&self) -> bool {
+        self.schema.as_deref().is_none_or(|schema| schema == "pg_catalog")
+            && built_in(&self.name).is_some()
+    }
+}
+
 /// What can be told of a text whose parse tree was seen, for rules about statements and for routes.
 #[derive(Clone, Default, Eq, PartialEq, Debug)]
 pub struct Details {
@@ -179,6 +188,8 @@ pub struct Analysis {
     /// Whether functions are called that are neither built in nor otherwise known (or that use sequences, of which a
     /// session remembers the last values): they may do to the session, unseen, what the same text could do openly.
     pub calls_unknown_functions: bool,
+    /// Whether it is one query that would be a read, if those of the functions that it names which are not built in had no effect.
+    pub reads_through_functions: bool,
     /// The normal form for people, literals as `$1`, `$2`, …; at most [`Analysis::MAX_TEXT`] bytes. Passwords in
     /// statements other than queries are not removed.
     pub text: Box<str>,
@@ -243,6 +254,13 @@ impl Analysis {
         Self { details: Some(details), ..Self::unknown() }
     }
 
+    /// The functions that are not built in, and stand between the text and a read; `None`: that is not all that does.
+    pub fn read_through(&self) -> Option<impl Iterator<Item = &Function>> {
+        let uses = self.details.as_ref().map(|details| &details.uses);
+        let uses = uses.filter(|uses| self.reads_through_functions && !uses.more)?;
+        Some(uses.functions.iter().filter(|function| !function.is_built_in()))
+    }
+
     pub(crate) fn new(fingerprint: Fingerprint, statements: Vec<Statement>) -> Self {
         Self {
             fingerprint,
@@ -251,6 +269,7 @@ impl Analysis {
             statements: statements.into_boxed_slice(),
             parsed: false,
             calls_unknown_functions: false,
+            reads_through_functions: false,
             text: Box::default(),
             details: None,
             example: Example::default(),

@@ -14,20 +14,33 @@ use crate::{Class, Details, Effect, Statement};
 pub(crate) struct Judged {
     pub(crate) statement: Statement,
     pub(crate) calls_unknown_functions: bool,
+    /// It would be a read if the functions that it names, and that are not built in, did nothing.
+    pub(crate) reads_through_functions: bool,
     /// `None`: its tree was not seen.
     pub(crate) details: Option<Details>,
+}
+
+impl Judged {
+    /// Of a statement whose tree was not seen.
+    const fn unseen(statement: Statement) -> Self {
+        let (calls_unknown_functions, reads_through_functions) = (true, false);
+        Self { statement, calls_unknown_functions, reads_through_functions, details: None }
+    }
 }
 
 /// What a whole statement is.
 pub(crate) fn classify(node: &NodeEnum) -> Judged {
     let Some(facts) = Facts::of(node) else {
         let statement = Statement { class: Class::Other, effect: Effect::Unknown };
-        return Judged { statement, calls_unknown_functions: true, details: None };
+        return Judged::unseen(statement);
     };
     let calls = Calls::of(&facts);
     let (class, effect) = judge(node, &facts, &calls);
     let mut classes = vec![class];
     classes.extend(inner_class(node, &facts, &calls));
+    let reads_through_functions = matches!(node, NodeEnum::SelectStmt(_))
+        && (class, effect) == (Class::Other, Effect::None)
+        && !facts.foreign_operator;
     let details = Details {
         acts: acts(node, &facts).into(),
         classes: classes.into(),
@@ -38,7 +51,8 @@ pub(crate) fn classify(node: &NodeEnum) -> Judged {
         uses: facts.uses.into_uses(),
     };
     let statement = Statement { class, effect };
-    Judged { statement, calls_unknown_functions: calls.foreign, details: Some(details) }
+    let calls_unknown_functions = calls.foreign;
+    Judged { statement, calls_unknown_functions, reads_through_functions, details: Some(details) }
 }
 
 /// The class of what a statement holds, which its own does not tell.
@@ -103,7 +117,7 @@ pub(crate) fn classify_tokens(sql: &str) -> Judged {
         (first, previous) = (false, name);
     }
     let statement = Statement { class: Class::Other, effect };
-    Judged { statement, calls_unknown_functions: true, details: None }
+    Judged::unseen(statement)
 }
 
 /// What the functions called in a statement do, taken together.

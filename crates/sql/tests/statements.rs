@@ -444,3 +444,36 @@ fn functions_that_may_leave_something_unseen_are_reported() {
             .calls_unknown_functions
     );
 }
+
+#[test]
+fn queries_are_reads_but_for_the_functions_that_they_name() {
+    let named = |sql| {
+        let analysis = analyse(sql);
+        let names = analysis.read_through().into_iter().flatten().map(|one| one.name.clone());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(named("select app.f(a), lower(b), g() from t where h(c) > 1"), "f g h");
+    assert_eq!(named("select * from f($1) where exists (select from t where t.a = g())"), "f g");
+    assert_eq!(named("select app.lower('A')"), "lower");
+    for sql in [
+        "select 1",
+        "select lower('A')",
+        "select f(); select 1",
+        "insert into t select f()",
+        "with x as (delete from t returning a) select f(a) from x",
+        "select f() from t for update",
+        "select f() into u from t",
+        "select f(), nextval('s')",
+        "select f(), set_config('a', 'b', false)",
+        "select f(), pg_advisory_lock(1)",
+        "select f(), 1 operator(app.+) 2",
+        "call f()",
+        "do $$ begin perform f(); end $$",
+        "explain analyze select f()",
+        "copy (select f()) to stdout",
+        "declare c cursor for select f()",
+        "select f(",
+    ] {
+        assert!(analyse(sql).read_through().is_none(), "{sql}");
+    }
+}

@@ -16,6 +16,7 @@ mod coalesce;
 mod events;
 mod faults;
 mod fresh;
+mod functions;
 mod order;
 mod patched;
 mod race;

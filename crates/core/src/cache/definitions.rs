@@ -80,6 +80,11 @@ impl Relation {
         columns
     }
 
+    /// Functions that are called when it is read, and are not known to be steady.
+    pub fn calls(&self) -> impl Iterator<Item = &Function> {
+        self.calls.iter()
+    }
+
     /// The name of a column.
     #[must_use]
     pub fn column_name(&self, attnum: i16) -> Option<&str> {
@@ -127,6 +132,8 @@ pub struct Function {
     pub built_in: bool,
     /// It can be called with one argument.
     pub unary: bool,
+    /// It may do anything, by what it is declared as.
+    pub volatile: bool,
 }
 
 impl Definitions {
@@ -173,11 +180,6 @@ impl Definitions {
     pub fn functions(&self, schema: Option<&str>, name: &str) -> impl Iterator<Item = &Function> {
         let all = self.functions.get(name).into_iter().flatten();
         all.filter(move |function| schema.is_none_or(|schema| *function.name.schema == *schema))
-    }
-
-    /// Functions that are called when a relation is read, and are not known to be steady.
-    pub fn called_by(&self, relation: &Relation) -> impl Iterator<Item = Function> {
-        relation.calls.clone().into_iter()
     }
 
     /// Whether an operator of this name is somebody's own.

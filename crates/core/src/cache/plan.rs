@@ -11,12 +11,15 @@ use std::sync::Arc;
 
 use howdah_sql::{Operand, Output, Shape, Table};
 
+use super::declared::{self, Said};
 use super::definitions::{Column, Definitions, Function, Holds, Kind, Relation};
 use super::patch::Form;
 use super::refusal::{Reason, Uncacheable};
+use super::rules::Rules;
 use super::shown::{Place, Shown};
 use super::{ColumnSet, tag::Oid};
 use crate::route::class::Name;
+use crate::rules::TableName;
 
 /// Tags of rows that one reading may have; with more it has that of the table.
 const ROWS: usize = 64;
@@ -112,48 +115,36 @@ impl Parameters<'_> {
     }
 }
 
-/// How the answers to a text of this shape are tagged. `covers`: answers may rest on their age as far as they read this, so that nobody
-/// has to tell of its changes.
+/// How the answers to a text of this shape are tagged. `rules`: what is said of functions. `covers`: answers may rest on their age as far
+/// as they read this, so that nobody has to tell of its changes.
 ///
 /// # Errors
 /// Why they are not kept.
 pub fn plan(
     shape: &Shape,
     definitions: &Definitions,
-    covers: &dyn Fn(&Name) -> bool,
+    (rules, covers): (&Rules, &dyn Fn(&Name) -> bool),
 ) -> Result<Plan, Uncacheable> {
     if !definitions.is_known() {
         return Err(Uncacheable::new(Reason::NoCatalog));
     }
-    let planner = Planner { shape, definitions };
-    planner.names()?;
-    let (mut reads, mut relations, mut covered) = (Vec::<Read>::new(), Vec::new(), Vec::new());
+    let planner = Planner { shape, definitions, rules, covers };
+    let mut read = AllRead::default();
+    planner.names(&mut read)?;
     for (index, reading) in shape.readings.iter().enumerate() {
-        let (schema, name) = (reading.table.schema.as_deref(), &*reading.table.name);
-        let mut known = reading.may_be_query;
-        for (oid, relation) in definitions.named(schema, name) {
-            known = true;
-            let whole = covers(&relation.name);
-            planner.relation(relation, whole)?;
-            let alone = relation.kind == Kind::Table;
-            for part in definitions.read_with(oid) {
-                let relation = definitions
-                    .relation(part)
-                    .ok_or_else(|| Uncacheable::of(Reason::UnknownTable, part))?;
-                let by_age = whole || covers(&relation.name);
-                planner.relation(relation, by_age)?;
-                relations.push((part, relation.name.clone()));
-                covered.extend(by_age.then_some(part));
-                if !matches!(relation.kind, Kind::View | Kind::UnsteadyView) {
-                    let keys = if alone { planner.keys(index, relation) } else { Box::default() };
-                    reads.push(Read { relation: part, keys });
-                }
-            }
-        }
-        if !known {
+        let table = (reading.table.schema.as_deref(), &*reading.table.name);
+        if !planner.read(table, Some(index), &mut read)? && !reading.may_be_query {
             return Err(Uncacheable::of(Reason::UnknownTable, spoken(&reading.table)));
         }
     }
+    let mut at = 0;
+    while let Some(table) = read.through.get(at).copied() {
+        at += 1;
+        if !planner.read((table.schema.as_deref(), &table.name), None, &mut read)? {
+            return Err(Uncacheable::of(Reason::UnknownTable, table));
+        }
+    }
+    let AllRead { mut reads, mut relations, covered, .. } = read;
     if reads.is_empty() {
         return Err(Uncacheable::new(Reason::NoTables));
     }
@@ -182,20 +173,32 @@ pub fn plan(
 struct Planner<'a> {
     shape: &'a Shape,
     definitions: &'a Definitions,
+    rules: &'a Rules,
+    covers: &'a dyn Fn(&Name) -> bool,
 }
 
-impl Planner<'_> {
+/// What is read, as far as it is found.
+#[derive(Default)]
+struct AllRead<'a> {
+    reads: Vec<Read>,
+    relations: Vec<(Oid, Name)>,
+    covered: Vec<Oid>,
+    /// Tables that functions are said to read.
+    through: Vec<&'a TableName>,
+}
+
+impl<'a> Planner<'a> {
     /// Functions, operators and types.
-    fn names(&self) -> Result<(), Uncacheable> {
+    fn names(&self, read: &mut AllRead<'a>) -> Result<(), Uncacheable> {
         let uses = &self.shape.uses;
         for function in &uses.functions {
             let schema = function.schema.as_deref();
-            self.functions(self.definitions.functions(schema, &function.name))?;
+            self.functions(self.definitions.functions(schema, &function.name), read)?;
         }
         for field in &uses.fields {
             if !self.is_column_everywhere(field) {
                 let candidates = self.definitions.functions(None, field);
-                self.functions(candidates.filter(|function| function.unary))?;
+                self.functions(candidates.filter(|function| function.unary), read)?;
             }
         }
         if let Some(operator) =
@@ -219,14 +222,58 @@ impl Planner<'_> {
         }
     }
 
+    /// Functions that may be called.
     fn functions<'b>(
         &self,
-        mut candidates: impl Iterator<Item = &'b Function>,
+        candidates: impl Iterator<Item = &'b Function>,
+        read: &mut AllRead<'a>,
     ) -> Result<(), Uncacheable> {
-        match candidates.find(|function| !is_steady(function)) {
-            Some(function) => Err(Uncacheable::of(Reason::Function, &function.name)),
-            None => Ok(()),
+        for function in candidates.filter(|function| !is_steady(function)) {
+            let reason = match declared::said(self.rules, function) {
+                Said::Reads(tables) => {
+                    let new = tables.iter().filter(|table| !read.through.contains(table));
+                    let new: Vec<_> = new.collect();
+                    read.through.extend(new);
+                    continue;
+                }
+                Said::Volatile => Reason::VolatileFunction,
+                Said::Nothing => Reason::Function,
+            };
+            return Err(Uncacheable::of(reason, &function.name));
         }
+        Ok(())
+    }
+
+    /// Every relation that this name may mean is read, as the reading of this index, or as a whole; whether there is one.
+    fn read(
+        &self,
+        (schema, name): (Option<&str>, &str),
+        index: Option<usize>,
+        all: &mut AllRead<'a>,
+    ) -> Result<bool, Uncacheable> {
+        let mut known = false;
+        for (oid, relation) in self.definitions.named(schema, name) {
+            known = true;
+            let whole = (self.covers)(&relation.name);
+            self.relation(relation, whole, all)?;
+            let index = index.filter(|_| relation.kind == Kind::Table);
+            for part in self.definitions.read_with(oid) {
+                let relation = self
+                    .definitions
+                    .relation(part)
+                    .ok_or_else(|| Uncacheable::of(Reason::UnknownTable, part))?;
+                let by_age = whole || (self.covers)(&relation.name);
+                self.relation(relation, by_age, all)?;
+                all.relations.push((part, relation.name.clone()));
+                all.covered.extend(by_age.then_some(part));
+                if !matches!(relation.kind, Kind::View | Kind::UnsteadyView) {
+                    let keys = index.map(|index| self.keys(index, relation));
+                    let keys = keys.unwrap_or_default();
+                    all.reads.push(Read { relation: part, keys });
+                }
+            }
+        }
+        Ok(known)
     }
 
     /// The column of this name in each relation that is read; at least one.
@@ -255,16 +302,17 @@ impl Planner<'_> {
     }
 
     /// A relation that is named, or read with one that is; `by_age`: nobody has to tell of its changes.
-    fn relation(&self, relation: &Relation, by_age: bool) -> Result<(), Uncacheable> {
+    fn relation(
+        &self,
+        relation: &Relation,
+        by_age: bool,
+        all: &mut AllRead<'a>,
+    ) -> Result<(), Uncacheable> {
         let reason = match relation.kind {
             _ if relation.row_security => Reason::RowSecurity,
             Kind::Table | Kind::Parent => return Ok(()),
             Kind::Materialized | Kind::Foreign | Kind::Unlogged if by_age => return Ok(()),
-            Kind::View => {
-                let called = self.definitions.called_by(relation).find(|one| !is_steady(one));
-                return called
-                    .map_or(Ok(()), |one| Err(Uncacheable::of(Reason::Function, one.name)));
-            }
+            Kind::View => return self.functions(relation.calls(), all),
             Kind::UnsteadyView => Reason::UnsteadyView,
             Kind::Materialized => Reason::Materialized,
             Kind::Foreign => Reason::ForeignTable,

@@ -54,6 +54,7 @@ pub enum Reason {
     UnsteadyView,
     RowSecurity,
     Function,
+    VolatileFunction,
     Operator,
     Type,
     Everywhere,
@@ -86,6 +87,7 @@ impl Reason {
             Self::UnsteadyView => "unsteady-view",
             Self::RowSecurity => "row-security",
             Self::Function => "function",
+            Self::VolatileFunction => "volatile-function",
             Self::Operator => "operator",
             Self::Type => "type",
             Self::Everywhere => "everywhere",
@@ -109,7 +111,10 @@ impl Reason {
             Self::UnsteadyView => "it reads a view that asks for the time, or the like",
             Self::RowSecurity => "it reads a table with row-level security",
             Self::Function => {
-                "it calls a function that may answer differently each time, or is not PostgreSQL's own"
+                "it calls a function that may answer differently each time, or is not PostgreSQL's own (if it only reads, [[cache.function]] can say so)"
+            }
+            Self::VolatileFunction => {
+                "it calls a function that [[cache.function]] says only reads, and that is declared VOLATILE"
             }
             Self::Operator => "it uses an operator that is not PostgreSQL's own",
             Self::Type => "it casts to a type whose values may mean something else each time",

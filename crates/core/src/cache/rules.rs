@@ -12,6 +12,7 @@ use foldhash::quality::FixedState;
 use howdah_sql::Fingerprint;
 
 use super::asked::Tags;
+use super::declared::Declared;
 use super::tag::Oid;
 use super::wish::{Level, Mode, Wish};
 use crate::route::class::Name;
@@ -49,6 +50,7 @@ pub struct Rule {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rules {
     rules: Vec<Rule>,
+    functions: Vec<Declared>,
     number: u64,
 }
 
@@ -118,14 +120,25 @@ impl Rule {
 }
 
 impl Rules {
-    /// These rules.
+    /// These rules, with nothing about functions.
     #[must_use]
     pub fn new(rules: Vec<Rule>) -> Self {
-        let number = match rules.as_slice() {
-            [] => 0,
-            _ => FixedState::default().hash_one(format!("{rules:?}")).max(1),
+        Self { rules, ..Self::default() }.numbered()
+    }
+
+    /// With what is said of functions.
+    #[must_use]
+    pub fn with_functions(self, functions: Vec<Declared>) -> Self {
+        Self { functions, ..self }.numbered()
+    }
+
+    fn numbered(self) -> Self {
+        let Self { rules, functions, .. } = self;
+        let number = match (rules.as_slice(), functions.as_slice()) {
+            ([], []) => 0,
+            all => FixedState::default().hash_one(format!("{all:?}")).max(1),
         };
-        Self { rules, number }
+        Self { rules, functions, number }
     }
 
     /// A number that other rules do not have; 0: there are none.
@@ -137,6 +150,24 @@ impl Rules {
     /// In the order of the configuration.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()
+    }
+
+    /// What is said of functions, in the order of the configuration.
+    pub fn functions(&self) -> impl Iterator<Item = &Declared> {
+        self.functions.iter()
+    }
+
+    /// What is said of this one.
+    pub(super) fn function(&self, name: &Name) -> Option<&Declared> {
+        self.functions().find(|declared| declared.name == *name)
+    }
+
+    /// Whether anything is said of a function that may be called so.
+    pub(super) fn may_declare(&self, schema: Option<&str>, name: &str) -> bool {
+        let is_meant = |known: &Name| {
+            *known.name == *name && schema.is_none_or(|schema| schema == &*known.schema)
+        };
+        self.functions().any(|declared| is_meant(&declared.name))
     }
 
     /// Whether a statement may be kept in a database where nothing is.

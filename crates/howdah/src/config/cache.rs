@@ -1,4 +1,4 @@
-//! `[cache]`, `[[cache.rule]]` and `[database.cache]`: how changes of databases are followed, and whether answers are kept. Not which.
+//! `[cache]`, `[[cache.rule]]`, `[[cache.function]]` and `[database.cache]`: how changes of databases are followed, and whether answers are kept. Not which.
 //!
 //! Invariant: a rule that cannot be read is a mistake and never left out.
 
@@ -6,14 +6,16 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use howdah_core::cache::declared::Declared;
 use howdah_core::cache::rules::{Rule, Rules, Subject};
 use howdah_core::cache::wish::{Level, Mode, Wish};
+use howdah_core::route::class::Name;
 use howdah_core::rules::TableName;
 use howdah_proxy::settings::{Changes, Kept, SharedCache, User};
 
 use super::document::{self, Table};
 use super::error::{Mistake, Notice};
-use super::keys::{CACHE, CACHE_RULE, REDIS};
+use super::keys::{CACHE, CACHE_FUNCTION, CACHE_RULE, REDIS};
 use super::read::{Findings, Reader};
 use super::secret;
 use super::validate::{role, unique};
@@ -82,7 +84,7 @@ pub(crate) fn answers(root: &Table, findings: &mut Findings) -> (Kept, Wish, Rul
     let wish = wish(&mut reader, Wish::default());
     let follows = reader.is_given("publication");
     let origin = reader.origin("mode");
-    let rules = rules(root, follows, findings);
+    let rules = rules(root, follows, findings).with_functions(functions(root, findings));
     let mut reader = Reader::new(CACHE.keys, root.single("cache"), "cache", findings);
     if wish.mode != Mode::Off && !follows && !rules.keep_by_time() {
         let reason = "nobody would tell which answers are wrong";
@@ -164,6 +166,38 @@ fn rule(reader: &mut Reader<'_>, follows: bool) -> Option<Rule> {
         reader.fail(Mistake::Missing, "mode", "a rule that says nothing of the cache", fix);
     }
     Some(Rule { name: name?, subject: subject?, mode, level, max_staleness, ttl, tags })
+}
+
+/// Reads all `[[cache.function]]` in their order.
+fn functions(root: &Table, findings: &mut Findings) -> Vec<Declared> {
+    let Some(cache) = root.single(CACHE.name) else { return Vec::new() };
+    let tables = cache.named(CACHE_FUNCTION.name);
+    unique(tables, CACHE.name, findings);
+    let read = |(index, table): (usize, &Table)| {
+        let name = table.name();
+        let path = document::path(CACHE.name, table.section, Some((index, name.as_deref())));
+        function(&mut Reader::new(CACHE_FUNCTION.keys, Some(table), path, findings))
+    };
+    tables.iter().enumerate().filter_map(read).collect()
+}
+
+fn function(reader: &mut Reader<'_>) -> Option<Declared> {
+    let fix = "name = \"app.price_of\"";
+    let name = reader.text("name");
+    let parts = name.as_deref().and_then(|name| name.split_once('.'));
+    match (&name, parts) {
+        (None, _) => reader.fail(Mistake::Missing, "name", "a function without a name", fix),
+        (Some(_), None) => reader.fail(Mistake::Value, "name", "no schema is named", fix),
+        (Some(_), Some(_)) => {}
+    }
+    if !reader.is_given("reads") {
+        let fix = "reads = [\"prices\"], or reads = [] if it reads none";
+        reader.fail(Mistake::Missing, "reads", "nobody else can tell which tables it reads", fix);
+    }
+    let reads = reader.list("reads").unwrap_or_default();
+    let (schema, name) = parts?;
+    let reads = reads.iter().map(|table| TableName::parse(table)).collect();
+    Some(Declared { name: Name::new(schema, name), reads })
 }
 
 fn subject(reader: &mut Reader<'_>) -> Option<Subject> {

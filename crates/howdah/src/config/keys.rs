@@ -17,7 +17,7 @@ mod web;
 
 pub(crate) use advice::ADVICE;
 pub(crate) use alerts::{ALERT_RULE, ALERT_SINK, ALERTS};
-pub(crate) use cache::{CACHE, CACHE_RULE, DATABASE_CACHE, REDIS};
+pub(crate) use cache::{CACHE, CACHE_FUNCTION, CACHE_RULE, DATABASE_CACHE, REDIS};
 pub(crate) use ha::HA;
 pub(crate) use history::HISTORY;
 pub(crate) use rules::{DATABASE_ROUTE, OVERRIDE, ROUTE, RULE};

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use howdah::Config;
 use howdah::config::Mistake;
+use howdah_core::cache::declared::Declared;
 use howdah_core::cache::rules::{Rule, Subject};
 use howdah_core::cache::wish::{Level, Mode};
+use howdah_core::route::class::Name;
 use howdah_core::rules::TableName;
 
 use crate::{LEAST, mistakes};
@@ -87,4 +89,31 @@ fn answers_that_count_for_a_time_need_nobody_who_tells_of_changes() {
     assert!(rules.iter().all(|rule| rule.ttl == Some(Duration::from_secs(30))));
     let found = mistakes(&text("tags = [\"a\"]"));
     assert!(found.iter().any(|error| error.key == "cache.publication"), "{found:?}");
+}
+
+#[test]
+fn functions_say_what_they_read() {
+    let config = Config::from_toml(&format!(
+        "{LEAST}{FOLLOWED}[[cache.function]]\nname = \"app.price\"\nreads = [\"prices\", \"app.rates\"]\n\
+         [[cache.function]]\nname = \"app.tax\"\nreads = []\n"
+    ));
+    let settings = config.unwrap_or_else(|errors| panic!("{errors}")).settings(1);
+    let said: Vec<Declared> = settings.cache_rules.functions().cloned().collect();
+    let reads = ["prices", "app.rates"].map(TableName::parse).into();
+    let [price, tax] = said.as_slice() else { panic!("{said:?}") };
+    assert_eq!(*price, Declared { name: Name::new("app", "price"), reads });
+    assert_eq!(*tax, Declared { name: Name::new("app", "tax"), reads: Vec::new() });
+    for (text, key, kind, words) in [
+        ("name = \"price\"\nreads = []", "name", Mistake::Value, "no schema"),
+        ("name = \"app.price\"", "reads", Mistake::Missing, "nobody else"),
+        ("reads = []", "name", Mistake::Missing, "without a name"),
+    ] {
+        let found = mistakes(&format!("{LEAST}{FOLLOWED}[[cache.function]]\n{text}\n"));
+        let told = found.iter().any(|error| {
+            error.kind == kind
+                && error.key.ends_with(&format!(".{key}"))
+                && error.reason.contains(words)
+        });
+        assert!(told, "{key}: {found:?}");
+    }
 }

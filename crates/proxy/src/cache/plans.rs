@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use howdah_core::cache::admission::Worth;
+use howdah_core::cache::declared::{Verdict, verdict};
 use howdah_core::cache::definitions::Definitions;
 use howdah_core::cache::freshness::Epoch;
 use howdah_core::cache::rules::Rules;
@@ -145,6 +146,29 @@ impl Plans {
         (sql, by_age): (&[u8], bool),
         analysis: &Analysis,
     ) -> Known {
+        self.take_definitions(watched);
+        let form = analysis.fingerprint;
+        let planned = self.known((sql, by_age), form)?;
+        // The same text may be read differently by another session: with `standard_conforming_strings` off.
+        if !is_pure_read(analysis)
+            && verdict(analysis, &self.definitions, &self.rules) != Verdict::OnlyReads
+        {
+            return Err(Reason::Function);
+        }
+        // What rules say of another form does not count.
+        if planned.about.fingerprint == form || self.rules.number() == 0 {
+            return Ok(planned);
+        }
+        self.of_shape(&shape(sql).map_err(|no| no.reason)?, (form, by_age), false)
+    }
+
+    /// Whether a text that is no read as far as it tells only reads, by what the configuration says of functions.
+    pub(super) fn verdict(&mut self, watched: &Watched, analysis: &Analysis) -> Verdict {
+        self.take_definitions(watched);
+        verdict(analysis, &self.definitions, &self.rules)
+    }
+
+    fn take_definitions(&mut self, watched: &Watched) {
         let generation = watched.generation();
         if self.generation != Some(generation) {
             self.definitions = watched.definitions();
@@ -156,17 +180,6 @@ impl Plans {
                 *form = Form { worth: form.worth, ..Form::default() };
             }
         }
-        let form = analysis.fingerprint;
-        let planned = self.known((sql, by_age), form)?;
-        // The same text may be read differently by another session: with `standard_conforming_strings` off.
-        if !is_pure_read(analysis) {
-            return Err(Reason::Function);
-        }
-        // What rules say of another form does not count.
-        if planned.about.fingerprint == form || self.rules.number() == 0 {
-            return Ok(planned);
-        }
-        self.of_shape(&shape(sql).map_err(|no| no.reason)?, (form, by_age), false)
     }
 
     fn texts(&mut self, by_age: bool) -> &mut Texts {
@@ -218,7 +231,8 @@ impl Plans {
 
     fn of_shape(&self, shape: &Shape, (form, by_age): (Fingerprint, bool), masked: bool) -> Known {
         let covers = |name: &Name| by_age || self.rules.cover(form, name);
-        let plan = plan(shape, &self.definitions, &covers).map_err(|no| no.reason)?;
+        let plan =
+            plan(shape, &self.definitions, (&self.rules, &covers)).map_err(|no| no.reason)?;
         let about = Arc::new(self.rules.about(form, plan.relations().into()));
         let (since, since_shown) = Default::default();
         Ok(Rc::new(Planned { plan, about, masked, since, since_shown }))
@@ -333,10 +347,12 @@ pub(crate) fn explained(
     rules: &Rules,
 ) -> Result<Plan, Uncacheable> {
     let shape = shape(sql)?;
-    if !is_pure_read(analysis) {
+    let plan = plan(&shape, definitions, (rules, &|name| rules.cover(analysis.fingerprint, name)));
+    let only_reads = || verdict(analysis, definitions, rules) == Verdict::OnlyReads;
+    if plan.is_ok() && !is_pure_read(analysis) && !only_reads() {
         return Err(Uncacheable::new(Reason::Function));
     }
-    plan(&shape, definitions, &|name| rules.cover(analysis.fingerprint, name))
+    plan
 }
 
 #[cfg(test)]

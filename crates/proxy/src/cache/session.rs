@@ -23,6 +23,7 @@ use howdah_sql::Analysis;
 use howdah_wire::frontend;
 
 use super::coalesce::{Fetch, Terms};
+use super::doubt::Doubt;
 use super::fence::FENCED;
 use super::fill::{Filling, State};
 use super::place::LocalPlace;
@@ -43,6 +44,7 @@ pub(crate) struct Caching {
     /// It has waited for this one too long.
     pub(super) in_vain: Option<Fence>,
     pub(super) has_written: bool,
+    pub(super) doubt: Doubt,
     /// When it did last.
     pub(super) wrote: Option<Instant>,
     pub(crate) filling: Option<Box<Filling>>,
@@ -253,7 +255,7 @@ impl Session {
 
     /// The place and the settings to look up with, if the session may be answered from the cache at all.
     fn cached_at(&mut self) -> Option<(Wish, u32, Rc<LocalPlace>)> {
-        if self.pin.is_some() || self.taints || self.mode != PoolMode::Transaction {
+        if self.pin.is_some() || self.mode != PoolMode::Transaction {
             return None;
         }
         if self.worker.rules.is_active() && self.concern().is_some() {
@@ -278,7 +280,8 @@ impl Session {
             }
         };
         let (number, place) = known.at.as_ref()?;
-        Some((known.wish, *number, Rc::clone(place)))
+        let is_known = !self.caching.doubt.remains(place);
+        is_known.then(|| (known.wish, *number, Rc::clone(place)))
     }
 
     /// `may_wait`: for an answer that is on its way.

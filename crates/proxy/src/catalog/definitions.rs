@@ -73,7 +73,7 @@ pub(super) const READINGS: [(&str, Take); 9] = [
     (
         concat!(
             "SELECT p.oid, n.nspname, p.proname, p.oid < 16384,
- p.pronargs > 0 AND p.pronargs - p.pronargdefaults <= 1
+ p.pronargs > 0 AND p.pronargs - p.pronargdefaults <= 1, p.provolatile = 'v'
  FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
  WHERE p.prokind <> 'p' AND n.nspname !~ '^pg_temp_' AND ",
             unsteady!()
@@ -178,8 +178,8 @@ fn reads(builder: &mut Builder, row: &mut Values<'_>) -> Option<()> {
 
 fn function(builder: &mut Builder, row: &mut Values<'_>) -> Option<()> {
     let (id, name) = (row.id()?, row.name()?);
-    let (built_in, unary) = (row.holds()?, row.holds()?);
-    builder.function(id, Function { name, built_in, unary });
+    let (built_in, unary, volatile) = (row.holds()?, row.holds()?, row.holds()?);
+    builder.function(id, Function { name, built_in, unary, volatile });
     Some(())
 }
 

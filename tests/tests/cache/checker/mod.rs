@@ -30,7 +30,8 @@ const CROWD: usize = 48;
 /// Violations that are told.
 const TOLD: usize = 5;
 /// The keys of `[cache]`.
-const KEYS: &str = "mode = \"on\"\nwarm_answers = 1000\n";
+const KEYS: &str = "mode = \"on\"\nwarm_answers = 1000\n\
+    [[cache.function]]\nname = \"public.shown\"\nreads = [\"called\"]\n";
 
 /// What to run.
 #[derive(Debug, Clone, Copy)]

@@ -16,7 +16,7 @@ pub(super) enum Place {
     Child,
     /// All rows by one statement.
     Batch,
-    /// By a function that a SELECT calls.
+    /// By a function that a SELECT calls; also read by one that is declared to.
     Called,
     /// By TRUNCATE, and all rows again.
     Refilled,
@@ -69,9 +69,7 @@ impl Place {
             }
             Self::Child => ["SELECT v FROM child WHERE id = ", "SELECT v FROM child WHERE id = $1"],
             Self::Batch => ["SELECT v FROM batch WHERE id = ", "SELECT v FROM batch WHERE id = $1"],
-            Self::Called => {
-                ["SELECT v FROM called WHERE id = ", "SELECT v FROM called WHERE id = $1"]
-            }
+            Self::Called => ["SELECT v FROM called WHERE id = ", "SELECT shown($1)"],
             Self::Refilled => {
                 ["SELECT v FROM refilled WHERE id = ", "SELECT v FROM refilled WHERE id = $1"]
             }
@@ -115,6 +113,7 @@ pub(crate) const SETUP: &str = "CREATE TABLE fixed (id int PRIMARY KEY); CREATE 
     CREATE TABLE batch (id int PRIMARY KEY, v int); INSERT INTO batch SELECT * FROM c; \
     CREATE TABLE called (id int PRIMARY KEY, v int); INSERT INTO called SELECT * FROM c; \
     CREATE FUNCTION call(int, int) RETURNS int LANGUAGE sql AS 'UPDATE called SET v = $2 WHERE id = $1 RETURNING v'; \
+    CREATE FUNCTION shown(int) RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN RETURN (SELECT v FROM called WHERE id = $1); END'; \
     CREATE TABLE refilled (id int PRIMARY KEY, v int); INSERT INTO refilled SELECT * FROM c; \
     CREATE TABLE copied (id int PRIMARY KEY, v int); INSERT INTO copied SELECT * FROM c; \
     CREATE TABLE prepared (id int PRIMARY KEY, v int); INSERT INTO prepared SELECT * FROM c; \

@@ -1,9 +1,12 @@
 //! What answers are tagged with, and which are not kept, by table.
 
+use std::collections::BTreeSet;
+
 use howdah_sql::{Masked, shape};
 
 use super::*;
 use crate::cache::Tag;
+use crate::cache::declared::Declared;
 use crate::cache::definitions::Builder;
 use crate::route::class::Name;
 
@@ -50,8 +53,13 @@ fn definitions() -> Definitions {
         (101, "pg_catalog", "now", true),
         (102, "pg_catalog", "to_char", true),
         (103, "app", "tax", false),
+        (104, "app", "price", false),
+        (105, "other", "price", false),
+        (106, "app", "next_price", false),
     ] {
-        builder.function(oid, Function { name: Name::new(schema, name), built_in, unary: true });
+        let volatile = name.starts_with("next");
+        let name = Name::new(schema, name);
+        builder.function(oid, Function { name, built_in, unary: true, volatile });
     }
     builder.reads(3, 1);
     builder.reads(4, 1);
@@ -67,7 +75,7 @@ fn definitions() -> Definitions {
 
 fn planned(sql: &str) -> Result<Plan, Uncacheable> {
     let shape = shape(sql).map_err(|unkept| Uncacheable::new(Reason::Text(unkept)))?;
-    plan(&shape, &definitions(), &|_| false)
+    plan(&shape, &definitions(), (&Rules::default(), &|_| false))
 }
 
 /// The word of the refusal.
@@ -77,7 +85,8 @@ fn refused(sql: &str) -> &'static str {
     let shape = masked.mask(sql.as_bytes()).then(|| masked.shape()).flatten();
     if let Some(shape) = shape {
         let shape = shape.map_err(|unkept| Uncacheable::new(Reason::Text(unkept)));
-        let by_mask = shape.and_then(|shape| plan(&shape, &definitions(), &|_| false));
+        let by_mask =
+            shape.and_then(|shape| plan(&shape, &definitions(), (&Rules::default(), &|_| false)));
         let by_mask = by_mask.map_or_else(|no| no.reason.word(), |_| "kept");
         assert_eq!(by_mask, word, "{sql}, masked");
     }
@@ -97,7 +106,8 @@ fn tags(sql: &str, types: &[u32], values: &[(bool, Option<&[u8]>)]) -> Vec<Tag> 
 fn tags_by_mask(sql: &str, types: &[u32], values: &[(bool, Option<&[u8]>)]) -> Option<Vec<Tag>> {
     let mut masked = Masked::default();
     let shape = masked.mask(sql.as_bytes()).then(|| masked.shape())??;
-    let plan = plan(&shape.expect("it is kept"), &definitions(), &|_| false).expect("it is kept");
+    let plan = plan(&shape.expect("it is kept"), &definitions(), (&Rules::default(), &|_| false))
+        .expect("it is kept");
     let literals = masked.literals(sql.as_bytes());
     Some(plan.tags(Parameters { types, values, literals: &literals }).to_vec())
 }
@@ -176,7 +186,7 @@ fn lists_become_several_rows() {
         [row(2, &[(1, "5")]), row(2, &[(1, "7")])]
             .concat()
             .into_iter()
-            .collect::<std::collections::BTreeSet<_>>()
+            .collect::<BTreeSet<_>>()
             .into_iter()
             .collect(),
     );
@@ -235,8 +245,8 @@ fn what_nobody_tells_of_is_refused() {
         assert_eq!(refused(sql), expected, "{sql}");
     }
     let shape = shape("SELECT * FROM orders").expect("a query");
-    let nothing =
-        plan(&shape, &Definitions::default(), &|_| false).map_err(|refusal| refusal.reason);
+    let nothing = plan(&shape, &Definitions::default(), (&Rules::default(), &|_| false))
+        .map_err(|refusal| refusal.reason);
     assert_eq!(nothing, Err(Reason::NoCatalog));
 }
 
@@ -265,7 +275,8 @@ fn answers_that_show_what_identifies_their_rows_are_told() {
         ("SELECT * FROM names WHERE email = 'a'", false),
         ("SELECT * FROM orders WHERE user_id = 5 AND id IN (SELECT id FROM orders)", false),
     ] {
-        let planned = plan(&shape(sql).unwrap(), &definitions(), &|_| false).unwrap();
+        let planned =
+            plan(&shape(sql).unwrap(), &definitions(), (&Rules::default(), &|_| false)).unwrap();
         let set = planned.shown().map(Shown::set);
         assert_eq!(set, shows.then(|| ColumnSet::new(2, &[1])), "{sql}");
     }
@@ -317,7 +328,9 @@ fn look_ups_of_one_row_by_what_identifies_it_can_be_patched() {
 fn what_a_rule_covers_needs_nobody_who_tells_of_changes() {
     let covers =
         |name: &Name| ["unlogged", "abroad", "summary", "secrets", "ids"].contains(&&*name.name);
-    let of = |sql: &str| plan(&shape(sql).expect("a shape"), &definitions(), &covers);
+    let of = |sql: &str| {
+        plan(&shape(sql).expect("a shape"), &definitions(), (&Rules::default(), &covers))
+    };
     let word = |sql: &str| of(sql).map_or_else(|no| no.reason.word(), |_| "kept");
     for (sql, said) in [
         ("SELECT * FROM unlogged", "kept"),
@@ -334,4 +347,46 @@ fn what_a_rule_covers_needs_nobody_who_tells_of_changes() {
     assert!(
         of("SELECT * FROM unlogged, orders").is_ok_and(|plan| !plan.covers_all() && plan.covers(7))
     );
+}
+
+#[test]
+fn what_a_function_is_said_to_read_is_read_as_a_whole() {
+    let declared = |schema: &str, name: &str, reads: &[&str]| Declared {
+        name: Name::new(schema, name),
+        reads: reads.iter().map(|table| TableName::parse(table)).collect(),
+    };
+    let only = Rules::default().with_functions(vec![
+        declared("app", "tax", &[]),
+        declared("app", "price", &["app.orders", "names"]),
+        declared("app", "next_price", &["app.orders"]),
+    ]);
+    let mut both = only.functions().cloned().collect::<Vec<_>>();
+    both.push(declared("other", "price", &["parent"]));
+    let both = Rules::default().with_functions(both);
+    let of = |rules: &Rules, sql: &str| {
+        let made = plan(&shape(sql).unwrap(), &definitions(), (rules, &|_| false));
+        let tags = made.map(|plan| BTreeSet::from_iter(plan.tags(Parameters::default()).to_vec()));
+        tags.map_err(|refusal| (refusal.reason.word(), refusal.subject.unwrap_or_default()))
+    };
+    let tables = |oids: &[Oid]| BTreeSet::from_iter(oids.iter().flat_map(|oid| table(*oid)));
+    let seventh = |oid: Oid| BTreeSet::from_iter(row(oid, &[(1, "7")]));
+    assert_eq!(of(&only, "SELECT app.price(1)"), Ok(tables(&[1, 2])));
+    assert_eq!(of(&only, "SELECT * FROM app.price(1) p"), Ok(tables(&[1, 2])));
+    assert_eq!(of(&only, "SELECT tax(email) FROM app.users WHERE id = 7"), Ok(seventh(1)));
+    let priced = "SELECT app.price(id) FROM parent WHERE id = 7";
+    assert_eq!(of(&only, priced), Ok(tables(&[1, 2, 5, 6])));
+    let own = "SELECT app.price(id) FROM orders WHERE id = 7";
+    assert_eq!(of(&only, own), Ok(&seventh(2) | &tables(&[1, 2])));
+    // `search_path` decides which one is called.
+    assert_eq!(of(&only, "SELECT price(1)"), Err(("function", "other.price".to_owned())));
+    assert_eq!(of(&both, "SELECT price(1)"), Ok(tables(&[1, 2, 5, 6])));
+    let volatile = Err(("volatile-function", "app.next_price".to_owned()));
+    assert_eq!(of(&both, "SELECT app.next_price(id) FROM app.users"), volatile);
+    assert_eq!(of(&only, "SELECT app.tax(1)"), Err(("no-tables", String::new())));
+    let lost = Rules::default().with_functions(vec![declared("app", "tax", &["gone"])]);
+    let unknown = Err(("unknown-table", "gone".to_owned()));
+    assert_eq!(of(&lost, "SELECT tax(email) FROM app.users"), unknown);
+    let secret = Rules::default().with_functions(vec![declared("app", "tax", &["secrets"])]);
+    let guarded = Err(("row-security", "app.secrets".to_owned()));
+    assert_eq!(of(&secret, "SELECT tax(email) FROM app.users"), guarded);
 }

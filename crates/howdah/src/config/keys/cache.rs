@@ -31,7 +31,7 @@ pub(crate) static CACHE: Section = Section {
     name: "cache",
     shape: Shape::One,
     doc: "Answers that are kept, and the changes that make them wrong: PostgreSQL tells of every commit in each [[database]] that has a name and the\npublication. Needs wal_level = logical.",
-    sections: &[&REDIS, &CACHE_RULE],
+    sections: &[&REDIS, &CACHE_RULE, &CACHE_FUNCTION],
     keys: &[
         MODE.default("off"),
         Key::new("size", Kind::Integer { min: 1, max: 1 << 20 }, "MiB of answers at most, in the whole process; the least useful go first.").default("256"),
@@ -85,6 +85,18 @@ pub(crate) static CACHE_RULE: Section = Section {
         Key::new("max_staleness", Kind::Duration(Zero::Refused), "Instead of the bound of the database.").example("1s"),
         Key::new("ttl", Kind::Duration(Zero::Refused), "For how long an answer counts at most. Where changes are not followed it is then all that bounds how old answers are:\nwhat others write, and whom they refuse, is seen this late.").example("30s"),
         Key::new("tags", Kind::List, "Names by which answers are forgotten together: howdah cache flush --tag.").example("catalog"),
+    ],
+};
+
+/// `[[cache.function]]`
+pub(crate) static CACHE_FUNCTION: Section = Section {
+    name: "function",
+    shape: Shape::Named,
+    doc: "A function of your own whose answers may be kept: it changes nothing, leaves nothing in the session, and what it returns depends on its\narguments, on settings and on the tables that are named here alone. One that is declared VOLATILE is not believed.",
+    sections: &[],
+    keys: &[
+        Key::new("name", Kind::Text, "The function, with its schema; all of this name are meant.").example("app.price_of"),
+        Key::new("reads", Kind::List, "Tables and views that it reads, by itself or through others; with or without their schema. [] if none.").example("prices"),
     ],
 };
 

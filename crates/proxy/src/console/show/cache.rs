@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use howdah_core::cache::Plan;
+use howdah_core::cache::declared::Declared;
 use howdah_core::cache::rules::Rule;
 
 use super::super::table::{Columns, Kind, Row, cell};
@@ -138,7 +139,7 @@ pub(super) fn rows(view: &View) -> Vec<Row> {
     view.report.cache.iter().map(|report| row(view, report)).collect()
 }
 
-/// Rules, in their order, and how often they had a part in something.
+/// Rules, in their order, and how often they had a part in something; and what is said of functions.
 pub(super) fn rules(view: &View) -> Vec<Row> {
     let mut used = UsesByName::default();
     for report in &view.report.cache {
@@ -159,7 +160,14 @@ pub(super) fn rules(view: &View) -> Vec<Row> {
             cell(uses.changed),
         ]
     };
-    view.settings.cache_rules.iter().map(row).collect()
+    let declared = |function: &Declared| {
+        let subject = format!("function={function}");
+        let mut row = vec![cell(&function.name), cell(subject)];
+        row.resize(10, None);
+        row
+    };
+    let rules = &view.settings.cache_rules;
+    rules.iter().map(row).chain(rules.functions().map(declared)).collect()
 }
 
 /// Tables, by what was found and lost of statements that read them.
