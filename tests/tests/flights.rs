@@ -18,7 +18,7 @@ use howdah_tests::{Rig, seed, variable};
 /// Enough for every kind of request hundreds of times.
 const REQUESTS: u64 = 150_000;
 /// Cancel requests of the soak that is about them.
-const CANCELS: u64 = 2_000;
+const CANCELS: u64 = 10_000;
 const CLIENTS: u64 = 48;
 
 fn rig() -> Rig {

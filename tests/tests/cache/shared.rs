@@ -129,6 +129,24 @@ fn a_write_past_both_is_not_followed_by_what_was_shared_before() {
 }
 
 #[test]
+fn what_is_forgotten_in_part_is_not_taken_from_redis_either() {
+    let two = Two::ready(CALM);
+    let (mut one, mut other) = (two.one.client(), two.other.client());
+    let before = dump(&two).len();
+    (30..50).for_each(|id| drop(one.value(&dear(id))));
+    eventually("they are there", || dump(&two).len() >= before + 20);
+    catch_up(&two.other.open());
+    let mut taken_by = |ids: std::ops::Range<usize>| {
+        let before = given(&two.other);
+        ids.for_each(|id| assert_eq!(other.value(&dear(id)), "0", "row {id}"));
+        given(&two.other) - before
+    };
+    assert_eq!(taken_by(30..40), 10, "it is taken from there");
+    two.other.console().run("CACHE FLUSH TABLE many");
+    assert_eq!(taken_by(40..50), 0, "it was asked for before it was to be forgotten");
+}
+
+#[test]
 fn what_was_tampered_with_or_is_of_another_version_is_a_miss() {
     let two = Two::ready(CALM);
     read_all(&two.one, 30..60);

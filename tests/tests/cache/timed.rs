@@ -117,3 +117,34 @@ fn nobody_has_to_tell_of_changes_at_all() {
     let told = bed.report().trouble.unwrap_or_default();
     assert!(told.contains("not followed"), "{told}");
 }
+
+#[test]
+fn whom_others_refuse_and_what_lies_elsewhere_is_seen_when_the_time_is_over() {
+    let abroad = "CREATE EXTENSION file_fdw; CREATE SERVER files FOREIGN DATA WRAPPER file_fdw; CREATE ROLE alice; \
+        GRANT SELECT ON t TO alice; DO $$ DECLARE file text := current_setting('data_directory') || '/abroad.csv'; BEGIN \
+        EXECUTE format('COPY t TO %L CSV', file); \
+        EXECUTE format('CREATE FOREIGN TABLE abroad (id int, v int) SERVER files OPTIONS (filename %L, format ''csv'')', file); END $$";
+    let rule = |ttl: &str| {
+        format!("{ON}[[cache.rule]]\nname = \"r\"\ntable = [\"t\", \"abroad\"]\nttl = \"{ttl}\"\n")
+    };
+    let bed = Bed::unfollowed(Cluster::builder().sql(TABLES).sql(abroad), &rule("1h"));
+    let (mut alice, mut reader, mut other) = (bed.client(), bed.client(), bed.direct());
+    alice.run("SET ROLE alice");
+    warm(&bed, &mut alice, &simple(&read("t")));
+    warm(&bed, &mut reader, &simple(&read("abroad")));
+    let rewrite = "DO $$ BEGIN EXECUTE format('COPY (SELECT id, v + 100 FROM t) TO %L CSV', current_setting('data_directory') || '/abroad.csv'); END $$";
+    other.run(rewrite);
+    assert!(hits(&bed, &mut reader, &read("abroad")));
+    assert_eq!(value(&mut reader, "abroad"), "7", "as it was");
+    other.run("REVOKE SELECT ON t FROM alice");
+    assert_eq!(value(&mut alice, "t"), "7", "the time is not over");
+    bed.reload(&rule("200ms"));
+    eventually("its time is over", || value(&mut reader, "abroad") == "107");
+    eventually("it is refused", || {
+        let answer = alice.query(&read("t")).expect("an answer");
+        answer.errors().first().is_some_and(|error| error.code == "42501")
+    });
+    let mut howdah = bed.client();
+    warm(&bed, &mut howdah, &simple(&read("t")));
+    assert_eq!(alice.error(&read("t")).code, "42501", "what others may see is not for alice");
+}

@@ -4,11 +4,12 @@
 //! Invariant: no more bytes than the bound, keys and overhead included; whoever looks up holds a lock of one of many parts for the time
 //! of a map look-up.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use foldhash::quality::RandomState;
 use howdah_core::cache::warm::Asker;
 use howdah_core::cache::wish::Mode;
 use howdah_core::cache::{About, Answer, Fence, Freshness, Part, Patch, Seen, Tag, Timed};
@@ -117,7 +118,7 @@ impl Weighter<Key, Arc<Entry>> for Weight {
 /// See the head of this file.
 #[derive(Debug)]
 pub(crate) struct Store {
-    entries: Cache<Key, Arc<Entry>, Weight>,
+    entries: Cache<Key, Arc<Entry>, Weight, RandomState>,
     /// What is about to be kept.
     pub(super) fetches: Arc<Fetches>,
     /// Numbers of places and of settings. A number is never used again for something else.
@@ -145,7 +146,7 @@ impl Store {
             .estimated_items_capacity(items)
             .weight_capacity(bytes.max(1))
             .build();
-        let hasher = RandomState::new();
+        let hasher = RandomState::default();
         let entries = match options {
             Ok(options) => {
                 Cache::with_options(options, Weight, hasher, DefaultLifecycle::default())
