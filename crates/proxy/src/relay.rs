@@ -452,7 +452,7 @@ impl Session {
         let behind = !server.queue.is_empty();
         self.count_request((now, behind), idle, until);
         self.started = behind.then_some(now);
-        self.end_filling(idle);
+        self.end_filling(idle, now);
         self.on_run_ended(now);
         self.entry.requests.set(self.entry.requests.get() + 1);
         self.statements.on_settled(until);

@@ -165,11 +165,12 @@ impl Filling {
 }
 
 impl Session {
-    /// A request was answered by PostgreSQL: what the session is given from now on holds what it has seen. `pure`: it only read.
-    fn on_answered_beside_cache(&mut self, pure: bool) {
-        if !pure {
+    /// A request was answered by PostgreSQL: what the session is given from now on holds what it has seen. `wrote`: when it was, unless it
+    /// only read.
+    fn on_answered_beside_cache(&mut self, wrote: Option<Instant>) {
+        if wrote.is_some() {
             self.caching.has_written = true;
-            self.caching.wrote = Some(clock::now());
+            self.caching.wrote = wrote;
         }
         let Some(known) = &self.caching.known else { return };
         let Some((_, place)) = &known.at else { return };
@@ -182,8 +183,8 @@ impl Session {
 
     /// The server is ready for the next request, outside a transaction if `idle`: what it has answered is complete once it is passed
     /// on.
-    pub(crate) fn end_filling(&mut self, idle: bool) {
-        self.on_answered_beside_cache(idle && !self.impure);
+    pub(crate) fn end_filling(&mut self, idle: bool, now: Instant) {
+        self.on_answered_beside_cache((!idle || self.impure).then_some(now));
         if let Some(filling) = &mut self.caching.filling
             && filling.state == State::Open
         {
@@ -201,7 +202,7 @@ impl Session {
 
     /// A flight has brought this answer.
     pub(crate) fn fill_from_flight(&mut self, answer: &[u8]) {
-        self.on_answered_beside_cache(true);
+        self.on_answered_beside_cache(None);
         if let Some(mut filling) = self.caching.filling.take() {
             filling.take(answer);
             filling.finish(&self.worker.shared.store, self.home.generation(), clock::now());
